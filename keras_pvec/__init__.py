@@ -1,0 +1,78 @@
+"""keras_pvec: the common structure that deep networks learn, and when.
+
+Public names are loaded on first use, so that reading and comparing stored runs does
+not import TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from keras_pvec.callback import PVectorLogger
+    from keras_pvec.features import LayerChoiceError
+    from keras_pvec.measurement import model_p_vectors
+    from keras_pvec.pvector import (
+        AmbiguousPVectorWarning,
+        Comparison,
+        PVector,
+        SampleMismatchError,
+        angle,
+        compare,
+        data_p_vector,
+        p_vector,
+        principal_angles,
+    )
+    from keras_pvec.samples import SampleSet
+    from keras_pvec.store import (
+        Run,
+        RunConflictError,
+        RunNotFoundError,
+        load_p_vectors,
+        open_run,
+        save_p_vectors,
+    )
+
+_ROOMS = {
+    "callback": ["PVectorLogger"],
+    "features": ["LayerChoiceError"],
+    "measurement": ["model_p_vectors"],
+    "pvector": [
+        "AmbiguousPVectorWarning",
+        "Comparison",
+        "PVector",
+        "SampleMismatchError",
+        "angle",
+        "compare",
+        "data_p_vector",
+        "p_vector",
+        "principal_angles",
+    ],
+    "samples": ["SampleSet"],
+    "store": [
+        "Run",
+        "RunConflictError",
+        "RunNotFoundError",
+        "load_p_vectors",
+        "open_run",
+        "save_p_vectors",
+    ],
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = ["__version__", *sorted(_ROOM_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

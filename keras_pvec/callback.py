@@ -1,0 +1,325 @@
+"""The Keras callback that follows P-vectors through a training."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_pvec.features import LayerChoice
+from keras_pvec.measurement import PVectorProbe
+from keras_pvec.pvector import PVector, compare, describe
+from keras_pvec.samples import SampleSet
+from keras_pvec.store import (
+    Moment,
+    RunConflictError,
+    RunFolder,
+    library_versions,
+    log_row,
+)
+
+PREVIOUS = "previous"
+
+Reference = PVector | Mapping[str, PVector] | str
+
+
+class PVectorLogger(keras.callbacks.Callback):
+    """Logs the P-vectors of chosen layers, and their angles to references.
+
+    A moment is logged before training, at the end of every epoch, and at the updates
+    that `log_freq` asks for. Each takes one forward pass over `samples`, whatever the
+    number of layers, in inference mode; the training itself is not changed by it.
+
+    At the end of an epoch the angles enter Keras's `logs` as
+    `pvec_angle_<reference>` (with several layers: that of the first one, and
+    `pvec_angle_<reference>_<layer>` for the others), so that `CSVLogger`,
+    `TensorBoard` and `EarlyStopping` see them if they stand behind this callback.
+
+    Args:
+        path: Folder of the run. It receives `log.csv`, `metrics.csv`, `run.json`
+            and `pvectors/`; `kp.open_run(path)` reads it.
+        samples: The samples that P-vectors are taken on.
+        layers: Layer names, `"re:..."` regular expressions, layer objects, or
+            `"name.input"` for the input of a layer. Default: the input of the last
+            `Dense` layer.
+        references: What to compare with, by name: a `PVector`, a dict from layer to
+            `PVector`, or the string `"previous"` for the moment logged before.
+        log_freq: `"epoch"`; or an int, to log every so many updates besides; or
+            `{"first_epoch": n}`, to do that within the first epoch only.
+        k: How many left singular vectors to store.
+        method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
+        pooling: `None` flattens each sample's features to a row; `"avg"` first
+            averages over all axes but the channels.
+        batch_size: Samples run through the model at a time.
+        max_feature_bytes: How much of the features may be held at once.
+        resume: Whether to go on with a run that is already in `path`. Moments after
+            the model's current update are dropped, since they are made again;
+            `keras.callbacks.BackupAndRestore` before this one brings the model back.
+
+    Raises:
+        RunConflictError: When training starts: `path` holds a run and `resume` is
+            not set, or it holds a run on other samples or layers.
+        LayerChoiceError: When training starts: a choice of layers that matches
+            nothing.
+
+    Example:
+
+    ```python
+    samples = kp.SampleSet(x_test, name="cifar100/test")
+    logger = kp.PVectorLogger(
+        "runs/mine", samples, references={"data": kp.data_p_vector(samples)}
+    )
+    model.fit(x, y, epochs=10, callbacks=[logger])
+    kp.open_run("runs/mine").angles(to="final")
+    ```
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        samples: SampleSet,
+        layers: LayerChoice | Sequence[LayerChoice] | None = None,
+        *,
+        references: Mapping[str, Reference] | None = None,
+        log_freq: str | int | Mapping[str, int] = "epoch",
+        k: int = 1,
+        method: str = "fast",
+        pooling: str | None = None,
+        batch_size: int = 256,
+        max_feature_bytes: int = 2**30,
+        resume: bool = False,
+    ) -> None:
+        super().__init__()
+        if not isinstance(samples, SampleSet):
+            raise TypeError(
+                "`samples` must be a kp.SampleSet; make one with kp.SampleSet(x). "
+                f"Received: {type(samples).__name__}"
+            )
+        self.samples = samples
+        self.layers = layers
+        self.references = dict(references or {})
+        self.resume = resume
+        self._every, self._every_in_first_epoch = _parse_log_freq(log_freq)
+        _check_references(self.references)
+        self._folder = RunFolder(path)
+        self._probe_settings = {
+            "k": k,
+            "method": method,
+            "pooling": pooling,
+            "batch_size": batch_size,
+            "max_feature_bytes": max_feature_bytes,
+        }
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self._folder.moments() and not self.resume:
+            raise RunConflictError(
+                f"{self._folder.path} already holds a run. Choose another folder, "
+                "delete it, or pass resume=True to go on with it."
+            )
+        self._probe = PVectorProbe(
+            self.model, self.samples, self.layers, **self._probe_settings
+        )
+        self._begun = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # Not on_train_begin: callbacks that restore a model do it there.
+        if not self._begun:
+            self._begin(epoch)
+            self._begun = True
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        before = self._updates
+        # With steps_per_execution, Keras calls once for several updates.
+        self._updates += int(getattr(self.model, "steps_per_execution", 1) or 1)
+        every = self._every
+        if self._epoch == 0 and self._every_in_first_epoch:
+            every = self._every_in_first_epoch
+        if every and self._updates // every > before // every:
+            self._synchronise_updates()
+            self._log((self._epoch, self._updates))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._synchronise_updates()
+        logs = {} if logs is None else logs
+        logs.update(self._log((epoch, self._updates)))
+        scalars = dict(logs)
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is not None:
+            scalars.setdefault("learning_rate", optimizer.learning_rate)
+        self._folder.write_metrics(epoch, self._updates, _only_scalars(scalars))
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._begun:
+            self._save_info(complete=True)
+
+    def _begin(self, epoch: int) -> None:
+        """Logs the model as it stands, unless a resumed log has that moment.
+
+        Everything that can be wrong with layers, samples and references shows here,
+        before anything is written and before the first update.
+        """
+        logged = self._folder.moments()
+        self._updates = max((step for e, step in logged if e < epoch), default=0)
+        self._synchronise_updates()
+        moment = (epoch - 1, self._updates)
+
+        measured = self._probe.measure()
+        for layer, value in measured.items():
+            if isinstance(value, ValueError):
+                raise ValueError(f"Layer {layer!r} has no P-vector. {value}") from value
+        self._settings = self._describe(list(measured))
+        self._last: tuple[Moment, dict[str, float]] | None = None
+        self._previous: dict[str, PVector] = {}
+        rows, angles = self._compare(moment, measured)
+        if logged:
+            self._check_resumable(logged)
+        self._folder.rewind(self._updates)
+        self._save_info(complete=False)
+        if moment in self._folder.moments():
+            self._last = (moment, angles)
+            self._previous = measured
+        else:
+            self._folder.write_moment(moment, measured, rows)
+            self._previous = measured
+
+    def _log(self, moment: Moment) -> dict[str, float]:
+        """Measures and stores a moment; returns the angles for Keras's `logs`."""
+        if self._last is not None and self._last[0] == moment:
+            return self._last[1]
+        p_vectors = {}
+        for layer, value in self._probe.measure().items():
+            if isinstance(value, PVector):
+                p_vectors[layer] = value
+            else:  # a training of hours is not to die of a dead layer
+                warnings.warn(
+                    f"Layer {layer!r} has no P-vector at epoch {moment[0]}, step "
+                    f"{moment[1]}, and gets no row in {self._folder.log_path}. {value}",
+                    stacklevel=2,
+                )
+        rows, angles = self._compare(moment, p_vectors)
+        self._folder.write_moment(moment, p_vectors, rows)
+        self._previous = {**self._previous, **p_vectors}
+        self._last = (moment, angles)
+        return angles
+
+    def _compare(
+        self, moment: Moment, p_vectors: Mapping[str, PVector]
+    ) -> tuple[list[dict[str, Any]], dict[str, float]]:
+        """Rows of `log.csv`, and the angles under the names they have in `logs`."""
+        rows = []
+        angles = {}
+        for layer, p in p_vectors.items():
+            for name in self.references or ("",):
+                reference = self._reference(name, layer)
+                comparison = describe(p) if reference is None else compare(p, reference)
+                rows.append(log_row(moment, p, name, comparison))
+                if comparison.angle_deg is not None:
+                    angles[self._log_name(name, layer)] = comparison.angle_deg
+        return rows, angles
+
+    def _reference(self, name: str, layer: str) -> PVector | None:
+        reference = self.references.get(name)
+        if isinstance(reference, str):  # PREVIOUS; there is none at the first moment
+            return self._previous.get(layer)
+        if isinstance(reference, Mapping):
+            if layer not in reference:
+                raise ValueError(
+                    f"Reference {name!r} has no P-vector for layer {layer!r}; it has "
+                    f"{list(reference)}."
+                )
+            return reference[layer]
+        return reference
+
+    def _log_name(self, reference: str, layer: str) -> str:
+        first = layer == self._settings["layers"][0]
+        return f"pvec_angle_{reference}" + ("" if first else f"_{layer}")
+
+    def _synchronise_updates(self) -> None:
+        """Takes the number of updates from the optimizer, which is never wrong."""
+        iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
+        if iterations is not None:
+            self._updates = int(keras.ops.convert_to_numpy(iterations))
+
+    def _describe(self, layers: list[str]) -> dict[str, Any]:
+        return {
+            "layers": layers,
+            "references": list(self.references),
+            "samples_name": self.samples.name,
+            "samples_sha256": self.samples.sha256,
+            "n_samples": len(self.samples),
+            "k": self._probe_settings["k"],
+            "method": self._probe_settings["method"],
+            "pooling": self._probe_settings["pooling"],
+            "log_freq": {
+                "every": self._every,
+                "every_in_first_epoch": self._every_in_first_epoch,
+            },
+        }
+
+    def _save_info(self, complete: bool) -> None:
+        settings = {**self._settings, "complete": complete}
+        self._folder.update_info(p_vectors=settings, versions=library_versions())
+
+    def _check_resumable(self, logged: list[Moment]) -> None:
+        stored = self._folder.read_info().get("p_vectors", {})
+        for key, asked in self._settings.items():
+            if key in stored and stored[key] != asked:
+                raise RunConflictError(
+                    f"{self._folder.path} holds a run with other settings: {key} is "
+                    f"{stored[key]!r} there and {asked!r} now. Choose another folder, "
+                    "or delete it."
+                )
+        if stored.get("complete") and logged[-1][1] > self._updates:
+            raise RunConflictError(
+                f"{self._folder.path} holds a finished run up to update "
+                f"{logged[-1][1]}, but the model stands at update {self._updates}: "
+                "going on from there would overwrite it. Choose another folder, delete "
+                "it, or restore the model first."
+            )
+
+
+def _parse_log_freq(
+    log_freq: str | int | Mapping[str, int],
+) -> tuple[int | None, int | None]:
+    """Returns how many updates lie between moments: always, and in the first epoch."""
+    if log_freq == "epoch":
+        return None, None
+    if _is_count(log_freq):
+        return int(log_freq), None
+    if isinstance(log_freq, Mapping) and list(log_freq) == ["first_epoch"]:
+        if _is_count(log_freq["first_epoch"]):
+            return None, int(log_freq["first_epoch"])
+    raise ValueError(
+        "`log_freq` must be 'epoch', a positive int, or {'first_epoch': a positive "
+        f"int}}. Received: {log_freq!r}"
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _check_references(references: Mapping[str, Reference]) -> None:
+    for name, reference in references.items():
+        values = reference.values() if isinstance(reference, Mapping) else [reference]
+        if not name or not all(
+            isinstance(v, PVector) or (v is reference and v == PREVIOUS) for v in values
+        ):
+            raise ValueError(
+                f"Reference {name!r} must be a PVector, a dict from layer to PVector, "
+                f"or {PREVIOUS!r}. Received: {reference!r}"
+            )
+
+
+def _only_scalars(logs: Mapping[str, Any]) -> dict[str, float]:
+    scalars = {}
+    for name, value in logs.items():
+        array = np.asarray(keras.ops.convert_to_numpy(value))
+        if array.ndim == 0:
+            scalars[name] = float(array)
+    return scalars

@@ -1,0 +1,120 @@
+"""The fixed, ordered samples on which models are compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+
+class SampleSet:
+    """Fixed samples in a fixed order, with a fingerprint over both.
+
+    A P-vector has one entry per sample, so two of them can be compared only if they
+    were taken on the same samples in the same order. The fingerprint makes sure.
+
+    Args:
+        x: Inputs of a model: an array of shape `(n_samples, ...)`, or a list, tuple
+            or dict of such arrays for a model with several inputs.
+        y: Labels, shape `(n_samples, ...)`, or `None`. They are kept for the
+            user's convenience and are not part of the fingerprint.
+        name: What to call the samples in logs and errors, e.g. `"cifar100/test"`.
+
+    Attributes:
+        sha256: SHA-256 over content, dtype, shape and order of `x`, in hexadecimal.
+
+    Raises:
+        ValueError: Fewer than two samples, or inputs that disagree in their number.
+
+    Example:
+
+    ```python
+    samples = kp.SampleSet(x_test, y_test, name="cifar100/test")
+    ```
+    """
+
+    def __init__(self, x: Any, y: Any = None, *, name: str = "samples") -> None:
+        self.x = _as_arrays(x)
+        self.y = None if y is None else np.asarray(y)
+        self.name = name
+        lengths = {label: array.shape[0] for label, array in _leaves(self.x)}
+        if self.y is not None:
+            lengths["y"] = self.y.shape[0] if self.y.ndim else 0
+        if len(set(lengths.values())) != 1:
+            raise ValueError(
+                "All inputs of a SampleSet need the same number of samples. Received: "
+                + ", ".join(f"{label}: {n}" for label, n in lengths.items())
+            )
+        self._n_samples = next(iter(lengths.values()))
+        if self._n_samples < 2:
+            raise ValueError(
+                "A SampleSet needs at least two samples. Received: "
+                f"{self._n_samples} (name={name!r})"
+            )
+        self.sha256 = _fingerprint(self.x)
+
+    def __len__(self) -> int:
+        return self._n_samples
+
+    def __repr__(self) -> str:
+        return (
+            f"SampleSet(name={self.name!r}, n_samples={len(self)}, "
+            f"sha256={self.sha256[:12]!r})"
+        )
+
+    def batches(self, batch_size: int) -> Iterator[Any]:
+        """Yields the inputs in order, `batch_size` samples at a time."""
+        for start in range(0, len(self), batch_size):
+            yield _map(self.x, lambda array, at=start: array[at : at + batch_size])
+
+
+def _as_arrays(x: Any) -> Any:
+    if isinstance(x, Mapping):
+        if not x:
+            raise ValueError("A SampleSet needs inputs. Received: an empty dict")
+        return {key: _as_arrays(x[key]) for key in x}
+    if isinstance(x, (list, tuple)) and x and hasattr(x[0], "shape"):
+        return type(x)(_as_arrays(part) for part in x)
+    if not hasattr(x, "__array__") and not isinstance(x, (list, tuple)):
+        raise ValueError(
+            "SampleSet takes arrays (or a list, tuple or dict of arrays). Received: "
+            f"{type(x).__name__}. Turn a dataset into arrays first, in a fixed order."
+        )
+    array = np.asarray(x)
+    if array.ndim == 0 or array.dtype.kind == "O":
+        raise ValueError(
+            "SampleSet takes arrays of shape (n_samples, ...). Received shape: "
+            f"{array.shape}, dtype: {array.dtype}"
+        )
+    return array
+
+
+def _leaves(x: Any, label: str = "x") -> Iterator[tuple[str, np.ndarray]]:
+    if isinstance(x, dict):
+        for key in sorted(x):
+            yield from _leaves(x[key], f"{label}[{key!r}]")
+    elif isinstance(x, (list, tuple)):
+        for i, part in enumerate(x):
+            yield from _leaves(part, f"{label}[{i}]")
+    else:
+        yield label, x
+
+
+def _map(x: Any, function: Any) -> Any:
+    if isinstance(x, dict):
+        return {key: _map(part, function) for key, part in x.items()}
+    if isinstance(x, (list, tuple)):
+        return type(x)(_map(part, function) for part in x)
+    return function(x)
+
+
+def _fingerprint(x: Any) -> str:
+    digest = hashlib.sha256()
+    for label, array in _leaves(x):
+        digest.update(f"{label} {array.dtype.str} {array.shape};".encode())
+        # Row by row groups, so that a non-contiguous array is not copied whole.
+        for start in range(0, array.shape[0], 1024):
+            digest.update(np.ascontiguousarray(array[start : start + 1024]).data)
+    return digest.hexdigest()

@@ -1,0 +1,438 @@
+"""Run folders: what a training leaves behind, written so that a kill loses nothing.
+
+```
+run.json                        settings, seed, versions, status
+log.csv                         one row per moment, layer and reference (LOG_COLUMNS)
+metrics.csv                     Keras's own logs, one row per epoch
+pvectors/epoch_0003_step_00001564.npz   P-vectors of all layers at one moment
+model.keras                     the model after its last epoch
+```
+
+Whole files are written beside their place and renamed into it. Rows of `log.csv` are
+appended with one write per moment. A *moment* is a point of a training, identified by
+`(epoch, step)`: `epoch` counts as Keras does, from 0, and is -1 before training;
+`step` is the number of updates made.
+
+Nothing here needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_pvec.pvector import Comparison, PVector, compare
+
+if TYPE_CHECKING:
+    import pandas
+
+LOG_COLUMNS = (
+    "epoch",
+    "step",
+    "layer",
+    "reference",
+    "n_samples",
+    "n_features",
+    "angle_deg",
+    "angle_error_deg",
+    "centered_angle_deg",
+    "null_angle_deg",
+    "z",
+    "cos_ones",
+    "cos_ones_reference",
+    "sigma1",
+    "sigma2_over_sigma1",
+    "energy1",
+    "participation",
+    "samples_sha256",
+)
+
+_MOMENT_FILE = re.compile(r"^epoch_(-?\d+)_step_(\d+)\.npz$")
+_PARTIAL_SUFFIX = ".partial"
+
+Moment = tuple[int, int]
+
+
+class RunConflictError(FileExistsError):
+    """The folder already holds a run, or one of other settings, or one in progress."""
+
+
+class RunNotFoundError(FileNotFoundError):
+    """The folder does not hold what was asked for."""
+
+
+class RunFolder:
+    """Write access to a run folder. Creates nothing until something is written."""
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = Path(path)
+        self.log_path = self.path / "log.csv"
+        self.metrics_path = self.path / "metrics.csv"
+        self.info_path = self.path / "run.json"
+        self.model_path = self.path / "model.keras"
+        self.pvectors_path = self.path / "pvectors"
+
+    def write_moment(
+        self,
+        moment: Moment,
+        p_vectors: Mapping[str, PVector],
+        rows: Iterable[Mapping[str, Any]],
+    ) -> None:
+        """Stores the P-vectors of a moment, then appends its rows to `log.csv`."""
+        self.pvectors_path.mkdir(parents=True, exist_ok=True)
+        save_p_vectors(self.pvectors_path / _moment_name(moment), p_vectors)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, LOG_COLUMNS, lineterminator="\n")
+        if not self.log_path.exists() or self.log_path.stat().st_size == 0:
+            writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(row.get(key)) for key in LOG_COLUMNS})
+        # One write of one buffer: a reader, or a kill, never meets half a row.
+        with open(self.log_path, "ab", buffering=0) as file:
+            file.write(text.getvalue().encode())
+            os.fsync(file.fileno())
+
+    def write_metrics(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
+        """Adds a row of scalar logs; a name seen for the first time gets a column."""
+        rows = [*self._metrics_rows(), {"epoch": epoch, "step": step, **logs}]
+        self._replace_metrics(rows)
+
+    def update_info(self, **entries: Any) -> None:
+        """Merges entries into `run.json`."""
+        info = {**self.read_info(), **entries}
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(info, indent=2, sort_keys=True, default=str) + "\n"
+        with write_atomically(self.info_path) as file:
+            file.write(text.encode())
+
+    def read_info(self) -> dict[str, Any]:
+        """The content of `run.json`; empty if there is none."""
+        try:
+            return json.loads(self.info_path.read_text())
+        except FileNotFoundError:
+            return {}
+
+    def moments(self) -> list[Moment]:
+        """The logged moments in order. P-vectors that no row speaks of do not count."""
+        rows = _read_rows(self.log_path)
+        return sorted({_moment_of(row) for row in rows}, key=_in_time)
+
+    def rewind(self, step: int) -> None:
+        """Forgets all that was written after update `step`, and any half-written rest.
+
+        A training that is resumed from a checkpoint makes those updates again.
+        """
+        if not self.path.exists():
+            return
+        for leftover in self.path.rglob(f"*{_PARTIAL_SUFFIX}*"):
+            leftover.unlink()
+        if self.log_path.exists():
+            kept = [r for r in _read_rows(self.log_path) if int(r["step"]) <= step]
+            with write_atomically(self.log_path) as file:
+                file.write(_csv_bytes(LOG_COLUMNS, kept))
+        if self.metrics_path.exists():
+            self._replace_metrics(
+                [r for r in self._metrics_rows() if int(r["step"]) <= step]
+            )
+        logged = set(self.moments())
+        for path in self.pvectors_path.glob("*.npz"):
+            if _moment_from_name(path.name) not in logged:
+                path.unlink()
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps a second process out; the system frees the lock if this one is killed.
+
+        Raises:
+            RunConflictError: Another process is writing to the folder.
+        """
+        try:
+            import fcntl
+        except ImportError:  # Windows: go without
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunConflictError(
+                    f"Another process is writing to {self.path}. Wait for it, or "
+                    "choose another folder."
+                ) from None
+            yield
+
+    def _metrics_rows(self) -> list[dict[str, str]]:
+        return _read_rows(self.metrics_path)
+
+    def _replace_metrics(self, rows: list[Mapping[str, Any]]) -> None:
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        self.path.mkdir(parents=True, exist_ok=True)
+        with write_atomically(self.metrics_path) as file:
+            file.write(_csv_bytes(columns or ["epoch", "step"], rows))
+
+
+class Run:
+    """Read access to a run folder; see `open_run`."""
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self._folder = RunFolder(path)
+        self.path = self._folder.path
+        if not self._folder.log_path.exists():
+            raise RunNotFoundError(
+                f"{self.path} holds no run: there is no log.csv in it."
+            )
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What `run.json` says: settings, seed, versions, status."""
+        return self._folder.read_info()
+
+    @property
+    def log(self) -> pandas.DataFrame:
+        """`log.csv` as a table, one row per moment, layer and reference."""
+        return _read_table(self._folder.log_path)
+
+    @property
+    def metrics(self) -> pandas.DataFrame:
+        """`metrics.csv` as a table, one row per epoch."""
+        if not self._folder.metrics_path.exists():
+            raise RunNotFoundError(f"{self.path} holds no metrics.csv.")
+        return _read_table(self._folder.metrics_path)
+
+    @property
+    def moments(self) -> list[Moment]:
+        """The logged `(epoch, step)`, in order of time."""
+        return self._folder.moments()
+
+    @property
+    def layers(self) -> list[str]:
+        """The watched layers."""
+        return list(dict.fromkeys(row["layer"] for row in _read_rows(self._folder.log_path)))
+
+    def p_vectors(self, moment: Moment) -> dict[str, PVector]:
+        """The P-vectors of all layers at a moment `(epoch, step)`."""
+        path = self._folder.pvectors_path / _moment_name(moment)
+        if not path.exists():
+            raise RunNotFoundError(
+                f"{self.path} holds no P-vectors of epoch {moment[0]}, step {moment[1]}."
+            )
+        return load_p_vectors(path)
+
+    def p_vector(
+        self, epoch: int | str = "final", layer: str | None = None
+    ) -> PVector:
+        """The P-vector of a layer at the end of an epoch.
+
+        Args:
+            epoch: Counted from 0; -1 for before training; `"final"` for the last.
+            layer: Name of the layer; may be left out if only one is watched.
+
+        Raises:
+            RunNotFoundError: No such epoch or layer in this run.
+        """
+        moments = self.moments
+        if epoch != "final":
+            moments = [m for m in moments if m[0] == epoch]
+        if not moments:
+            known = sorted({m[0] for m in self.moments})
+            raise RunNotFoundError(
+                f"{self.path} holds no epoch {epoch}; it holds {known}."
+            )
+        return self._layer_of(self.p_vectors(moments[-1]), layer)
+
+    def angles(
+        self, to: str | int | PVector = "final", layer: str | None = None
+    ) -> pandas.DataFrame:
+        """Angles of a layer at every moment to a reference.
+
+        Args:
+            to: `"final"`, an epoch of this run, or any `PVector` of the same samples.
+            layer: As in `p_vector`.
+
+        Returns:
+            A table with the columns of `log.csv`, one row per moment.
+        """
+        import pandas
+
+        reference = to if isinstance(to, PVector) else self.p_vector(to, layer)
+        label = "reference" if isinstance(to, PVector) else str(to)
+        rows = []
+        for moment in self.moments:
+            p = self._layer_of(self.p_vectors(moment), layer)
+            rows.append(log_row(moment, p, label, compare(p, reference)))
+        return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))
+
+    def _layer_of(self, p_vectors: dict[str, PVector], layer: str | None) -> PVector:
+        if layer is None and len(p_vectors) == 1:
+            return next(iter(p_vectors.values()))
+        if layer not in p_vectors:
+            asked = "no layer was named" if layer is None else f"{layer!r} is not one"
+            raise RunNotFoundError(
+                f"{self.path} watches the layers {list(p_vectors)}; {asked} of them."
+            )
+        return p_vectors[layer]
+
+
+def open_run(path: str | os.PathLike) -> Run:
+    """Opens the folder of a run for reading; TensorFlow is not needed.
+
+    Raises:
+        RunNotFoundError: The folder holds no `log.csv`.
+
+    Example:
+
+    ```python
+    run = kp.open_run("runs/mine")
+    run.log                                     # the table of log.csv
+    run.p_vector(epoch=3, layer="avg_pool")
+    run.angles(to="final", layer="avg_pool")
+    ```
+    """
+    return Run(path)
+
+
+def log_row(
+    moment: Moment, p: PVector, reference: str, comparison: Comparison
+) -> dict[str, Any]:
+    """A row of `log.csv`."""
+    return {
+        "epoch": moment[0],
+        "step": moment[1],
+        "layer": p.layer,
+        "reference": reference,
+        **dataclasses.asdict(comparison),
+        "samples_sha256": p.samples_sha256,
+    }
+
+
+def save_p_vectors(
+    path: str | os.PathLike, p_vectors: Mapping[str, PVector]
+) -> None:
+    """Writes P-vectors by layer to one `.npz` file, which appears whole or not at all.
+
+    Plain arrays, named `<index>/<field>`, with the layers' names in `layers`: readable
+    with `numpy.load` alone.
+    """
+    arrays: dict[str, Any] = {"layers": np.array(list(p_vectors), dtype=str)}
+    for i, p in enumerate(p_vectors.values()):
+        for field in dataclasses.fields(p):
+            value = getattr(p, field.name)
+            if value is not None:
+                arrays[f"{i}/{field.name}"] = value
+    with write_atomically(Path(path)) as file:
+        np.savez(file, **arrays)
+
+
+def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
+    """Reads what `save_p_vectors` wrote: P-vectors by layer."""
+    fields = [field.name for field in dataclasses.fields(PVector)]
+    p_vectors = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for i, layer in enumerate(arrays["layers"].tolist()):
+            stored = {
+                name: arrays[f"{i}/{name}"]
+                for name in fields
+                if f"{i}/{name}" in arrays
+            }
+            p_vectors[layer] = PVector(
+                **{k: v.item() if v.ndim == 0 else v for k, v in stored.items()}
+            )
+    return p_vectors
+
+
+@contextlib.contextmanager
+def write_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that takes its place only once it is whole and on the disk."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL_SUFFIX}")
+    try:
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def replace_atomically(path: Path, save: Callable[[Path], None]) -> None:
+    """As `write_atomically`, for a `save` that wants a path with the same ending."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL_SUFFIX}{path.suffix}")
+    try:
+        save(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    versions = {"python": platform.python_version()}
+    for name in ("keras-pvec", "keras", "tensorflow", "numpy"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _moment_name(moment: Moment) -> str:
+    return f"epoch_{moment[0]:04d}_step_{moment[1]:08d}.npz"
+
+
+def _moment_from_name(name: str) -> Moment | None:
+    match = _MOMENT_FILE.match(name)
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def _moment_of(row: Mapping[str, str]) -> Moment:
+    return int(row["epoch"]), int(row["step"])
+
+
+def _in_time(moment: Moment) -> Moment:
+    return moment[1], moment[0]
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return repr(float(value)) if isinstance(value, (float, np.floating)) else value
+
+
+def _csv_bytes(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue().encode()
+
+
+def _read_whole_lines(path: Path) -> str:
+    """The text of a file without a last line that lacks its end."""
+    text = path.read_text() if path.exists() else ""
+    return text[: text.rfind("\n") + 1]
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(_read_whole_lines(path))))
+
+
+def _read_table(path: Path) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.read_csv(io.StringIO(_read_whole_lines(path)))
