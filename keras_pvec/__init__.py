@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from keras_pvec.callback import PVectorLogger
-    from keras_pvec.features import LayerChoiceError
-    from keras_pvec.measurement import model_p_vectors
+    from keras_pvec.callback import PVectorLogger as PVectorLogger
+    from keras_pvec.features import LayerChoiceError as LayerChoiceError
+    from keras_pvec.measurement import model_p_vectors as model_p_vectors
     from keras_pvec.pvector import (
-        AmbiguousPVectorWarning,
-        Comparison,
-        PVector,
-        SampleMismatchError,
-        angle,
-        compare,
-        data_p_vector,
-        p_vector,
-        principal_angles,
+        AmbiguousPVectorWarning as AmbiguousPVectorWarning,
+        Comparison as Comparison,
+        PVector as PVector,
+        SampleMismatchError as SampleMismatchError,
+        angle as angle,
+        compare as compare,
+        data_p_vector as data_p_vector,
+        p_vector as p_vector,
+        principal_angles as principal_angles,
     )
-    from keras_pvec.samples import SampleSet
+    from keras_pvec.samples import SampleSet as SampleSet
     from keras_pvec.store import (
-        Run,
-        RunConflictError,
-        RunNotFoundError,
-        load_p_vectors,
-        open_run,
-        save_p_vectors,
+        Run as Run,
+        RunConflictError as RunConflictError,
+        RunNotFoundError as RunNotFoundError,
+        load_p_vectors as load_p_vectors,
+        open_run as open_run,
+        save_p_vectors as save_p_vectors,
     )
 
 _ROOMS = {

@@ -132,7 +132,9 @@ class PVectorLogger(keras.callbacks.Callback):
             self._begun = True
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         before = self._updates
         # With steps_per_execution, Keras calls once for several updates.
         self._updates += int(getattr(self.model, "steps_per_execution", 1) or 1)
@@ -291,9 +293,9 @@ def _parse_log_freq(
         return None, None
     if _is_count(log_freq):
         return int(log_freq), None
-    if isinstance(log_freq, Mapping) and list(log_freq) == ["first_epoch"]:
-        if _is_count(log_freq["first_epoch"]):
-            return None, int(log_freq["first_epoch"])
+    first_epoch = log_freq if isinstance(log_freq, Mapping) else {}
+    if list(first_epoch) == ["first_epoch"] and _is_count(first_epoch["first_epoch"]):
+        return None, int(first_epoch["first_epoch"])
     raise ValueError(
         "`log_freq` must be 'epoch', a positive int, or {'first_epoch': a positive "
         f"int}}. Received: {log_freq!r}"

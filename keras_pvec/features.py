@@ -137,7 +137,10 @@ class FeatureExtractor:
 
     def _make_forward(self, only: tuple[str, ...] | None) -> Callable[[Any], Any]:
         def forward(inputs: Any) -> dict[str, tf.Tensor]:
-            with _recorded_calls(self._layers.values()) as calls, keras.StatelessScope():
+            with (
+                _recorded_calls(self._layers.values()) as calls,
+                keras.StatelessScope(),
+            ):
                 self.model(inputs, training=False)
             if self._watched is None:
                 self._watched = [self._input_of_last_dense(calls)]
@@ -157,8 +160,8 @@ class FeatureExtractor:
         shape = tensor.shape
         if len(shape) < 2 or (shape[0] is not None and shape[0] != rows):
             raise LayerChoiceError(
-                f"Layer {watched.label!r} gives shape {tuple(shape)} for {rows} samples; "
-                "a feature matrix needs one row per sample."
+                f"Layer {watched.label!r} gives shape {tuple(shape)} for {rows} "
+                "samples; a feature matrix needs one row per sample."
             )
         if self.pooling == "avg" and len(shape) > 2:
             channels_first = keras.config.image_data_format() == "channels_first"
@@ -180,9 +183,7 @@ class FeatureExtractor:
         label = self._label_of(dense[-1].layer) + _INPUT_SUFFIX
         return _Watched(label, dense[-1].layer, is_input=True)
 
-    def _resolve(
-        self, layers: LayerChoice | Sequence[LayerChoice]
-    ) -> list[_Watched]:
+    def _resolve(self, layers: LayerChoice | Sequence[LayerChoice]) -> list[_Watched]:
         if isinstance(layers, (str, keras.layers.Layer)):
             layers = [layers]
         watched: dict[str, _Watched] = {}

@@ -489,9 +489,7 @@ def as_rows(block: Any) -> Any:
             )
     n_features = math.prod(block.shape[1:])
     if n_features == 0:
-        raise ValueError(
-            f"Features are empty. Received shape: {tuple(block.shape)}"
-        )
+        raise ValueError(f"Features are empty. Received shape: {tuple(block.shape)}")
     if len(block.shape) == 2:
         return block
     if isinstance(block, np.ndarray):
@@ -522,8 +520,10 @@ def _safe_scale(block: Any) -> float | None:
 _Products = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def _multiply_array(block: np.ndarray, v: np.ndarray, scale: float) -> Iterator[_Products]:
-    """Yields `X v`, `X^T X v`, column sums and squared row norms of parts of a block."""
+def _multiply_array(
+    block: np.ndarray, v: np.ndarray, scale: float
+) -> Iterator[_Products]:
+    """Yields `X v`, `X^T X v`, column sums and squared row norms, part by part."""
     rows = max(1, _CHUNK_BYTES // (8 * block.shape[1]))
     for start in range(0, block.shape[0], rows):
         x = block[start : start + rows].astype(np.float64, copy=False)

@@ -51,7 +51,9 @@ class PVectorProbe:
         max_feature_bytes: int = 2**30,
     ) -> None:
         if method not in ("fast", "exact"):
-            raise ValueError(f"`method` must be 'fast' or 'exact'. Received: {method!r}")
+            raise ValueError(
+                f"`method` must be 'fast' or 'exact'. Received: {method!r}"
+            )
         self.samples = samples
         self.k = k
         self.method = method

@@ -244,13 +244,17 @@ def from_triplets(
             f"{samples.name!r} has {len(samples)} samples."
         )
     centered = triplets.centered_left
+    if centered is not None:
+        centered = _fix_signs(centered[:, None])[:, 0]
     vector = PVector(
         vectors=_fix_signs(triplets.left),
         singular_values=triplets.singular_values,
         error_deg=triplets.error_deg,
         frobenius_norm=triplets.frobenius_norm,
         n_features=triplets.right.shape[0],
-        centered_vector=None if centered is None else _fix_signs(centered[:, None])[:, 0],
+        centered_vector=None
+        if centered is None
+        else _fix_signs(centered[:, None])[:, 0],
         centered_error_deg=float(triplets.centered_error_deg),
         layer=layer,
         samples_name=None if samples is None else samples.name,
@@ -426,7 +430,8 @@ class _SpooledBlocks:
     """Row blocks of a one-shot iterator, kept in a temporary file to be read again."""
 
     def __init__(self, blocks: Iterator[Any]) -> None:
-        self._file = tempfile.TemporaryFile()
+        # Lives as long as this object; the system removes it in any case.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
         for block in blocks:
             np.save(self._file, np.asarray(block), allow_pickle=False)
         self._end = self._file.tell()

@@ -223,20 +223,21 @@ class Run:
     @property
     def layers(self) -> list[str]:
         """The watched layers."""
-        return list(dict.fromkeys(row["layer"] for row in _read_rows(self._folder.log_path)))
+        return list(
+            dict.fromkeys(row["layer"] for row in _read_rows(self._folder.log_path))
+        )
 
     def p_vectors(self, moment: Moment) -> dict[str, PVector]:
         """The P-vectors of all layers at a moment `(epoch, step)`."""
         path = self._folder.pvectors_path / _moment_name(moment)
         if not path.exists():
             raise RunNotFoundError(
-                f"{self.path} holds no P-vectors of epoch {moment[0]}, step {moment[1]}."
+                f"{self.path} holds no P-vectors of epoch {moment[0]}, step "
+                f"{moment[1]}."
             )
         return load_p_vectors(path)
 
-    def p_vector(
-        self, epoch: int | str = "final", layer: str | None = None
-    ) -> PVector:
+    def p_vector(self, epoch: int | str = "final", layer: str | None = None) -> PVector:
         """The P-vector of a layer at the end of an epoch.
 
         Args:
@@ -321,9 +322,7 @@ def log_row(
     }
 
 
-def save_p_vectors(
-    path: str | os.PathLike, p_vectors: Mapping[str, PVector]
-) -> None:
+def save_p_vectors(path: str | os.PathLike, p_vectors: Mapping[str, PVector]) -> None:
     """Writes P-vectors by layer to one `.npz` file, which appears whole or not at all.
 
     Plain arrays, named `<index>/<field>`, with the layers' names in `layers`: readable
@@ -370,11 +369,22 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
-def replace_atomically(path: Path, save: Callable[[Path], None]) -> None:
-    """As `write_atomically`, for a `save` that wants a path with the same ending."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL_SUFFIX}{path.suffix}")
+def replace_atomically(
+    path: Path, save: Callable[[str], None], suffix: str | None = None
+) -> None:
+    """As `write_atomically`, for a `save` that opens the file by its name.
+
+    Args:
+        path: Where the file is to be.
+        save: Writes the file at the path that it is given.
+        suffix: Ending that `save` insists on; default that of `path`.
+    """
+    suffix = suffix or path.suffix
+    partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL_SUFFIX}{suffix}")
     try:
-        save(partial)
+        save(str(partial))
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

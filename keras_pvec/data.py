@@ -1,0 +1,353 @@
+"""Image data sets by name, the sample sets drawn from them, and training batches.
+
+`digits` comes with scikit-learn and needs no download; the others come through
+tensorflow-datasets. Pixels are handed on in [0, 1]; models normalise by themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import math
+import os
+import socket
+import urllib.request
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from keras_pvec.samples import SampleSet
+
+TFDS_NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+DATASETS = ("digits", *TFDS_NAMES)
+SPLITS = ("train", "test")
+
+# The usual augmentation (pad, crop, flip) suits photographs, not digits or letters.
+_AUGMENTED = ("cifar10", "cifar100")
+_CROP_PADDING = 4
+# Subsets are the same for every training, so that runs compare.
+_SUBSET_SEED = 20211005
+_DIGITS_TEST = 360
+
+
+class DatasetUnavailableError(RuntimeError):
+    """A data set is neither on disk nor to be downloaded."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageSplit:
+    """Images and labels in a fixed order.
+
+    Attributes:
+        images: Shape `(n, height, width, channels)`, uint8.
+        labels: Shape `(n,)`, int64.
+        largest: The pixel value that means 1.0.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    largest: int
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def pixels(self) -> np.ndarray:
+        """The images as float32 in [0, 1]."""
+        return self.images.astype(np.float32) / self.largest
+
+    def take(self, n: int) -> ImageSplit:
+        return dataclasses.replace(self, images=self.images[:n], labels=self.labels[:n])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageData:
+    """A data set as it is trained on.
+
+    Attributes:
+        name: One of `DATASETS`.
+        train: The training images that are used, in a fixed seeded order if they are
+            a subset.
+        test: The test images, likewise.
+        n_classes: Number of classes.
+        augment: Whether pad-and-crop and flips suit these images.
+    """
+
+    name: str
+    train: ImageSplit
+    test: ImageSplit
+    n_classes: int
+    augment: bool
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape of one image, `(height, width, channels)`."""
+        return self.train.images.shape[1:]
+
+    def channel_moments(self) -> tuple[list[float], list[float]]:
+        """Mean and variance of each channel over the training pixels in [0, 1]."""
+        # Exact integer sums; a float copy of the whole set is not needed.
+        images = self.train.images
+        count = math.prod(images.shape[:-1])
+        levels = np.arange(self.train.largest + 1) / self.train.largest
+        means, variances = [], []
+        for channel in range(images.shape[-1]):
+            histogram = np.bincount(images[..., channel].ravel(), minlength=levels.size)
+            mean = float(histogram @ levels) / count
+            means.append(mean)
+            variances.append(float(histogram @ (levels - mean) ** 2) / count)
+        return means, variances
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the training and test images and labels that are used."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.test):
+            digest.update(np.ascontiguousarray(split.images).data)
+            digest.update(np.ascontiguousarray(split.labels).data)
+        return digest.hexdigest()
+
+    def subset(
+        self, train_samples: int | None = None, test_samples: int | None = None
+    ) -> ImageData:
+        """The same data with fixed random subsets of the images; `None` for all.
+
+        Raises:
+            ValueError: More images than there are, or fewer than two.
+        """
+        return dataclasses.replace(
+            self,
+            train=_subset(self.train, train_samples, f"{self.name} train"),
+            test=_subset(self.test, test_samples, f"{self.name} test"),
+        )
+
+    def samples(self, split: str, n: int | None = None) -> SampleSet:
+        """The fixed samples that P-vectors are taken on.
+
+        Args:
+            split: `"train"` (images that are trained on, not augmented) or `"test"`.
+            n: How many; `None` for all.
+
+        Raises:
+            ValueError: An unknown split, or more samples than there are.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"`split` must be one of {SPLITS}. Received: {split!r}")
+        images = getattr(self, split)
+        if n is not None and n > len(images):
+            raise ValueError(
+                f"{n} samples were asked for, but the {split} split of {self.name} "
+                f"that is used here has {len(images)}."
+            )
+        images = images.take(n or len(images))
+        name = f"{self.name}/{split}[{len(images)}]"
+        return SampleSet(images.pixels(), images.labels, name=name)
+
+
+def load_data(
+    name: str,
+    *,
+    data_dir: str | os.PathLike | None = None,
+) -> ImageData:
+    """Loads a data set by name.
+
+    Args:
+        name: One of `DATASETS`.
+        data_dir: tensorflow-datasets' folder; default `TFDS_DATA_DIR`, else its own
+            default. A data set that is not there is downloaded into it.
+
+    Raises:
+        ValueError: An unknown name.
+        DatasetUnavailableError: Not on disk, and not to be downloaded.
+    """
+    if name == "digits":
+        train, test, n_classes = _load_digits()
+    elif name in TFDS_NAMES:
+        train, test, n_classes = _load_tfds(name, data_dir)
+    else:
+        raise ValueError(
+            f"Unknown data set {name!r}. Choose one of: {', '.join(DATASETS)}"
+        )
+    return ImageData(
+        name=name,
+        train=train,
+        test=test,
+        n_classes=n_classes,
+        augment=name in _AUGMENTED,
+    )
+
+
+def training_batches(
+    data: ImageData,
+    *,
+    batch_size: int,
+    seed: int,
+    augment: bool,
+    target: str,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Endless training batches whose content depends on seed and epoch alone.
+
+    A training that is resumed at `first_epoch` therefore sees the very batches that it
+    would have seen without the interruption. Each epoch is a new order of all images
+    and ends with a smaller batch where they do not divide.
+
+    Args:
+        data: The data set.
+        batch_size: Images per batch.
+        seed: Seed of order and augmentation.
+        augment: Whether to pad, crop and flip at random.
+        target: `"label"`, or `"image"` for reconstruction.
+        first_epoch: The epoch that the batches start with.
+
+    Returns:
+        A dataset of `(pixels, target)`; pixels are float32 in [0, 1], shape
+        `(batch, height, width, channels)`.
+    """
+    images, labels = tf.constant(data.train.images), tf.constant(data.train.labels)
+    n = len(data.train)
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        epoch_seed = tf.random.fold_in([seed, 0], epoch)
+        order = tf.random.experimental.stateless_shuffle(tf.range(n), seed=epoch_seed)
+        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        return batches.enumerate().map(
+            lambda step, chosen: make_batch(
+                chosen, tf.random.fold_in(epoch_seed, step)
+            ),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+
+    def make_batch(
+        chosen: tf.Tensor, batch_seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = tf.cast(tf.gather(images, chosen), tf.float32) / data.train.largest
+        if augment:
+            pixels = _crop_and_flip(pixels, batch_seed)
+        return pixels, pixels if target == "image" else tf.gather(labels, chosen)
+
+    epochs = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
+    return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(
+    split: ImageSplit, *, batch_size: int, target: str
+) -> tf.data.Dataset:
+    """The images of a split once, in order, as `training_batches` gives them."""
+    pixels = split.pixels()
+    targets = pixels if target == "image" else split.labels
+    return tf.data.Dataset.from_tensor_slices((pixels, targets)).batch(batch_size)
+
+
+def _crop_and_flip(pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Shifts each image by up to four pixels, zeros moving in, and flips half of them
+    left to right (Lee et al. 2015, "Deeply-supervised nets", section 3.1).
+
+    The whole batch at once: per-image crops are what an input pipeline chokes on.
+    """
+    height, width = pixels.shape[1:3]
+    count = tf.shape(pixels)[:1]
+    seeds = tf.random.split(seed, 3)
+    pad = [_CROP_PADDING, _CROP_PADDING]
+    padded = tf.pad(pixels, [[0, 0], pad, pad, [0, 0]])
+
+    def windows(seed: tf.Tensor, size: int) -> tf.Tensor:
+        starts = tf.random.stateless_uniform(
+            count, seed, 0, 2 * _CROP_PADDING + 1, dtype=tf.int32
+        )
+        return starts[:, None] + tf.range(size)
+
+    cropped = tf.gather(padded, windows(seeds[0], height), axis=1, batch_dims=1)
+    cropped = tf.gather(cropped, windows(seeds[1], width), axis=2, batch_dims=1)
+    flip = tf.random.stateless_uniform(count, seeds[2]) < 0.5
+    return tf.where(flip[:, None, None, None], tf.reverse(cropped, [2]), cropped)
+
+
+def _subset(split: ImageSplit, n: int | None, what: str) -> ImageSplit:
+    if n is None:
+        return split
+    if not 2 <= n <= len(split):
+        raise ValueError(f"{what} has {len(split)} images; {n} were asked for.")
+    order = np.random.default_rng(_SUBSET_SEED).permutation(len(split))[:n]
+    return dataclasses.replace(
+        split, images=split.images[order], labels=split.labels[order]
+    )
+
+
+def _load_digits() -> tuple[ImageSplit, ImageSplit, int]:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = bunch.images.astype(np.uint8)[..., None]
+    labels = bunch.target.astype(np.int64)
+    # The writers of the last images are others than those of the first ones.
+    train = ImageSplit(images[:-_DIGITS_TEST], labels[:-_DIGITS_TEST], 16)
+    test = ImageSplit(images[-_DIGITS_TEST:], labels[-_DIGITS_TEST:], 16)
+    return train, test, 10
+
+
+def _load_tfds(
+    name: str, data_dir: str | os.PathLike | None
+) -> tuple[ImageSplit, ImageSplit, int]:
+    import tensorflow_datasets as tfds
+
+    with _quiet_absl():
+        builder = tfds.builder(name, data_dir=data_dir)
+        if not (builder.data_path / "dataset_info.json").exists():
+            _download(builder, name)
+        splits = []
+        for split in SPLITS:
+            arrays = builder.as_dataset(split=split, batch_size=-1)
+            splits.append(
+                ImageSplit(
+                    arrays["image"].numpy(),
+                    arrays["label"].numpy().astype(np.int64),
+                    255,
+                )
+            )
+    return *splits, builder.info.features["label"].num_classes
+
+
+def _download(builder: object, name: str) -> None:
+    mend = (
+        f"Connect to the network once, or give the folder that holds {name} in "
+        "tensorflow-datasets' format with --data_dir or TFDS_DATA_DIR, or use the data "
+        "set 'digits', which needs no download."
+    )
+    where = builder.data_path.parent.parent
+    if not _is_online():
+        raise DatasetUnavailableError(
+            f"The data set {name} is not in {where}, and there is no network to "
+            f"download it. {mend}"
+        )
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # tensorflow-datasets raises many kinds
+        raise DatasetUnavailableError(
+            f"The data set {name} is not in {where}, and downloading it failed "
+            f"({type(error).__name__}: {error}). {mend}"
+        ) from error
+
+
+def _is_online() -> bool:
+    """Whether names resolve; without this, a download retries for minutes."""
+    if urllib.request.getproxies():
+        return True
+    try:
+        socket.getaddrinfo("storage.googleapis.com", 443)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _quiet_absl() -> Iterator[None]:
+    """Silences tensorflow-datasets' remarks about its own folders."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

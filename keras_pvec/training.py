@@ -1,0 +1,392 @@
+"""Trains a model once and leaves a run folder behind; resumes it; reuses it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_pvec.callback import PVectorLogger
+from keras_pvec.data import ImageData, evaluation_batches, training_batches
+from keras_pvec.features import FeatureExtractor
+from keras_pvec.models import MODELS
+from keras_pvec.pvector import data_p_vector
+from keras_pvec.store import (
+    Run,
+    RunConflictError,
+    RunFolder,
+    library_versions,
+    open_run,
+    replace_atomically,
+)
+
+_CHECKPOINT = re.compile(r"^checkpoint_(\d+)\.weights\.h5$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a model is optimised.
+
+    Attributes:
+        optimizer: `"sgd"` (Nesterov momentum 0.9) or `"adam"`.
+        learning_rate: At the start; it falls to zero along half a cosine.
+        weight_decay: Decoupled, per update and multiplied by the learning rate; not
+            on biases and BatchNormalization.
+        augment: Whether to pad, crop and flip, where that suits the data.
+    """
+
+    optimizer: str
+    learning_rate: float
+    weight_decay: float = 0.0
+    augment: bool = True
+
+
+# resnet: the usual CIFAR settings (He et al. 2016, section 4.2) with the cosine
+# schedule of Loshchilov and Hutter 2017. The others: Adam (Kingma and Ba 2015) with
+# its own default rate. An autoencoder sees the images as they are.
+RECIPES: dict[str, Recipe] = {
+    "mlp": Recipe("adam", 1e-3),
+    "resnet": Recipe("sgd", 0.1, weight_decay=5e-4),
+    "autoencoder": Recipe("adam", 1e-3, augment=False),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How much of everything: data, epochs, width.
+
+    Attributes:
+        epochs: Passes over the training images.
+        train_samples: Size of the training subset; `None` for all.
+        test_samples: How many test images are evaluated; `None` for all.
+        num_samples: How many samples P-vectors are taken on; `None` for all.
+        model_options: Keyword arguments of the builders, by model.
+    """
+
+    epochs: int
+    train_samples: int | None
+    test_samples: int | None
+    num_samples: int | None
+    model_options: Mapping[str, Mapping[str, Any]]
+
+
+PRESETS: dict[str, Preset] = {
+    "small": Preset(
+        epochs=10,
+        train_samples=5000,
+        test_samples=2000,
+        num_samples=2000,
+        model_options={
+            "mlp": {"width": 256},
+            "resnet": {"width": 16},
+            "autoencoder": {"width": 16, "bottleneck": 64},
+        },
+    ),
+    # 200 epochs of batch 128 on the whole set, at full width, as in the paper.
+    "paper": Preset(
+        epochs=200,
+        train_samples=None,
+        test_samples=None,
+        num_samples=10000,
+        model_options={},
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """All that decides what a run will hold. Equal settings are the same run.
+
+    Attributes:
+        dataset: Name of the data set.
+        data_sha256: Fingerprint of the images and labels that are used.
+        model: A key of `MODELS`.
+        model_options: Keyword arguments of its builder.
+        recipe: How it is optimised.
+        epochs: Passes over the training images.
+        batch_size: Images per update.
+        seed: Seed of weights, order, augmentation and dropout.
+        split: Where the samples come from, `"train"` or `"test"`.
+        num_samples: How many samples P-vectors are taken on.
+        layers: Watched layers; the architecture's feature layer by default.
+        log_freq: As in `PVectorLogger`.
+        k: How many left singular vectors are stored.
+        method: As in `PVectorLogger`.
+    """
+
+    dataset: str
+    data_sha256: str
+    model: str
+    model_options: Mapping[str, Any]
+    recipe: Recipe
+    epochs: int
+    batch_size: int
+    seed: int
+    split: str
+    num_samples: int
+    layers: Sequence[str]
+    log_freq: str | int | Mapping[str, int] = "epoch"
+    k: int = 1
+    method: str = "fast"
+
+
+def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
+    """Builds and compiles the model of a run; its weights depend on the seed alone."""
+    keras.utils.set_random_seed(settings.seed)
+    mean, variance = data.channel_moments()
+    model = MODELS[settings.model].build(
+        data.input_shape,
+        data.n_classes,
+        mean=mean,
+        # A channel that never changes stays zero instead of becoming NaN.
+        variance=[max(v, 1e-12) for v in variance],
+        **settings.model_options,
+    )
+    steps = settings.epochs * steps_per_epoch(settings, data)
+    optimizer = _optimizer(settings.recipe, steps)
+    if MODELS[settings.model].task == "reconstruction":
+        model.compile(optimizer, loss="mse")
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer, loss=loss, metrics=["accuracy"])
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def train(
+    settings: RunSettings,
+    data: ImageData,
+    path: str | os.PathLike,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Run:
+    """Makes sure that `path` holds the finished run of these settings.
+
+    A finished run is opened, an unfinished one goes on from its last epoch and ends
+    with the same numbers as if it had never stopped, and anything else in the place is
+    an error.
+
+    Args:
+        settings: What to train.
+        data: The data set that the settings name.
+        path: Folder of the run.
+        callbacks: Further Keras callbacks, e.g. for progress.
+
+    Raises:
+        RunConflictError: `path` holds a run of other settings, or another process
+            is writing there.
+        LayerChoiceError: The model has no such layers.
+    """
+    folder = RunFolder(path)
+    if is_finished(settings, path):
+        return open_run(path)
+
+    # Whatever can be wrong with the settings shows before anything is written.
+    samples = data.samples(settings.split, settings.num_samples)
+    model = build_model(settings, data)
+    FeatureExtractor(model, settings.layers)
+
+    with folder.lock():
+        started = time.monotonic()
+        earlier_s = folder.read_info().get("wall_time_s", 0.0)
+        folder.update_info(
+            settings=_as_json(settings),
+            status="running",
+            git_revision=_git_revision(),
+            versions=library_versions(),
+        )
+        first_epoch = _restore(model, folder)
+        logger = PVectorLogger(
+            path,
+            samples,
+            list(settings.layers),
+            references={"data": data_p_vector(samples)},
+            log_freq=settings.log_freq,
+            k=settings.k,
+            method=settings.method,
+            resume=True,
+        )
+        target = _target(settings)
+        model.fit(
+            training_batches(
+                data,
+                batch_size=settings.batch_size,
+                seed=settings.seed,
+                augment=settings.recipe.augment and data.augment,
+                target=target,
+                first_epoch=first_epoch,
+            ),
+            steps_per_epoch=steps_per_epoch(settings, data),
+            epochs=settings.epochs,
+            initial_epoch=first_epoch,
+            validation_data=evaluation_batches(
+                data.test, batch_size=500, target=target
+            ),
+            callbacks=[
+                logger,
+                _Checkpoint(folder, started, earlier_s),
+                *callbacks,
+            ],
+            shuffle=False,  # the batches are
+            verbose=0,
+        )
+        replace_atomically(folder.model_path, model.save)
+        folder.update_info(status="finished")
+        for _, checkpoint in _checkpoints(folder):
+            checkpoint.unlink()
+    return open_run(path)
+
+
+def check_layers(settings: RunSettings, data: ImageData) -> None:
+    """Raises `LayerChoiceError` if the model of a run lacks the watched layers."""
+    FeatureExtractor(build_model(settings, data), settings.layers)
+
+
+def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
+    """Whether `path` holds the finished run of these settings.
+
+    Raises:
+        RunConflictError: It holds a run of other settings.
+    """
+    folder = RunFolder(path)
+    info = folder.read_info()
+    stored, asked = info.get("settings"), _as_json(settings)
+    if stored is None:
+        if folder.moments():
+            raise RunConflictError(
+                f"{folder.path} holds a run that was not made by an experiment. Choose "
+                "another folder, or delete it."
+            )
+        return False
+    different = [
+        f"{key} is {stored.get(key)!r} there and {asked.get(key)!r} now"
+        for key in sorted({*stored, *asked})
+        if stored.get(key) != asked.get(key)
+    ]
+    if different:
+        raise RunConflictError(
+            f"{folder.path} holds a run with other settings: {'; '.join(different)}. "
+            "Choose another folder for the runs, or delete this one."
+        )
+    return info.get("status") == "finished"
+
+
+def epochs_done(path: str | os.PathLike) -> int:
+    """How many epochs an unfinished run need not train again."""
+    return max((epoch for epoch, _ in _checkpoints(RunFolder(path))), default=0)
+
+
+def expected_seconds(settings: RunSettings, data: ImageData) -> float:
+    """A rough forecast of the time that the training takes on this machine.
+
+    The forward pass of one batch is timed; an update costs about three of them (the
+    backward pass computes two gradients), a logging moment and a validation one each
+    per sample.
+    """
+    model = build_model(settings, data)
+    batch = data.train.take(settings.batch_size).pixels()
+    model.predict_on_batch(batch)  # compiles
+    started = time.monotonic()
+    model.predict_on_batch(batch)
+    per_sample = (time.monotonic() - started) / len(batch)
+    per_epoch = 3 * len(data.train) + settings.num_samples + len(data.test)
+    return per_sample * per_epoch * settings.epochs
+
+
+class _Checkpoint(keras.callbacks.Callback):
+    """Saves weights, optimizer and seeds after each epoch, once its rows are written.
+
+    The file is named by the number of finished epochs and appears whole, so the newest
+    one is always one to resume from.
+    """
+
+    def __init__(self, folder: RunFolder, started: float, earlier_s: float) -> None:
+        super().__init__()
+        self._folder = folder
+        self._started = started
+        self._earlier_s = earlier_s
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        path = self._folder.path / f"checkpoint_{epoch + 1:04d}.weights.h5"
+        replace_atomically(path, self.model.save_weights, ".weights.h5")
+        for done, older in _checkpoints(self._folder):
+            if done <= epoch:
+                older.unlink()
+        elapsed = time.monotonic() - self._started
+        self._folder.update_info(wall_time_s=round(self._earlier_s + elapsed, 1))
+
+
+def _restore(model: keras.Model, folder: RunFolder) -> int:
+    """Loads the newest checkpoint, if any; returns the epoch to go on with."""
+    checkpoints = _checkpoints(folder)
+    if not checkpoints:
+        return 0
+    epoch, path = checkpoints[-1]
+    model.load_weights(path)
+    return epoch
+
+
+def _checkpoints(folder: RunFolder) -> list[tuple[int, Path]]:
+    found = []
+    for path in folder.path.glob("checkpoint_*"):
+        if match := _CHECKPOINT.match(path.name):
+            found.append((int(match[1]), path))
+    return sorted(found)
+
+
+def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+    rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
+    decay = recipe.weight_decay or None
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=0.9, nesterov=True, weight_decay=decay
+        )
+    elif recipe.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
+    else:
+        raise ValueError(
+            f"`optimizer` must be 'sgd' or 'adam'. Received: {recipe.optimizer!r}"
+        )
+    if decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _target(settings: RunSettings) -> str:
+    reconstructs = MODELS[settings.model].task == "reconstruction"
+    return "image" if reconstructs else "label"
+
+
+def steps_per_epoch(settings: RunSettings, data: ImageData) -> int:
+    """Updates per epoch; the last one has fewer images where they do not divide."""
+    return math.ceil(len(data.train) / settings.batch_size)
+
+
+def _as_json(settings: RunSettings) -> dict[str, Any]:
+    """The settings as they come back from a JSON file."""
+    values = dataclasses.asdict(settings)
+    values["layers"] = list(settings.layers)
+    return values
+
+
+def _git_revision() -> str | None:
+    """Revision of the checkout that this file lies in; `None` outside of one."""
+    try:
+        result = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,47 @@
+"""Installs keras_pvec; tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+INIT = (HERE / "keras_pvec" / "__init__.py").read_text(encoding="utf-8")
+EXTRAS = {
+    "test": ["pytest>=7.4"],
+}
+EXTRAS["dev"] = [*EXTRAS["test"], "ruff>=0.9"]
+
+setup(
+    name="keras-pvec",
+    version=re.search(r'__version__ = "([^"]+)"', INIT)[1],
+    description="Follow the common principal subspace of deep features with a Keras "
+    "callback, and reproduce the P-vector paper.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["keras_pvec", "keras_pvec.*"]),
+    package_data={"keras_pvec": ["py.typed"]},
+    python_requires=">=3.10",
+    install_requires=[
+        "absl-py",
+        "keras>=3.3",
+        "matplotlib>=3.7",
+        "numpy>=1.26",
+        "pandas>=2.0",
+        "scikit-learn>=1.3",
+        "scipy>=1.11",
+        "tensorflow>=2.16",
+        "tensorflow-datasets>=4.9.4",
+        # tensorflow-datasets imports it when it downloads, and does not ask for it.
+        "importlib_resources",
+        "tqdm>=4.65",
+    ],
+    extras_require=EXTRAS,
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)
