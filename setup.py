@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 INIT = (HERE / "keras_pvec" / "__init__.py").read_text(encoding="utf-8")
 EXTRAS = {
-    "test": ["pytest>=7.4"],
+    "test": ["pytest>=7.4", "tensorboard>=2.16"],
 }
 EXTRAS["dev"] = [*EXTRAS["test"], "ruff>=0.9"]
 

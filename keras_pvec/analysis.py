@@ -105,8 +105,8 @@ def convergence_claims(angles: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFram
         # The angle of the last epoch to itself is zero by definition.
         open_part = run.iloc[:-1]
         before.append(run.iloc[0])
-        at_end = open_part["epoch"] + 1 >= _END * (run["epoch"].max() + 1)
-        late.append(open_part[at_end])
+        near_end = min(_END * (run["epoch"].max() + 1), open_part["epoch"].max() + 1)
+        late.append(open_part[open_part["epoch"] + 1 >= near_end])
         trend.append(_rank_correlation(open_part["epoch"], open_part["angle_deg"]))
     before, late = pd.DataFrame(before), pd.concat(late)
     return pd.DataFrame(

@@ -310,7 +310,9 @@ def _check_references(references: Mapping[str, Reference]) -> None:
     for name, reference in references.items():
         values = reference.values() if isinstance(reference, Mapping) else [reference]
         if not name or not all(
-            isinstance(v, PVector) or (v is reference and v == PREVIOUS) for v in values
+            isinstance(v, PVector)
+            or (v is reference and isinstance(v, str) and v == PREVIOUS)
+            for v in values
         ):
             raise ValueError(
                 f"Reference {name!r} must be a PVector, a dict from layer to PVector, "

@@ -53,8 +53,8 @@ class FeatureExtractor:
 
     Args:
         model: A built Keras model.
-        layers: Layer names (as in `model.summary()`, or `"outer/inner"` where a name
-            alone is ambiguous), `"name.input"` for the input of a layer, regular
+        layers: Layer names (as in `model.summary()`, or a path like `"outer/inner"`
+            where a name alone is ambiguous), `"name.input"` for the input of a layer, regular
             expressions `"re:..."` that are searched for in names, or layer objects.
             `None`: the input of the last `Dense` layer that the model calls.
         pooling: `None` flattens each sample's features to a row; `"avg"` first
@@ -184,7 +184,9 @@ class FeatureExtractor:
         return _Watched(label, dense[-1].layer, is_input=True)
 
     def _resolve(self, layers: LayerChoice | Sequence[LayerChoice]) -> list[_Watched]:
-        if isinstance(layers, (str, keras.layers.Layer)):
+        if isinstance(layers, (str, keras.layers.Layer)) or not isinstance(
+            layers, Iterable
+        ):
             layers = [layers]
         watched: dict[str, _Watched] = {}
         for choice in layers:
@@ -277,27 +279,35 @@ def _caught(watched: _Watched, calls: list[_Call]) -> Any:
             f"Layer {watched.label!r} is part of the model but was not called in its "
             "forward pass at inference."
         )
+    tensors = [w.first_input if watched.is_input else w.output for w in own]
+    if not all(map(_is_reachable, keras.tree.flatten(tensors))):
+        raise LayerChoiceError(
+            f"Layer {watched.label!r} runs inside a loop or a tf.function of its own, "
+            "where its output cannot be reached. Watch the layer around it."
+        )
     if len(own) > 1:
         raise LayerChoiceError(
             f"Layer {watched.label!r} is called {len(own)} times in one forward pass, "
             "so it has no single feature matrix. Watch a layer after it."
         )
-    tensor = own[0].first_input if watched.is_input else own[0].output
-    if not tf.is_tensor(tensor):
+    if not tf.is_tensor(tensors[0]):
         raise LayerChoiceError(
-            f"Layer {watched.label!r} gives a {type(tensor).__name__}, not one tensor."
+            f"Layer {watched.label!r} gives a {type(tensors[0]).__name__}, not one "
+            "tensor."
         )
-    here = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-    if here is not None and getattr(tensor, "graph", here) is not here:
-        raise LayerChoiceError(
-            f"Layer {watched.label!r} runs inside a loop or a tf.function of its own, "
-            "where its output cannot be reached. Watch the layer around it."
-        )
-    return tensor
+    return tensors[0]
+
+
+def _is_reachable(tensor: Any) -> bool:
+    """Whether a tensor belongs to what is being traced, and not to a graph within."""
+    if tf.executing_eagerly() or not hasattr(tensor, "graph"):
+        return True
+    return tensor.graph is tf.compat.v1.get_default_graph()
 
 
 def _layers_by_label(model: keras.Model) -> dict[str, keras.layers.Layer]:
-    """All layers, nested ones too, by name, or by path where names repeat."""
+    """All layers, nested ones too, by name; where names repeat, by a path that starts
+    at the model, `./name` or `outer/name`, and with `#2` where that repeats too."""
     paths: list[tuple[str, keras.layers.Layer]] = []
     seen: set[int] = set()
 
@@ -314,15 +324,14 @@ def _layers_by_label(model: keras.Model) -> dict[str, keras.layers.Layer]:
     visit(model, "")
     paths.append((model.name, model))
     names = [layer.name for _, layer in paths]
-    return {
-        layer.name if names.count(layer.name) == 1 else _unused(path, names): layer
-        for path, layer in paths
-    }
-
-
-def _unused(path: str, names: list[str]) -> str:
-    """The path, or `./name` for a top layer whose bare name would be ambiguous."""
-    return path if path not in names else f"./{path}"
+    labelled: dict[str, keras.layers.Layer] = {}
+    for path, layer in paths:
+        label = layer.name
+        if names.count(label) > 1:
+            label = path if "/" in path else f"./{path}"
+        twins = sum(known.split("#")[0] == label for known in labelled)
+        labelled[f"{label}#{twins + 1}" if twins else label] = layer
+    return labelled
 
 
 def _fixed_batch_size(model: keras.Model) -> int | None:

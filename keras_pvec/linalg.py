@@ -45,7 +45,8 @@ class SingularTriplets:
         left: Left singular vectors, shape `(n_samples, k)`, float64, unit columns.
         right: Right singular vectors, shape `(n_features, k)`.
         singular_values: The `k` singular values and, where the matrix has one, the
-            next, largest first, in the units of the features.
+            next, largest first, in the units of the features. The next one serves
+            ratios and gaps: on pure noise it may be a part in a thousand too small.
         error_deg: Bound on the angle between each column of `left` and the true
             vector, in degrees, shape `(k,)`. 90 means that it is not determined.
         frobenius_norm: `||X||_F`.
@@ -510,7 +511,7 @@ def _safe_scale(block: Any) -> float | None:
     """What float64 entries are multiplied by so that their squares stay in range."""
     if not str(block.dtype).endswith(("float64", "'float64'>")):
         return 1.0
-    largest = float(np.abs(np.asarray(block)).max())
+    largest = float(np.abs(np.asarray(block)).max(initial=0.0))
     if largest == 0.0 or not math.isfinite(largest):
         return None
     low, high = _SAFE_MAGNITUDE
@@ -529,8 +530,11 @@ def _multiply_array(
         x = block[start : start + rows].astype(np.float64, copy=False)
         if scale != 1.0:
             x = x * scale
-        y = x @ v
-        yield y, x.T @ y, x.sum(axis=0), np.einsum("ij,ij->i", x, x)
+        # What is not finite is told by an error, not by NumPy's warnings as well.
+        with np.errstate(all="ignore"):
+            y = x @ v
+            products = (y, x.T @ y, x.sum(axis=0), np.einsum("ij,ij->i", x, x))
+        yield products
 
 
 def _multiply_tensor(block: Any, v: np.ndarray, scale: float) -> Iterator[_Products]:

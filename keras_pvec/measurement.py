@@ -58,6 +58,7 @@ class PVectorProbe:
         self.k = k
         self.method = method
         self.max_feature_bytes = max_feature_bytes
+        _build(model, samples)
         self._extractor = FeatureExtractor(
             model, layers, pooling=pooling, batch_size=batch_size
         )
@@ -161,6 +162,18 @@ class PVectorProbe:
             for label, size in zip(labels, total, strict=True)
             if size <= self.max_feature_bytes
         ]
+
+
+def _build(model: keras.Model, samples: SampleSet) -> None:
+    """Makes the weights of a model that has none yet, as Keras does in its first step.
+
+    Subclassed models come to `fit` unbuilt. Initial weights depend on the seeds that
+    initializers took when they were made, so they are the same as Keras's own.
+    """
+    if all(layer.built for layer in model._flatten_layers()):
+        return
+    with keras.StatelessScope():
+        model(next(samples.batches(2)), training=False)
 
 
 def model_p_vectors(

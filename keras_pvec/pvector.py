@@ -252,9 +252,7 @@ def from_triplets(
         error_deg=triplets.error_deg,
         frobenius_norm=triplets.frobenius_norm,
         n_features=triplets.right.shape[0],
-        centered_vector=None
-        if centered is None
-        else _fix_signs(centered[:, None])[:, 0],
+        centered_vector=centered,
         centered_error_deg=float(triplets.centered_error_deg),
         layer=layer,
         samples_name=None if samples is None else samples.name,

@@ -80,7 +80,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(
-        epochs=10,
+        epochs=20,
         train_samples=5000,
         test_samples=2000,
         num_samples=2000,

@@ -1,0 +1,414 @@
+"""The callback in trainings of many kinds: it logs what is true and changes nothing."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from conftest import degrees_between, lapack_vector
+from keras import layers
+
+import keras_pvec as kp
+
+N_STEPS = 12  # 96 images in batches of 8
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.random((96, 6, 6, 1)).astype("float32")
+    return x, rng.integers(0, 4, 96)
+
+
+@pytest.fixture
+def samples(data):
+    return kp.SampleSet(data[0][:40], data[1][:40], name="toy")
+
+
+def build(**compile_options):
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(4, 3, name="conv"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(8, activation="relu", name="features"),
+            layers.Dropout(0.3),
+            layers.Dense(4, name="logits"),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, **{"metrics": ["accuracy"], **compile_options})
+    return model
+
+
+def fit(model, data, callbacks=(), **options):
+    keras.utils.set_random_seed(8)
+    options = {"batch_size": 8, "epochs": 2, "verbose": 0, **options}
+    return model.fit(*data, callbacks=list(callbacks), **options)
+
+
+def assert_same_weights(a, b):
+    for one, other in zip(a.get_weights(), b.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def weighted(data):
+    return {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5, 3: 1.0}}
+
+
+def as_dataset(data):
+    dataset = tf.data.Dataset.from_tensor_slices(data).shuffle(96, seed=1).batch(8)
+    return {"x": dataset}
+
+
+@pytest.mark.parametrize(
+    ("compile_options", "fit_options"),
+    [
+        ({}, {}),
+        ({"jit_compile": True}, {}),
+        ({"run_eagerly": True}, {}),
+        ({"steps_per_execution": 4}, {}),
+        ({"steps_per_execution": 5}, {}),  # does not divide the 12 steps
+        ({}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5, 3: 1.0}}),
+        ({}, {"validation_split": 0.25}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("log_freq", ["epoch", 3])
+def test_training_is_bit_for_bit_the_same(
+    compile_options, fit_options, log_freq, data, samples, tmp_path
+):
+    logger = kp.PVectorLogger(
+        tmp_path, samples, ["conv", "features"], log_freq=log_freq
+    )
+    with_logger, without = build(**compile_options), build(**compile_options)
+    fit(with_logger, data, [logger], **fit_options)
+    fit(without, data, **fit_options)
+    assert_same_weights(with_logger, without)
+    n_steps = with_logger.optimizer.iterations.numpy()
+    assert kp.open_run(tmp_path).moments[-1] == (1, n_steps)
+
+
+def test_mixed_precision(data, samples, tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with_logger, without = build(), build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    fit(with_logger, data, [kp.PVectorLogger(tmp_path, samples, "features")])
+    fit(without, data)
+    assert_same_weights(with_logger, without)
+    run = kp.open_run(tmp_path)
+    assert [epoch for epoch, _ in run.moments] == [-1, 0, 1]
+    part = keras.Model(with_logger.inputs, with_logger.get_layer("features").output)
+    features = part.predict(samples.x, verbose=0)
+    assert features.dtype == np.float16
+    truth = lapack_vector(features)
+    assert degrees_between(run.p_vector(1).vector, truth) < 0.1  # half precision
+
+
+def test_rows_are_what_an_outsider_computes(data, samples, tmp_path):
+    reference = kp.data_p_vector(samples)
+    logger = kp.PVectorLogger(
+        tmp_path, samples, ["features", "conv"], references={"data": reference}
+    )
+    model = build()
+    outside = []
+
+    def record(*_):
+        part = keras.Model(model.inputs, model.get_layer("features").output)
+        outside.append(lapack_vector(part.predict(samples.x, verbose=0)))
+
+    record()
+    fit(model, data, [logger, keras.callbacks.LambdaCallback(on_epoch_end=record)])
+    log = pd.read_csv(tmp_path / "log.csv").query("layer == 'features'")
+    assert list(log["epoch"]) == [-1, 0, 1]
+    assert list(log["step"]) == [0, N_STEPS, 2 * N_STEPS]
+    expected = [degrees_between(u, reference.vector) for u in outside]
+    np.testing.assert_allclose(log["angle_deg"], expected, atol=1e-3)
+    assert set(log["samples_sha256"]) == {samples.sha256}
+    run = kp.open_run(tmp_path)
+    np.testing.assert_allclose(
+        run.angles("final", "features")["angle_deg"],
+        [degrees_between(u, outside[-1]) for u in outside],
+        atol=1e-3,
+    )
+    assert log["n_features"].unique() == [8]
+
+
+@pytest.mark.parametrize(
+    ("log_freq", "steps"),
+    [
+        ("epoch", [0, 12, 24]),
+        (5, [0, 5, 10, 12, 15, 20, 24]),
+        (6, [0, 6, 12, 18, 24]),
+        ({"first_epoch": 4}, [0, 4, 8, 12, 24]),
+        ({"first_epoch": 1}, [*range(13), 24]),
+    ],
+)
+def test_moments(log_freq, steps, data, samples, tmp_path):
+    logger = kp.PVectorLogger(tmp_path, samples, "features", log_freq=log_freq)
+    fit(build(), data, [logger])
+    moments = kp.open_run(tmp_path).moments
+    assert [step for _, step in moments] == steps
+    assert [epoch for epoch, _ in moments] == [
+        -1 if s == 0 else (s - 1) // N_STEPS for s in steps
+    ]
+
+
+def test_other_callbacks_see_the_angles(data, samples, tmp_path):
+    logger = kp.PVectorLogger(
+        tmp_path / "run",
+        samples,
+        ["features", "conv"],
+        references={"data": kp.data_p_vector(samples), "before": "previous"},
+    )
+    csv = keras.callbacks.CSVLogger(tmp_path / "metrics.csv")
+    board = keras.callbacks.TensorBoard(tmp_path / "board")
+    stop = keras.callbacks.EarlyStopping("pvec_angle_data", patience=0, mode="max")
+    history = fit(build(), data, [logger, csv, board, stop], epochs=3).history
+    names = {
+        f"pvec_angle_{r}{suffix}"
+        for r in ("data", "before")
+        for suffix in ("", "_conv")
+    }
+    assert names <= set(history)
+    assert names <= set(pd.read_csv(tmp_path / "metrics.csv"))
+    log = kp.open_run(tmp_path / "run").log
+    of_epochs = log.query("layer == 'features' and reference == 'data' and epoch >= 0")
+    np.testing.assert_array_equal(history["pvec_angle_data"], of_epochs["angle_deg"])
+    events = list((tmp_path / "board").rglob("events*"))
+    assert any(b"pvec_angle_data" in event.read_bytes() for event in events)
+    metrics = kp.open_run(tmp_path / "run").metrics
+    np.testing.assert_allclose(metrics["pvec_angle_data"], of_epochs["angle_deg"])
+    np.testing.assert_allclose(metrics["learning_rate"], 1e-3)
+
+
+def test_previous_moment_as_reference(data, samples, tmp_path):
+    logger = kp.PVectorLogger(
+        tmp_path, samples, "features", references={"before": "previous"}
+    )
+    fit(build(), data, [logger])
+    run = kp.open_run(tmp_path)
+    angles = run.log["angle_deg"]
+    assert np.isnan(angles[0])
+    for i, epoch in enumerate([0, 1], start=1):
+        expected = kp.angle(run.p_vector(epoch), run.p_vector(epoch - 1))
+        np.testing.assert_allclose(angles[i], expected)
+
+
+def test_no_reference_gives_rows_without_angle(data, samples, tmp_path):
+    fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
+    log = kp.open_run(tmp_path).log
+    assert len(log) == 3
+    assert log["angle_deg"].isna().all()
+    assert log["energy1"].between(0, 1).all()
+
+
+def test_references_by_layer(data, samples, tmp_path):
+    fit(build(), data, [kp.PVectorLogger(tmp_path / "a", samples, "re:conv|fea")])
+    final = kp.open_run(tmp_path / "a").p_vectors((1, 24))
+    again = kp.PVectorLogger(
+        tmp_path / "b", samples, "re:conv|fea", references={"final": final}
+    )
+    fit(build(), data, [again])
+    last = kp.open_run(tmp_path / "b").log.query("epoch == 1")
+    np.testing.assert_allclose(last["angle_deg"], 0, atol=1e-9)
+
+
+class Plain(keras.Model):
+    """A subclassed model with its own `train_step` and without a `training` flag."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(8, activation="relu", name="hidden")
+        self.out = layers.Dense(4, name="out")
+        self.flatten = layers.Flatten()
+
+    def call(self, x):
+        return self.out(self.hidden(self.flatten(x)))
+
+    def train_step(self, batch):
+        x, y = batch
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean(
+                keras.losses.sparse_categorical_crossentropy(y, self(x), True)
+            )
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(
+            zip(tape.gradient(loss, variables), variables, strict=True)
+        )
+        return {"my_loss": loss}
+
+
+def test_subclassed_model_with_custom_train_step(data, samples, tmp_path):
+    def trained(callbacks):
+        keras.utils.set_random_seed(1)
+        model = Plain()
+        model.compile("sgd")
+        fit(model, data, callbacks)
+        return model
+
+    logged = trained([kp.PVectorLogger(tmp_path, samples)])
+    assert_same_weights(logged, trained([]))
+    run = kp.open_run(tmp_path)
+    assert run.layers == ["hidden"]
+    truth = lapack_vector(logged.hidden(logged.flatten(samples.x)).numpy())
+    assert degrees_between(run.p_vector().vector, truth) < 1e-3
+    assert list(run.metrics["my_loss"]) == sorted(run.metrics["my_loss"])[::-1]
+
+
+def test_functional_model_with_several_inputs_and_outputs(rng, tmp_path):
+    def trained(callbacks):
+        keras.utils.set_random_seed(1)
+        text = keras.Input((5,), dtype="int32", name="text")
+        picture = keras.Input((6,), name="picture")
+        words = layers.GlobalAveragePooling1D()(layers.Embedding(20, 4)(text))
+        both = layers.Concatenate(name="both")([words, layers.Dense(4)(picture)])
+        hidden = layers.Dense(6, "relu", name="hidden")(both)
+        outputs = {
+            "kind": layers.Dense(3, name="kind")(hidden),
+            "size": layers.Dense(1, name="size")(both),
+        }
+        model = keras.Model([text, picture], outputs)
+        kind_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", {"kind": kind_loss, "size": "mse"})
+        inputs = [rng_of.integers(0, 20, (30, 5)), rng_of.random((30, 6))]
+        targets = {"kind": np.arange(30) % 3, "size": inputs[1].sum(axis=1)}
+        model.fit(
+            inputs, targets, epochs=2, batch_size=10, verbose=0, callbacks=callbacks
+        )
+        return model
+
+    rng_of = np.random.default_rng(5)
+    samples = kp.SampleSet([rng.integers(0, 20, (25, 5)), rng.random((25, 6))])
+    logger = kp.PVectorLogger(tmp_path, samples, ["both", "hidden"])
+    logged = trained([logger])
+    rng_of = np.random.default_rng(5)
+    assert_same_weights(logged, trained([]))
+    part = keras.Model(logged.inputs, logged.get_layer("both").output)
+    truth = lapack_vector(part.predict(samples.x, verbose=0))
+    found = kp.open_run(tmp_path).p_vector("final", "both")
+    assert degrees_between(found.vector, truth) < 1e-3
+
+
+def test_sequential_model_on_tf_data(data, samples, tmp_path):
+    def trained(callbacks):
+        model = build()
+        keras.utils.set_random_seed(3)
+        batches = tf.data.Dataset.from_tensor_slices(data).shuffle(96, seed=1).batch(8)
+        model.fit(batches.repeat(2), epochs=1, verbose=0, callbacks=callbacks)
+        return model
+
+    logger = kp.PVectorLogger(tmp_path, samples, log_freq=10)
+    assert_same_weights(trained([logger]), trained([]))
+    assert [step for _, step in kp.open_run(tmp_path).moments] == [0, 10, 20, 24]
+
+
+def test_an_existing_run_is_not_overwritten(data, samples, tmp_path):
+    fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
+    before = (tmp_path / "log.csv").read_bytes()
+    with pytest.raises(kp.RunConflictError, match="already holds a run"):
+        fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
+    with pytest.raises(kp.RunConflictError, match="finished run up to update 24"):
+        fit(build(), data, [kp.PVectorLogger(tmp_path, samples, resume=True)])
+    assert (tmp_path / "log.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("logger_first", [True, False])
+def test_resuming_with_backup_and_restore(logger_first, data, samples, tmp_path):
+    """Interrupted after its second epoch, in the third, the run ends as if it had not
+    been; whichever way round the two callbacks stand."""
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations.numpy()) == 2 * N_STEPS + 5:
+                raise KeyboardInterrupt
+
+    def run(folder, backup, extra=()):
+        logger = kp.PVectorLogger(
+            folder,
+            samples,
+            references={"data": kp.data_p_vector(samples), "before": "previous"},
+            log_freq=4,
+            resume=True,
+        )
+        callbacks = [keras.callbacks.BackupAndRestore(backup), *extra]
+        callbacks.insert(0 if logger_first else 1, logger)
+        model = build()
+        model.get_layer("features")
+        fit(model, data, callbacks, epochs=4, shuffle=False)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "a", tmp_path / "backup_a", [Interrupt()])
+    interrupted = kp.open_run(tmp_path / "a")
+    assert interrupted.moments[-1] == (2, 28)
+    run(tmp_path / "a", tmp_path / "backup_a")
+    run(tmp_path / "b", tmp_path / "backup_b")
+    logs = [(tmp_path / name / "log.csv").read_text() for name in "ab"]
+    assert logs[0].count("epoch,step") == 1
+    steps = [kp.open_run(tmp_path / name).moments for name in "ab"]
+    assert steps[0] == steps[1]
+    # Dropout's seeds are not in Keras's backup, so only rows before the break agree.
+    assert logs[0].splitlines()[:13] == logs[1].splitlines()[:13]
+
+
+def test_settings_of_a_resumed_run_must_agree(data, samples, tmp_path):
+    fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
+    other = kp.SampleSet(samples.x[::-1], name="other")
+    for options in ({"samples": other}, {"layers": "conv"}, {"k": 2}):
+        logger = kp.PVectorLogger(
+            tmp_path, **{"samples": samples, "resume": True, **options}
+        )
+        with pytest.raises(kp.RunConflictError, match="other settings"):
+            fit(build(), data, [logger])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"layers": "nope"}, kp.LayerChoiceError, "no layer 'nope'.*features"),
+        ({"log_freq": 0}, ValueError, "Received: 0"),
+        ({"log_freq": {"second": 1}}, ValueError, "second"),
+        ({"references": {"a": np.ones(3)}}, ValueError, "'a' must be a PVector"),
+        ({"references": {"a": "last"}}, ValueError, "'last'"),
+        ({"references": {"a": {}}}, ValueError, "no P-vector for layer 'features'"),
+        ({"samples": np.ones((4, 6, 6, 1))}, TypeError, "kp.SampleSet"),
+        ({"method": "magic"}, ValueError, "'magic'"),
+    ],
+)
+def test_bad_settings_show_before_the_first_update(
+    options, error, message, data, samples, tmp_path
+):
+    path = tmp_path / "run"
+    model = build()
+    with pytest.raises(error, match=message):
+        fit(model, data, [kp.PVectorLogger(path, **{"samples": samples, **options})])
+    assert int(model.optimizer.iterations.numpy()) == 0
+    assert not path.exists()
+
+
+def test_reference_of_other_samples_is_an_error(data, samples, tmp_path):
+    other = kp.SampleSet(data[0][40:80], name="others")
+    references = {"data": kp.data_p_vector(other)}
+    with pytest.raises(kp.SampleMismatchError, match=r"'toy'.*'others'"):
+        logger = kp.PVectorLogger(tmp_path / "x", samples, references=references)
+        fit(build(), data, [logger])
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_layer_that_dies_is_told_and_the_training_goes_on(data, samples, tmp_path):
+    class Kill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                layer = self.model.get_layer("features")
+                layer.set_weights([np.full_like(w, -9.0) for w in layer.get_weights()])
+
+    logger = kp.PVectorLogger(tmp_path, samples, ["features", "conv"])
+    with pytest.warns(UserWarning, match="'features' has no P-vector at epoch 1"):
+        fit(build(), data, [Kill(), logger])
+    log = kp.open_run(tmp_path).log
+    assert list(log.query("epoch == 1")["layer"]) == ["conv"]
+    assert len(log) == 5

@@ -1,0 +1,150 @@
+"""Data sets, sample sets and training batches."""
+
+import numpy as np
+import pytest
+
+from keras_pvec.data import (
+    DatasetUnavailableError,
+    ImageData,
+    ImageSplit,
+    load_data,
+    training_batches,
+)
+
+
+def position_data(n=50, size=12):
+    """Images whose every pixel tells where it came from: 1 + row * size + column."""
+    grid = 1 + np.arange(size * size, dtype=np.uint8).reshape(size, size, 1)
+    images = np.repeat(grid[None], n, axis=0)
+    labels = np.arange(n, dtype=np.int64)
+    split = ImageSplit(images, labels, 255)
+    return ImageData("positions", split, split.take(5), n, augment=True)
+
+
+def first_batches(data, n, **options):
+    options = {"batch_size": 16, "seed": 0, "augment": False, "target": "label"} | (
+        options
+    )
+    batches = training_batches(data, **options).take(n)
+    return [(x.numpy(), y.numpy()) for x, y in batches]
+
+
+def test_digits_are_scikit_learns():
+    data = load_data("digits")
+    assert data.input_shape == (8, 8, 1)
+    assert (len(data.train), len(data.test), data.n_classes) == (1437, 360, 10)
+    pixels = data.train.pixels()
+    assert pixels.min() == 0
+    assert pixels.max() == 1
+    mean, variance = data.channel_moments()
+    np.testing.assert_allclose(mean, [pixels.mean(dtype=float)])
+    np.testing.assert_allclose(variance, [pixels.var(dtype=float)], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "n_classes", "means"),
+    [
+        ("mnist", (28, 28, 1), 10, [0.1307]),
+        ("cifar100", (32, 32, 3), 100, [0.5071, 0.4865, 0.4409]),
+    ],
+)
+def test_real_data_have_their_published_means(name, shape, n_classes, means, tfds_dir):
+    data = load_data(name, data_dir=tfds_dir)
+    assert data.input_shape == shape
+    assert data.n_classes == n_classes
+    assert set(np.unique(data.train.labels)) == set(range(n_classes))
+    np.testing.assert_allclose(data.channel_moments()[0], means, atol=5e-5)
+
+
+def test_standard_deviation_of_mnist(tfds_dir):
+    _, variance = load_data("mnist", data_dir=tfds_dir).channel_moments()
+    np.testing.assert_allclose(np.sqrt(variance), [0.3081], atol=5e-5)
+
+
+def test_subsets_are_fixed_and_nested_in_the_whole():
+    data = load_data("digits")
+    few, again = data.subset(100, 50), load_data("digits").subset(100, 50)
+    assert few.fingerprint() == again.fingerprint() != data.fingerprint()
+    assert (len(few.train), len(few.test)) == (100, 50)
+    known = {image.tobytes() for image in data.train.images}
+    assert all(image.tobytes() in known for image in few.train.images)
+    with pytest.raises(ValueError, match="digits train has 1437 images; 5000"):
+        data.subset(5000)
+
+
+def test_sample_sets():
+    data = load_data("digits").subset(200)
+    samples = data.samples("train", 50)
+    np.testing.assert_array_equal(samples.x, data.train.pixels()[:50])
+    np.testing.assert_array_equal(samples.y, data.train.labels[:50])
+    assert samples.name == "digits/train[50]"
+    assert len(data.samples("test")) == 360
+    with pytest.raises(ValueError, match="201 samples were asked for"):
+        data.samples("train", 201)
+    with pytest.raises(ValueError, match="'validation'"):
+        data.samples("validation")
+
+
+def test_every_epoch_is_another_order_of_all_images():
+    batches = first_batches(position_data(), 8)  # 50 images make 4 batches of 16
+    labels = [y for _, y in batches]
+    assert [len(y) for y in labels] == [16, 16, 16, 2] * 2
+    epochs = [np.concatenate(labels[:4]), np.concatenate(labels[4:])]
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), np.arange(50))
+    assert (epochs[0] != epochs[1]).any()
+    assert (epochs[0] != np.arange(50)).any()
+
+
+@pytest.mark.parametrize("augment", [True, False])
+def test_batches_depend_on_seed_and_epoch_alone(augment):
+    data = position_data()
+    straight = first_batches(data, 8, augment=augment)
+    resumed = first_batches(data, 4, augment=augment, first_epoch=1)
+    for (x, y), (x2, y2) in zip(straight[4:], resumed, strict=True):
+        np.testing.assert_array_equal(x, x2)
+        np.testing.assert_array_equal(y, y2)
+    other = first_batches(data, 1, augment=augment, seed=1)[0]
+    assert (other[1] != straight[0][1]).any()
+
+
+def test_augmentation_shifts_and_flips_and_nothing_else():
+    data = position_data(400)
+    seen = set()
+    for x, _ in first_batches(data, 25, augment=True):
+        for image in np.rint(x[..., 0] * 255).astype(int):
+            origin = image - 1
+            known = np.argwhere(image > 0)
+            rows, columns = np.divmod(origin[image > 0], 12)
+            down = known[:, 0] - rows
+            flipped = columns[0] > columns[-1] if rows[0] == rows[-1] else None
+            if len(set(columns[rows == rows[0]])) > 1:
+                first_row = columns[rows == rows[0]]
+                flipped = bool(first_row[0] > first_row[1])
+            across = known[:, 1] - (11 - columns if flipped else columns)
+            assert len(set(down)) == len(set(across)) == 1  # a rigid shift
+            seen.add((int(down[0]), int(across[0]), flipped))
+            # What moved in is zero, what stayed is all there.
+            assert len(known) == (12 - abs(down[0])) * (12 - abs(across[0]))
+    assert {shift for shift, _, _ in seen} == set(range(-4, 5))
+    assert {shift for _, shift, _ in seen} == set(range(-4, 5))
+    assert {flipped for _, _, flipped in seen} == {True, False}
+
+
+def test_reconstruction_targets_are_the_augmented_images():
+    for x, y in first_batches(position_data(), 2, augment=True, target="image"):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_unknown_and_unavailable_data(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="Unknown data set 'imagenet'.*cifar100"):
+        load_data("imagenet")
+
+    def no_network(*_):
+        raise OSError
+
+    monkeypatch.setattr("socket.getaddrinfo", no_network)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    with pytest.raises(DatasetUnavailableError, match=r"no network.*TFDS_DATA_DIR"):
+        load_data("fashion_mnist", data_dir=tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()

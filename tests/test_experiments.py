@@ -1,0 +1,139 @@
+"""The binaries as a user runs them: results, reuse, and one sentence for a mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_pvec as kp
+
+ROOT = Path(__file__).parent.parent
+QUICK = [
+    "--models=mlp,autoencoder",
+    "--epochs=3",
+    "--train_samples=200",
+    "--num_samples=100",
+]
+
+
+def run(folder, *flags, environment=None):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "experiments" / "convergence.py"), *flags],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("convergence")
+    result = run(folder, *QUICK, "--seeds=0,1")
+    assert result.returncode == 0, result.stderr
+    return folder, result
+
+
+def test_tables_figures_and_last_line(finished):
+    folder, result = finished
+    out = folder / "results" / "digits" / "convergence"
+    assert {path.name for path in out.iterdir()} == {
+        "angle_to_final.csv",
+        "angle_to_final.png",
+        "angle_to_final.pdf",
+        "angle_matrix.csv",
+        "angle_matrix.png",
+        "angle_matrix.pdf",
+        "claims.csv",
+        "flags.json",
+    }
+    assert result.stdout.splitlines()[-1] == f"Results in {out}"
+    assert "Expected time" in result.stdout
+    for claim in ("C1", "C2", "C3"):
+        assert f"{claim}: " in result.stdout
+    assert json.loads((out / "flags.json").read_text())["epochs"] == 3
+
+
+def test_tables_agree_with_the_runs(finished):
+    folder, _ = finished
+    out = folder / "results" / "digits" / "convergence"
+    angles = pd.read_csv(out / "angle_to_final.csv")
+    pairs = pd.read_csv(out / "angle_matrix.csv")
+    runs = {
+        f"{model}, seed {seed}": kp.open_run(
+            folder / "runs" / "digits" / "small" / "train" / model / f"seed_{seed}"
+        )
+        for model in ("mlp", "autoencoder")
+        for seed in (0, 1)
+    }
+    assert len(pairs) == 6
+    for row in pairs.itertuples():
+        p, q = runs[row.run].p_vector(), runs[row.other].p_vector()
+        np.testing.assert_allclose(row.angle_deg, kp.angle(p, q))
+    assert len(angles) == 4 * 4
+    for row in angles.itertuples():
+        p, final = runs[row.run].p_vector(row.epoch), runs[row.run].p_vector()
+        np.testing.assert_allclose(row.angle_deg, kp.angle(p, final))
+        assert row.null_low_deg <= row.null_angle_deg <= row.null_high_deg
+
+
+def test_a_second_call_trains_nothing(finished):
+    folder, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*.npz")}
+    result = run(folder, *QUICK, "--seeds=0,1")
+    assert result.returncode == 0
+    assert result.stdout.count("reuse") == 4
+    assert "train  " not in result.stdout
+    after = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*.npz")}
+    assert after == before
+
+
+def test_other_settings_are_refused(finished):
+    folder, _ = finished
+    result = run(folder, *QUICK, "--batch_size=32")
+    assert result.returncode == 1
+    assert "batch_size is 128 there and 32 now" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--dataset=imagenet"], "cifar100"),
+        (["--models=mlp,vgg"], "mlp, resnet, autoencoder"),
+        (["--preset=huge"], "paper"),
+        (["--layers=nope"], "no layer 'nope'"),
+        (["--layers=re:("], "not a regular expression"),
+        (["--epochs=-1"], "epochs"),
+        (["--num_samples=99999"], "99999 samples were asked for"),
+        (["--train_samples=99999"], "digits train has 1437 images"),
+        (["--batch_size=0"], "batch_size"),
+        (["--seeds=0,0"], "different whole numbers"),
+        (["--seeds=-1"], "not negative"),
+        (["--log_freq=sometimes"], "first_epoch"),
+        (["--split=validation"], "train|test"),
+        (["--device=gpu"], "no GPU"),
+        (["--nonsense=1"], "nonsense"),
+        (["cifar100"], "Unexpected argument 'cifar100'"),
+        (["--runs_dir=file/runs"], "Cannot write to file/runs"),
+        (["--out_dir=file"], "Cannot write to file"),
+        (["--dataset=fashion_mnist", "--data_dir=none"], "TFDS_DATA_DIR"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) else "",
+)
+def test_a_mistake_gets_one_sentence_and_leaves_nothing(flags, words, tmp_path):
+    (tmp_path / "file").write_text("a file, not a folder")
+    # Without a name server in reach, nothing can be downloaded.
+    offline = {"RES_OPTIONS": "attempts:1 timeout:1", "LOCALDOMAIN": "invalid"}
+    result = run(tmp_path, *flags, environment=offline)
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    assert any(word in result.stderr for word in words.split("|")), result.stderr
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"file"}

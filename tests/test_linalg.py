@@ -1,0 +1,211 @@
+"""The fast solver against LAPACK in float64, its error bound, and bad input."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import degrees_between, lapack_vector
+
+from keras_pvec.linalg import (
+    LeftSingularSolver,
+    exact_singular_triplets,
+    top_singular_triplets,
+)
+
+DECAY = np.linspace(0.9, 0.1, 60)
+
+
+def relu_features(rng, n, d):
+    return np.maximum(rng.standard_normal((n, d)), 0).astype(np.float32)
+
+
+MATRICES = {
+    "random": lambda rng, spec: rng.standard_normal((500, 120)),
+    "relu tall": lambda rng, spec: relu_features(rng, 2000, 300),
+    "relu wide": lambda rng, spec: relu_features(rng, 200, 3000),
+    "few features": lambda rng, spec: relu_features(rng, 600, 10),
+    "one feature": lambda rng, spec: rng.standard_normal((50, 1)),
+    "two samples": lambda rng, spec: rng.standard_normal((2, 700)),
+    "near degenerate": lambda rng, spec: spec(600, 300, np.r_[1, 0.99, DECAY]),
+    "cluster below": lambda rng, spec: spec(600, 300, np.r_[1, np.full(40, 0.98)]),
+    "steep": lambda rng, spec: spec(600, 300, 0.1 ** np.arange(12)),
+    "tiny": lambda rng, spec: spec(400, 200, np.r_[1, DECAY] * 1e-20),
+    "huge": lambda rng, spec: spec(400, 200, np.r_[1, DECAY] * 1e20),
+    "beyond squaring": lambda rng, spec: spec(400, 200, np.r_[1, DECAY] * 1e200),
+    "below squaring": lambda rng, spec: spec(400, 200, np.r_[1, DECAY] * 1e-200),
+    "rank one": lambda rng, spec: spec(400, 200, [3.0]),
+    "images": lambda rng, spec: rng.integers(0, 256, (300, 8, 8, 3), np.uint8),
+    "boolean": lambda rng, spec: rng.random((300, 90)) < 0.2,
+    "float16": lambda rng, spec: relu_features(rng, 300, 100).astype(np.float16),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_agrees_with_lapack_and_keeps_its_bound(name, rng, with_spectrum):
+    x = MATRICES[name](rng, with_spectrum)
+    found = top_singular_triplets([x])
+    truth = lapack_vector(x)
+    error = degrees_between(found.left[:, 0], truth)
+    assert error < 1e-3
+    assert error <= found.error_deg[0] + 1e-10  # LAPACK rounds too
+    flat = np.asarray(x, float).reshape(len(x), -1)
+    largest = np.abs(flat).max()
+    sigma = np.linalg.svd(flat / largest, compute_uv=False)[0] * largest
+    np.testing.assert_allclose(found.singular_values[0], sigma, rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-20, 1e20])
+def test_scale_does_not_matter(dtype, scale, rng, with_spectrum):
+    x = with_spectrum(300, 150, np.r_[1, DECAY])
+    plain = top_singular_triplets([x])
+    scaled = top_singular_triplets([(x * scale).astype(dtype)])
+    assert degrees_between(plain.left[:, 0], scaled.left[:, 0]) < 1e-4
+    np.testing.assert_allclose(
+        scaled.singular_values, plain.singular_values * scale, rtol=1e-5
+    )
+
+
+def test_bound_holds_on_many_random_matrices(with_spectrum):
+    """Also where the solver has to stop early, so that errors are large."""
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        n, d = rng.integers(80, 300, 2)
+        values = np.sort(rng.random(rng.integers(2, 70)))[::-1]
+        x = with_spectrum(n, d, values)
+        solver = LeftSingularSolver(max_passes=int(rng.integers(1, 12)))
+        while not solver.done:
+            solver.update(x)
+            solver.end_pass()
+        found = solver.result()
+        error = degrees_between(found.left[:, 0], lapack_vector(x))
+        assert error <= found.error_deg[0] + 1e-9, (n, d, values[:3])
+
+
+@pytest.mark.parametrize("kind", ["relu tall", "near degenerate", "images"])
+def test_centred_vector_is_that_of_the_centred_matrix(kind, rng, with_spectrum):
+    x = MATRICES[kind](rng, with_spectrum)
+    if kind == "relu tall":  # pure noise has no distinct centred vector: give it one
+        x = x + 3 * np.outer(rng.standard_normal(len(x)), rng.random(x.shape[1]))
+    flat = np.asarray(x, float).reshape(len(x), -1)
+    found = top_singular_triplets([x])
+    if kind == "images":  # noise: the bound has to say how little is known
+        error = degrees_between(
+            found.centered_left, lapack_vector(flat - flat.mean(axis=0))
+        )
+        assert error <= found.centered_error_deg
+        return
+    assert found.centered_error_deg <= 1e-3
+    truth = lapack_vector(flat - flat.mean(axis=0))
+    assert degrees_between(found.centered_left, truth) <= found.centered_error_deg
+
+
+def test_equal_rows_have_no_centred_vector():
+    found = top_singular_triplets([np.tile([[1.0, 2.0, 3.0]], (20, 1))])
+    assert found.centered_left is None
+    np.testing.assert_allclose(np.abs(found.left[:, 0]), 1 / np.sqrt(20))
+
+
+def test_ambiguous_vector_is_reported(with_spectrum):
+    found = top_singular_triplets([with_spectrum(200, 100, [1.0, 1.0, 0.5])])
+    assert found.error_deg[0] == 90.0
+
+
+def test_more_vectors(with_spectrum):
+    x = with_spectrum(400, 250, np.r_[5, 4, 3, 2.5, 2, DECAY])
+    found = top_singular_triplets([x], k=5)
+    for i in range(5):
+        error = degrees_between(found.left[:, i], lapack_vector(x, i))
+        assert error <= found.error_deg[i] + 1e-9
+        assert error < 1e-3
+    np.testing.assert_allclose(found.singular_values[:5], [5, 4, 3, 2.5, 2], rtol=1e-9)
+    # The one after them only serves ratios and is not iterated for.
+    np.testing.assert_allclose(found.singular_values[5], 0.9, rtol=1e-3)
+    np.testing.assert_allclose(found.left.T @ found.left, np.eye(5), atol=1e-9)
+
+
+def test_blocks_give_what_the_whole_gives(rng):
+    x = relu_features(rng, 500, 100)
+    whole = top_singular_triplets([x])
+    parts = top_singular_triplets([x[:3], x[3:200], x[200:]])
+    assert degrees_between(whole.left[:, 0], parts.left[:, 0]) < 1e-6
+
+
+def test_long_iterations_restart_within_bounded_memory(with_spectrum):
+    """A flat spectrum needs many passes; the basis must not grow with them."""
+    x = with_spectrum(500, 400, np.r_[1.0, np.linspace(0.999, 0.9, 300)])
+    solver = LeftSingularSolver()
+    widest = 0
+    while not solver.done:
+        solver.update(x)
+        solver.end_pass()
+        widest = max(widest, solver._v.shape[1])
+    assert solver.n_passes > 30
+    assert widest < 60
+    error = degrees_between(solver.result().left[:, 0], lapack_vector(x))
+    assert error < 1e-3
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_exact_method_is_tensorflows_svd(k, rng):
+    x = relu_features(rng, 200, 50)
+    exact = exact_singular_triplets(tf.constant(x), k)
+    fast = top_singular_triplets([x], k)
+    for i in range(k):
+        truth = lapack_vector(x, i)
+        assert degrees_between(exact.left[:, i], truth) <= exact.error_deg[i] + 1e-10
+        assert degrees_between(fast.left[:, i], exact.left[:, i]) < 1e-4
+    np.testing.assert_allclose(exact.singular_values, fast.singular_values, rtol=1e-9)
+    np.testing.assert_allclose(exact.frobenius_norm, np.linalg.norm(x), rtol=1e-6)
+    centred = lapack_vector(x - x.mean(axis=0, dtype=float))
+    assert degrees_between(exact.centered_left, centred) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "solve", [lambda x: top_singular_triplets([x]), exact_singular_triplets]
+)
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((5, 3)), "zero matrix"),
+        (np.ones((1, 3)), "one row"),
+        (np.ones((0, 3)), "empty"),
+        (np.ones((3, 0)), "empty"),
+        (np.ones(3), "two axes"),
+        (np.float64(3.0), "two axes"),
+        (np.array([[1.0, np.nan], [1.0, 2.0]]), "NaN, first in row 0"),
+        (np.array([[1.0, 2.0], [np.inf, 2.0]]), "infinity, first in row 1"),
+        (np.ones((3, 2), complex), "real numbers"),
+        (np.array([["a", "b"], ["c", "d"]]), "real numbers"),
+        (np.array([[1e-200, 1.0], [1.0, 1e300]]), None),
+    ],
+)
+def test_bad_matrices(solve, x, message):
+    if message is None:  # extreme, but it has an answer
+        assert degrees_between(solve(x).left[:, 0], np.array([0.0, 1.0])) < 1e-6
+        return
+    with pytest.raises(ValueError, match=message):
+        solve(x)
+
+
+def test_no_blocks_and_unequal_blocks():
+    with pytest.raises(ValueError, match="empty"):
+        top_singular_triplets([])
+    with pytest.raises(ValueError, match="same number of features"):
+        top_singular_triplets([np.ones((3, 4)), np.ones((3, 5))])
+
+
+def test_rows_that_change_between_passes():
+    solver = LeftSingularSolver()
+    rng = np.random.default_rng(0)
+    solver.update(rng.standard_normal((200, 100)))
+    solver.end_pass()
+    solver.update(rng.standard_normal((150, 100)))
+    with pytest.raises(ValueError, match="rows changed between passes"):
+        solver.end_pass()
+
+
+def test_global_random_state_is_not_touched(rng):
+    np.random.seed(3)
+    before = np.random.get_state()[1].copy()
+    top_singular_triplets([relu_features(rng, 200, 100)])
+    np.testing.assert_array_equal(before, np.random.get_state()[1])

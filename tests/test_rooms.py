@@ -1,0 +1,74 @@
+"""Who may import whom: the table of rooms, kept true by reading the imports."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "keras_pvec"
+
+MAY_IMPORT = {
+    "__init__": set(),  # loads every room on first use, by name
+    "linalg": set(),
+    "samples": set(),
+    "pvector": {"linalg"},
+    "store": {"pvector"},
+    "features": {"samples"},
+    "measurement": {"features", "linalg", "pvector", "samples"},
+    "callback": {"features", "measurement", "pvector", "samples", "store"},
+    "data": {"samples"},
+    "models": {"models"},
+    "training": {"callback", "data", "features", "models", "pvector", "store"},
+    "analysis": {"pvector", "store"},
+    "figures": {"analysis", "store"},
+}
+WITHOUT_TENSORFLOW = {"samples", "pvector", "store", "analysis", "figures", "__init__"}
+
+
+def imports(path):
+    """Modules that a file imports; those for type checkers alone do not count."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def test_every_room_is_in_the_table():
+    found = {room_of(path) for path in PACKAGE.rglob("*.py")}
+    assert found == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_rooms_import_only_what_they_may(path):
+    for module in imports(path):
+        parts = module.split(".")
+        assert parts[0] not in ("experiments", "common", "absl"), f"{path}: {module}"
+        if parts[0] == "keras_pvec" and len(parts) > 1:
+            known = [part for part in parts[1:] if part in MAY_IMPORT]
+            assert known[:1] == [] or known[0] in MAY_IMPORT[room_of(path)], module
+        if parts[0] in ("tensorflow", "keras"):
+            assert room_of(path) not in WITHOUT_TENSORFLOW, f"{path}: {module}"
+
+
+def test_experiments_do_not_import_each_other():
+    folder = ROOT / "experiments"
+    names = {path.stem for path in folder.glob("*.py")} - {"common"}
+    for path in folder.glob("*.py"):
+        assert not {m.split(".")[0] for m in imports(path)} & names
+    assert not (PACKAGE / "utils.py").exists()

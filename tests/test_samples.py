@@ -1,0 +1,56 @@
+"""The fingerprint of a sample set: over content and order, and nothing else."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+import keras_pvec as kp
+
+
+def test_fingerprint_is_sha256_of_kind_and_bytes(rng):
+    x = rng.random((3000, 4)).astype("<f4")
+    expected = hashlib.sha256(b"x <f4 (3000, 4);" + x.tobytes()).hexdigest()
+    assert kp.SampleSet(x).sha256 == expected
+
+
+def test_fingerprint_sees_content_order_shape_and_dtype(rng):
+    x = rng.random((20, 6)).astype(np.float32)
+    base = kp.SampleSet(x).sha256
+    changed = x.copy()
+    changed[7, 3] += 1e-3
+    others = [changed, x[::-1], x.reshape(20, 3, 2), x.astype(np.float64), x[:19]]
+    assert len({base, *(kp.SampleSet(other).sha256 for other in others)}) == 6
+
+
+def test_fingerprint_ignores_name_labels_and_memory_layout(rng):
+    x = rng.random((20, 6))
+    base = kp.SampleSet(x).sha256
+    assert kp.SampleSet(np.asfortranarray(x), np.arange(20), name="b").sha256 == base
+
+
+def test_several_inputs(rng):
+    a, b = rng.random((10, 3)), rng.random((10, 2))
+    samples = kp.SampleSet({"a": a, "b": b})
+    assert len(samples) == 10
+    assert samples.sha256 == kp.SampleSet({"b": b, "a": a}).sha256
+    assert samples.sha256 != kp.SampleSet({"a": b, "b": a}).sha256
+    blocks = list(samples.batches(4))
+    assert [len(block["a"]) for block in blocks] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate([k["b"] for k in blocks]), b)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: kp.SampleSet(np.ones((1, 3))), "at least two samples"),
+        (lambda: kp.SampleSet((np.ones((3, 1)), np.ones((4, 1)))), r"x\[1\]: 4"),
+        (lambda: kp.SampleSet(np.ones((3, 1)), np.ones(4)), "y: 4"),
+        (lambda: kp.SampleSet({}), "empty dict"),
+        (lambda: kp.SampleSet(iter([1, 2])), "list_iterator"),
+        (lambda: kp.SampleSet(np.array(3.0)), "shape"),
+    ],
+)
+def test_bad_samples(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

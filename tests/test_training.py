@@ -1,0 +1,194 @@
+"""Runs: trained once, resumed after a kill without a trace, reused, never overwritten."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+import keras_pvec as kp
+from keras_pvec import training
+from keras_pvec.data import load_data
+from keras_pvec.models import MODELS
+from keras_pvec.training import RECIPES, Recipe, RunSettings
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_data("digits").subset(200, 50)
+
+
+def settings_for(data, model="mlp", **changes):
+    settings = RunSettings(
+        dataset="digits",
+        data_sha256=data.fingerprint(),
+        model=model,
+        model_options={"width": 8},
+        recipe=RECIPES[model],
+        epochs=3,
+        batch_size=64,
+        seed=0,
+        split="train",
+        num_samples=100,
+        layers=[MODELS[model].feature_layer],
+    )
+    return dataclasses.replace(settings, **changes)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_run_leaves_what_the_design_promises(model, data, tmp_path):
+    settings = settings_for(data, model, epochs=4)
+    run = training.train(settings, data, tmp_path / "run")
+    names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
+    assert names == {"log.csv", "metrics.csv", "pvectors", "model.keras", "run.json"}
+    assert run.moments == [(-1, 0), (0, 4), (1, 8), (2, 12), (3, 16)]
+    assert list(run.log["reference"].unique()) == ["data"]
+    loss = run.metrics["loss"]
+    assert loss.iloc[-1] < loss.iloc[0]
+    assert run.metrics["learning_rate"].iloc[-1] < 1e-6  # the cosine has come down
+    info = json.loads((run.path / "run.json").read_text())
+    assert info["status"] == "finished"
+    assert info["settings"]["seed"] == 0
+    assert info["settings"]["data_sha256"] == data.fingerprint()
+    assert info["wall_time_s"] > 0
+    assert {"python", "keras", "tensorflow", "numpy"} <= set(info["versions"])
+    # The saved model is the one that the last P-vector is of.
+    model = keras.saving.load_model(run.path / "model.keras")
+    p = kp.model_p_vectors(model, data.samples("train", 100), settings.layers)
+    assert kp.angle(p[settings.layers[0]], run.p_vector("final")) < 1e-5
+
+
+def test_a_finished_run_is_reused(data, tmp_path):
+    settings = settings_for(data)
+    run = training.train(settings, data, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+    training.train(settings, data, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
+
+
+def test_other_settings_in_the_same_place_are_an_error(data, tmp_path):
+    training.train(settings_for(data), data, tmp_path)
+    before = (tmp_path / "log.csv").read_bytes()
+    for changes, message in (
+        ({"epochs": 5}, "epochs is 3 there and 5 now"),
+        ({"seed": 1}, "seed is 0 there and 1 now"),
+        ({"recipe": Recipe("adam", 0.5)}, "recipe is .*0.001.* there and .*0.5"),
+    ):
+        with pytest.raises(kp.RunConflictError, match=message):
+            training.train(settings_for(data, **changes), data, tmp_path)
+    assert (tmp_path / "log.csv").read_bytes() == before
+
+
+def test_a_foreign_run_is_not_touched(data, tmp_path, rng):
+    samples = kp.SampleSet(rng.random((20, 3)).astype("float32"))
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    logger = kp.PVectorLogger(tmp_path, samples)
+    model.fit(samples.x, np.ones(20), callbacks=[logger], verbose=0)
+    with pytest.raises(kp.RunConflictError, match="not made by an experiment"):
+        training.train(settings_for(data), data, tmp_path)
+
+
+def test_a_wrong_layer_writes_nothing(data, tmp_path):
+    with pytest.raises(kp.LayerChoiceError, match="no layer 'fc'"):
+        training.train(settings_for(data, layers=["fc"]), data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_seeds_decide(data, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        training.train(settings_for(data, seed=seed), data, tmp_path / name)
+    logs = {name: (tmp_path / name / "log.csv").read_text() for name in "abc"}
+    assert logs["a"] == logs["b"] != logs["c"]
+
+
+def test_weight_decay_spares_biases_and_normalisation(data):
+    model = training.build_model(
+        settings_for(data, "resnet", recipe=Recipe("sgd", 0.1, weight_decay=0.5)), data
+    )
+    before = {v.path: keras.ops.convert_to_numpy(v) for v in model.trainable_variables}
+    zeros = [keras.ops.zeros_like(v) for v in model.trainable_variables]
+    model.optimizer.apply(zeros)
+    for variable in model.trainable_variables:
+        is_kernel = variable.path.endswith("kernel")
+        expected = before[variable.path] * (1 - 0.1 * 0.5 if is_kernel else 1)
+        np.testing.assert_allclose(variable, expected, rtol=1e-6)
+
+
+TRAIN = """
+    import sys
+    from test_training import settings_for
+    from keras_pvec import training
+    from keras_pvec.data import load_data
+
+    data = load_data("digits").subset(200, 50)
+    settings = settings_for(
+        data, "resnet", epochs=5, log_freq={{"first_epoch": 1}}, layers=["re:block|avg"]
+    )
+    print("ready", flush=True)
+    training.train(settings, data, {path!r})
+"""
+
+
+def start(path):
+    program = textwrap.dedent(TRAIN.format(path=str(path)))
+    tests = os.path.dirname(__file__)
+    root = os.path.dirname(tests)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([tests, root])}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def n_moments(path):
+    log = path / "log.csv"
+    return len({line.split(",")[1] for line in log.open()}) - 1 if log.exists() else 0
+
+
+def test_a_killed_run_resumes_and_ends_with_the_same_rows(tmp_path):
+    """SIGKILL before the first row, in the first epoch, between epochs and near the
+    end; what is resumed is killed again."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    process = start(whole)
+    assert process.wait(timeout=300) == 0
+
+    for moments in (0, 3, 6, 6, 8):
+        process = start(killed)
+        deadline = time.monotonic() + 120
+        while n_moments(killed) < moments:
+            assert process.poll() is None, "finished before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    process = start(killed)
+    assert process.wait(timeout=300) == 0
+
+    assert (killed / "log.csv").read_text() == (whole / "log.csv").read_text()
+    columns = ["epoch", "step", "loss", "val_loss", "accuracy", "pvec_angle_data"]
+    metrics = [pd.read_csv(path / "metrics.csv")[columns] for path in (killed, whole)]
+    pd.testing.assert_frame_equal(*metrics)
+    files = [
+        sorted(f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_file())
+        for path in (killed, whole)
+    ]
+    assert files[0] == files[1]
+    for name in files[1]:
+        if name.endswith(".npz"):
+            a, b = (kp.load_p_vectors(path / name) for path in (killed, whole))
+            for layer in a:
+                np.testing.assert_array_equal(a[layer].vectors, b[layer].vectors)
