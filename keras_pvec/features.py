@@ -54,8 +54,9 @@ class FeatureExtractor:
     Args:
         model: A built Keras model.
         layers: Layer names (as in `model.summary()`, or a path like `"outer/inner"`
-            where a name alone is ambiguous), `"name.input"` for the input of a layer, regular
-            expressions `"re:..."` that are searched for in names, or layer objects.
+            where a name alone is ambiguous), `"name.input"` for the input of a layer,
+            regular expressions `"re:..."` that are searched for in names, or layer
+            objects.
             `None`: the input of the last `Dense` layer that the model calls.
         pooling: `None` flattens each sample's features to a row; `"avg"` first
             averages over all axes but the channels.

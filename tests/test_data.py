@@ -137,7 +137,7 @@ def test_reconstruction_targets_are_the_augmented_images():
 
 
 def test_unknown_and_unavailable_data(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="Unknown data set 'imagenet'.*cifar100"):
+    with pytest.raises(ValueError, match=r"Unknown data set 'imagenet'.*cifar100"):
         load_data("imagenet")
 
     def no_network(*_):

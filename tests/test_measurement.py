@@ -70,5 +70,5 @@ def test_a_dead_layer_does_not_hide_the_others(model, samples):
     measured = probe.measure()
     assert isinstance(measured["pool"], kp.PVector)
     assert "zero matrix" in str(measured["logits"])
-    with pytest.raises(ValueError, match="Layer 'logits' has no P-vector.*zero matrix"):
+    with pytest.raises(ValueError, match=r"'logits' has no P-vector.*zero matrix"):
         kp.model_p_vectors(model, samples, ["logits", "pool"])

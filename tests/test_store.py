@@ -107,10 +107,12 @@ def test_new_metrics_get_a_column_and_old_rows_stay(tmp_path):
 
 
 def test_only_one_process_may_write(tmp_path):
-    with RunFolder(tmp_path).lock():
-        with pytest.raises(kp.RunConflictError, match="Another process"):
-            with RunFolder(tmp_path).lock():
-                pass
+    with (
+        RunFolder(tmp_path).lock(),
+        pytest.raises(kp.RunConflictError, match="Another process"),
+        RunFolder(tmp_path).lock(),
+    ):
+        pass
 
 
 def test_reading_a_run(tmp_path, p_vectors):
@@ -126,8 +128,8 @@ def test_reading_a_run(tmp_path, p_vectors):
     assert list(angles.columns) == list(LOG_COLUMNS)
     assert angles["angle_deg"][1] == 0
     assert angles["angle_deg"][0] == kp.angle(p_vectors["b"], later["b"])
-    assert list(run.angles(to=-1, layer="b")["angle_deg"])[0] == 0
-    assert list(run.angles(to=later["a"], layer="a")["angle_deg"])[1] == 0
+    assert run.angles(to=-1, layer="b")["angle_deg"][0] == 0
+    assert run.angles(to=later["a"], layer="a")["angle_deg"][1] == 0
 
 
 def test_errors_name_what_there_is(tmp_path, p_vectors):

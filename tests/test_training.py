@@ -1,4 +1,4 @@
-"""Runs: trained once, resumed after a kill without a trace, reused, never overwritten."""
+"""Runs: trained once, resumed without a trace, reused, never overwritten."""
 
 import dataclasses
 import json
