@@ -95,15 +95,14 @@ def define_flags(models: Sequence[str]) -> None:
     flags.DEFINE_enum("device", "auto", _DEVICES, "Where to train.")
     flags.register_validator(
         "models",
-        lambda names: bool(names) and all(name in MODELS for name in names),
-        f"each must be one of {', '.join(MODELS)}",
+        lambda names: _are_different(names) and all(name in MODELS for name in names),
+        f"must be different ones of {', '.join(MODELS)}",
     )
     flags.register_validator(
         "seeds",
         lambda seeds: (
-            bool(seeds)
-            and all(seed.isdecimal() for seed in seeds)
-            and len(set(seeds)) == len(seeds)
+            all(seed.isdecimal() for seed in seeds)
+            and _are_different([int(seed) for seed in seeds])
         ),
         "must be different whole numbers, not negative",
     )
@@ -180,11 +179,11 @@ def prepare(name: str) -> Experiment:
         raise
     except ValueError as error:
         raise UsageError(str(error)) from error
+    missing = [item for item in plan if not training.is_finished(*item)]
     out_dir = Path(FLAGS.out_dir or f"results/{FLAGS.dataset}") / name
     for folder in (Path(FLAGS.runs_dir), out_dir):
         _check_writable(folder)
 
-    missing = [item for item in plan if not training.is_finished(*item)]
     _announce(plan, missing, data)
     runs = _train(plan, missing, data)
     used = {flag.name: flag.value for flag in FLAGS.flags_by_module_dict()[_MODULE]}
@@ -232,7 +231,7 @@ def _plan(data: ImageData) -> list[_Planned]:
     data_sha256 = data.fingerprint()
     plan = []
     for model in FLAGS.models:
-        for seed in FLAGS.seeds:
+        for seed in map(int, FLAGS.seeds):
             settings = RunSettings(
                 dataset=FLAGS.dataset,
                 data_sha256=data_sha256,
@@ -241,7 +240,7 @@ def _plan(data: ImageData) -> list[_Planned]:
                 recipe=RECIPES[model],
                 epochs=FLAGS.epochs or preset.epochs,
                 batch_size=FLAGS.batch_size,
-                seed=int(seed),
+                seed=seed,
                 split=FLAGS.split,
                 num_samples=num_samples,
                 layers=FLAGS.layers or [MODELS[model].feature_layer],
@@ -338,6 +337,10 @@ def _check_writable(folder: Path) -> None:
             f"Cannot write to {folder} ({error.strerror}); choose another folder with "
             "--runs_dir or --out_dir."
         ) from error
+
+
+def _are_different(values: list) -> bool:
+    return bool(values) and len(set(values)) == len(values)
 
 
 def _parse_log_freq(text: str) -> str | int | dict[str, int] | None:

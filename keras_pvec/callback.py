@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_pvec.features import LayerChoice
+from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import PVectorProbe
 from keras_pvec.pvector import PVector, compare, describe
 from keras_pvec.samples import SampleSet
@@ -19,6 +21,7 @@ from keras_pvec.store import (
     RunConflictError,
     RunFolder,
     library_versions,
+    load_p_vectors,
     log_row,
 )
 
@@ -56,13 +59,15 @@ class PVectorLogger(keras.callbacks.Callback):
             averages over all axes but the channels.
         batch_size: Samples run through the model at a time.
         max_feature_bytes: How much of the features may be held at once.
-        resume: Whether to go on with a run that is already in `path`. Moments after
-            the model's current update are dropped, since they are made again;
-            `keras.callbacks.BackupAndRestore` before this one brings the model back.
+        resume: Whether to go on with a run that is already in `path`. Rows of the
+            epoch that the training starts with, and of later ones, are dropped, since
+            they are made again. Put `keras.callbacks.BackupAndRestore`, which brings
+            the model back, behind this callback.
 
     Raises:
         RunConflictError: When training starts: `path` holds a run and `resume` is
-            not set, or it holds a run on other samples or layers.
+            not set, or it holds a run on other samples or layers, or a finished one
+            that would be overwritten. Later: something else wrote to `log.csv`.
         LayerChoiceError: When training starts: a choice of layers that matches
             nothing.
 
@@ -101,10 +106,10 @@ class PVectorLogger(keras.callbacks.Callback):
             )
         self.samples = samples
         self.layers = layers
-        self.references = dict(references or {})
         self.resume = resume
+        self._last_epoch: int | None = None
         self._every, self._every_in_first_epoch = _parse_log_freq(log_freq)
-        _check_references(self.references)
+        self.references = _check_references({} if references is None else references)
         self._folder = RunFolder(path)
         self._probe_settings = {
             "k": k,
@@ -115,11 +120,6 @@ class PVectorLogger(keras.callbacks.Callback):
         }
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self._folder.moments() and not self.resume:
-            raise RunConflictError(
-                f"{self._folder.path} already holds a run. Choose another folder, "
-                "delete it, or pass resume=True to go on with it."
-            )
         self._probe = PVectorProbe(
             self.model, self.samples, self.layers, **self._probe_settings
         )
@@ -131,33 +131,57 @@ class PVectorLogger(keras.callbacks.Callback):
             self._begin(epoch)
             self._begun = True
         self._epoch = epoch
+        self._steps_at_epoch_begin = self._steps
+        self._calls_in_epoch = 0
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        before = self._updates
-        # With steps_per_execution, Keras calls once for several updates.
-        self._updates += int(getattr(self.model, "steps_per_execution", 1) or 1)
+        before = self._steps
+        self._calls_in_epoch += 1
+        self._steps = self._steps_at_epoch_begin + self._steps_in_epoch()
         every = self._every
         if self._epoch == 0 and self._every_in_first_epoch:
             every = self._every_in_first_epoch
-        if every and self._updates // every > before // every:
-            self._synchronise_updates()
-            self._log((self._epoch, self._updates))
+        if every and self._steps // every > before // every:
+            self._log((self._epoch, self._steps))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._synchronise_updates()
         logs = {} if logs is None else logs
-        logs.update(self._log((epoch, self._updates)))
+        logs.update(self._log((epoch, self._steps)))
         scalars = dict(logs)
-        optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is not None:
-            scalars.setdefault("learning_rate", optimizer.learning_rate)
-        self._folder.write_metrics(epoch, self._updates, _only_scalars(scalars))
+        rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
+        if rate is not None:
+            scalars.setdefault("learning_rate", rate)
+        self._folder.write_metrics(epoch, self._steps, _only_scalars(scalars))
+        self._last_epoch = epoch
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._begun:
             self._save_info(complete=True)
+
+    def _steps_in_epoch(self) -> int:
+        """Training steps done in this epoch.
+
+        They are counted here, because an optimizer's own count stands still when a
+        model steps others, and runs slower when gradients are accumulated. Keras calls
+        once for `steps_per_execution` steps, of which the last call may have fewer.
+        """
+        per_call = int(getattr(self.model, "steps_per_execution", 1) or 1)
+        steps = self._calls_in_epoch * per_call
+        in_epoch = self.params.get("steps")
+        return min(steps, in_epoch) if in_epoch else steps
+
+    def _steps_before(self, epoch: int, kept: list[Moment]) -> int:
+        """Training steps done before `epoch`, of which the log may lack the last."""
+        if epoch == 0:
+            return 0
+        if (ends := self._folder.epoch_ends()) and epoch - 1 in ends:
+            return ends[epoch - 1]
+        optimizer = getattr(self.model, "optimizer", None)
+        updates = int(keras.ops.convert_to_numpy(getattr(optimizer, "iterations", 0)))
+        per_update = getattr(optimizer, "gradient_accumulation_steps", None) or 1
+        return max(updates * per_update, kept[-1][1] if kept else 0)
 
     def _begin(self, epoch: int) -> None:
         """Logs the model as it stands, unless a resumed log has that moment.
@@ -166,48 +190,66 @@ class PVectorLogger(keras.callbacks.Callback):
         before anything is written and before the first update.
         """
         logged = self._folder.moments()
-        self._updates = max((step for e, step in logged if e < epoch), default=0)
-        self._synchronise_updates()
-        moment = (epoch - 1, self._updates)
+        goes_on = self._last_epoch is not None and epoch == self._last_epoch + 1
+        if logged and not (self.resume or goes_on):
+            raise RunConflictError(
+                f"{self._folder.path} already holds a run. Choose another folder, "
+                "delete it, or pass resume=True to go on with it."
+            )
+        kept = [moment for moment in logged if moment[0] < epoch]
+        self._steps = self._steps_before(epoch, kept)
+        moment = (epoch - 1, self._steps)
 
         measured = self._probe.measure()
-        for layer, value in measured.items():
-            if isinstance(value, ValueError):
-                raise ValueError(f"Layer {layer!r} has no P-vector. {value}") from value
+        p_vectors, failures = _sort_out(measured)
+        if not p_vectors or any(
+            not isinstance(error, ZeroMatrixError) for error in failures.values()
+        ):
+            layer, error = next(iter(failures.items()))
+            raise ValueError(f"Layer {layer!r} has no P-vector. {error}") from error
         self._settings = self._describe(list(measured))
         self._last: tuple[Moment, dict[str, float]] | None = None
         self._previous: dict[str, PVector] = {}
-        rows, angles = self._compare(moment, measured)
+        if kept and moment not in kept:
+            self._previous = load_p_vectors(self._folder.moment_path(kept[-1]))
+        rows, angles = self._compare(moment, p_vectors)
         if logged:
-            self._check_resumable(logged)
-        self._folder.rewind(self._updates)
+            self._check_resumable(logged, epoch)
+        self._folder.rewind(epoch)
         self._save_info(complete=False)
-        if moment in self._folder.moments():
-            self._last = (moment, angles)
-            self._previous = measured
-        else:
-            self._folder.write_moment(moment, measured, rows)
-            self._previous = measured
+        if moment not in kept:
+            self._write(moment, p_vectors, rows, failures)
+        self._last = (moment, angles)
+        self._previous = p_vectors
 
     def _log(self, moment: Moment) -> dict[str, float]:
         """Measures and stores a moment; returns the angles for Keras's `logs`."""
         if self._last is not None and self._last[0] == moment:
             return self._last[1]
-        p_vectors = {}
-        for layer, value in self._probe.measure().items():
-            if isinstance(value, PVector):
-                p_vectors[layer] = value
-            else:  # a training of hours is not to die of a dead layer
-                warnings.warn(
-                    f"Layer {layer!r} has no P-vector at epoch {moment[0]}, step "
-                    f"{moment[1]}, and gets no row in {self._folder.log_path}. {value}",
-                    stacklevel=2,
-                )
+        p_vectors, failures = _sort_out(self._probe.measure())
         rows, angles = self._compare(moment, p_vectors)
-        self._folder.write_moment(moment, p_vectors, rows)
+        self._write(moment, p_vectors, rows, failures)
         self._previous = {**self._previous, **p_vectors}
         self._last = (moment, angles)
         return angles
+
+    def _write(
+        self,
+        moment: Moment,
+        p_vectors: Mapping[str, PVector],
+        rows: list[dict[str, Any]],
+        failures: Mapping[str, ValueError],
+    ) -> None:
+        for layer, error in failures.items():
+            # A training of hours is not to die of a dead layer.
+            warnings.warn(
+                f"Layer {layer!r} has no P-vector at epoch {moment[0]}, step "
+                f"{moment[1]}, and gets no row in {self._folder.log_path}. {error}",
+                stacklevel=2,
+            )
+            self._folder.note_failure(moment, layer, str(error))
+        if p_vectors:
+            self._folder.write_moment(moment, p_vectors, rows)
 
     def _compare(
         self, moment: Moment, p_vectors: Mapping[str, PVector]
@@ -241,12 +283,6 @@ class PVectorLogger(keras.callbacks.Callback):
         first = layer == self._settings["layers"][0]
         return f"pvec_angle_{reference}" + ("" if first else f"_{layer}")
 
-    def _synchronise_updates(self) -> None:
-        """Takes the number of updates from the optimizer, which is never wrong."""
-        iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
-        if iterations is not None:
-            self._updates = int(keras.ops.convert_to_numpy(iterations))
-
     def _describe(self, layers: list[str]) -> dict[str, Any]:
         return {
             "layers": layers,
@@ -267,7 +303,7 @@ class PVectorLogger(keras.callbacks.Callback):
         settings = {**self._settings, "complete": complete}
         self._folder.update_info(p_vectors=settings, versions=library_versions())
 
-    def _check_resumable(self, logged: list[Moment]) -> None:
+    def _check_resumable(self, logged: list[Moment], epoch: int) -> None:
         stored = self._folder.read_info().get("p_vectors", {})
         for key, asked in self._settings.items():
             if key in stored and stored[key] != asked:
@@ -276,12 +312,13 @@ class PVectorLogger(keras.callbacks.Callback):
                     f"{stored[key]!r} there and {asked!r} now. Choose another folder, "
                     "or delete it."
                 )
-        if stored.get("complete") and logged[-1][1] > self._updates:
+        last_epoch = logged[-1][0]
+        if stored.get("complete") and last_epoch >= epoch:
             raise RunConflictError(
-                f"{self._folder.path} holds a finished run up to update "
-                f"{logged[-1][1]}, but the model stands at update {self._updates}: "
-                "going on from there would overwrite it. Choose another folder, delete "
-                "it, or restore the model first."
+                f"{self._folder.path} holds a finished run up to epoch {last_epoch}, "
+                f"and this training starts with epoch {epoch}: it would overwrite "
+                "that. Choose another folder, delete it, or go on with "
+                f"initial_epoch={last_epoch + 1}."
             )
 
 
@@ -303,10 +340,16 @@ def _parse_log_freq(
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    is_int = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return is_int and value >= 1
 
 
-def _check_references(references: Mapping[str, Reference]) -> None:
+def _check_references(references: Mapping[str, Reference]) -> dict[str, Reference]:
+    if not isinstance(references, Mapping):
+        raise ValueError(
+            "`references` must be a dict from name to PVector, e.g. {'data': "
+            f"kp.data_p_vector(samples)}}. Received: {type(references).__name__}"
+        )
     for name, reference in references.items():
         values = reference.values() if isinstance(reference, Mapping) else [reference]
         if not name or not all(
@@ -318,12 +361,24 @@ def _check_references(references: Mapping[str, Reference]) -> None:
                 f"Reference {name!r} must be a PVector, a dict from layer to PVector, "
                 f"or {PREVIOUS!r}. Received: {reference!r}"
             )
+    return dict(references)
+
+
+def _sort_out(
+    measured: Mapping[str, PVector | ValueError],
+) -> tuple[dict[str, PVector], dict[str, ValueError]]:
+    """Splits what a probe measured into P-vectors and failures."""
+    failures = {k: v for k, v in measured.items() if isinstance(v, ValueError)}
+    return {k: v for k, v in measured.items() if k not in failures}, failures
 
 
 def _only_scalars(logs: Mapping[str, Any]) -> dict[str, float]:
     scalars = {}
     for name, value in logs.items():
-        array = np.asarray(keras.ops.convert_to_numpy(value))
-        if array.ndim == 0:
-            scalars[name] = float(array)
+        try:
+            array = np.asarray(value if np.isscalar(value) else np.array(value))
+            if array.ndim == 0:
+                scalars[name] = float(array)
+        except (TypeError, ValueError):
+            continue  # another callback's text or structure
     return scalars

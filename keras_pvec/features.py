@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ class _Watched:
     label: str
     layer: keras.layers.Layer
     is_input: bool = False
+    by_regex: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +104,7 @@ class FeatureExtractor:
         self.batch_size = batch_size
         self._layers = _layers_by_label(model)
         self._watched = None if layers is None else self._resolve(layers)
-        self._forward: dict[tuple[str, ...] | None, Callable[[Any], Any]] = {}
+        self._forward: dict[Any, Callable[[Any], dict[str, tf.Tensor]]] = {}
 
     def blocks(
         self, samples: SampleSet, only: Iterable[str] | None = None
@@ -117,15 +119,13 @@ class FeatureExtractor:
             Dicts from layer label to a tensor `(rows, n_features)` on the device of
             the model; rows add up to `len(samples)`.
         """
-        key = None if only is None else tuple(only)
-        if key not in self._forward:
-            self._forward[key] = self._make_forward(key)
-        forward = self._forward[key]
+        only = None if only is None else tuple(only)
         rows_per_block = self._rows_per_block(len(samples))
         for inputs in samples.batches(rows_per_block):
             rows = _n_rows(inputs)
             # Equal shapes throughout: the function is traced once.
-            features = forward(_pad_rows(inputs, rows_per_block - rows))
+            padded = _pad_rows(inputs, rows_per_block - rows)
+            features = self._forward_for(padded, only)(padded)
             yield {label: tensor[:rows] for label, tensor in features.items()}
 
     def _rows_per_block(self, n_samples: int) -> int:
@@ -136,26 +136,72 @@ class FeatureExtractor:
         n_blocks = math.ceil(n_samples / self.batch_size)
         return math.ceil(n_samples / n_blocks)
 
-    def _make_forward(self, only: tuple[str, ...] | None) -> Callable[[Any], Any]:
+    def _forward_for(
+        self, inputs: Any, only: tuple[str, ...] | None
+    ) -> Callable[[Any], dict[str, tf.Tensor]]:
+        """The forward pass for inputs of this kind, traced when it is first needed."""
+
         def forward(inputs: Any) -> dict[str, tf.Tensor]:
             with (
                 _recorded_calls(self._layers.values()) as calls,
                 keras.StatelessScope(),
             ):
                 self.model(inputs, training=False)
-            if self._watched is None:
-                self._watched = [self._input_of_last_dense(calls)]
-            rows = _n_rows(inputs)
-            return {
-                watched.label: self._as_rows(_caught(watched, calls), rows, watched)
-                for watched in self._watched
-                if only is None or watched.label in only
-            }
+            return self._catch(calls, _n_rows(inputs), only)
 
         # A model that asks to run eagerly may hold code that cannot be traced.
         if getattr(self.model, "run_eagerly", False):
             return forward
-        return tf.function(forward, autograph=False)
+        kinds = [(x.shape, x.dtype.str) for x in keras.tree.flatten(inputs)]
+        key = (only, tuple(kinds))
+        if key not in self._forward:
+            traced = tf.function(forward, autograph=False)
+            traced = traced.get_concrete_function(_as_tensors(inputs))
+            self._forward[key] = self._keeping_raw_variables(traced)
+        return self._forward[key]
+
+    def _keeping_raw_variables(self, traced: Any) -> Callable[[Any], Any]:
+        """Undoes what a pass does to `tf.Variable`s that Keras does not know of, and
+        that a `StatelessScope` therefore cannot protect."""
+        of_keras = {id(variable.value) for variable in self.model.variables}
+        raw = [v for v in traced.graph.variables if id(v) not in of_keras]
+
+        def forward(inputs: Any) -> dict[str, tf.Tensor]:
+            before = [tf.identity(variable) for variable in raw]
+            try:
+                return traced(_as_tensors(inputs))
+            finally:
+                for variable, value in zip(raw, before, strict=True):
+                    variable.assign(value)
+
+        return forward
+
+    def _catch(
+        self, calls: list[_Call], rows: int, only: tuple[str, ...] | None
+    ) -> dict[str, tf.Tensor]:
+        """The features of the watched layers in the recorded calls."""
+        if self._watched is None:
+            self._watched = [self._input_of_last_dense(calls)]
+        features: dict[str, tf.Tensor] = {}
+        passed_over: list[LayerChoiceError] = []
+        for watched in self._watched:
+            if only is not None and watched.label not in only:
+                continue
+            try:
+                tensor = _caught(watched, calls)
+                features[watched.label] = self._as_rows(tensor, rows, watched)
+            except LayerChoiceError as error:
+                # Nobody asked by name for what a broad expression matches as well.
+                if not watched.by_regex:
+                    raise
+                passed_over.append(error)
+        if not features:
+            raise passed_over[0]
+        if passed_over:
+            self._watched = [w for w in self._watched if w.label in features]
+            for error in passed_over:
+                warnings.warn(f"A matching layer is passed over. {error}", stacklevel=2)
+        return features
 
     def _as_rows(self, tensor: Any, rows: int, watched: _Watched) -> tf.Tensor:
         shape = tensor.shape
@@ -177,12 +223,18 @@ class FeatureExtractor:
                 "The model calls no Dense layer, so there is no default layer to "
                 f"watch. Choose with `layers=`. {self._known()}"
             )
-        features = dense[-1].first_input
+        last = _Watched(self._label_of(dense[-1].layer), dense[-1].layer, is_input=True)
+        try:
+            features = _caught(last, calls)
+        except LayerChoiceError as error:
+            raise LayerChoiceError(
+                "The default, the input of the last Dense layer, cannot be watched. "
+                f"{error} Choose with `layers=`. {self._known()}"
+            ) from None
         for call in calls:
             if call.output is features and call.layer is not self.model:
                 return _Watched(self._label_of(call.layer), call.layer)
-        label = self._label_of(dense[-1].layer) + _INPUT_SUFFIX
-        return _Watched(label, dense[-1].layer, is_input=True)
+        return dataclasses.replace(last, label=last.label + _INPUT_SUFFIX)
 
     def _resolve(self, layers: LayerChoice | Sequence[LayerChoice]) -> list[_Watched]:
         if isinstance(layers, (str, keras.layers.Layer)) or not isinstance(
@@ -213,7 +265,7 @@ class FeatureExtractor:
                     f"{choice!r} is not a regular expression: {error}."
                 ) from None
             found = [
-                _Watched(label, layer)
+                _Watched(label, layer, by_regex=True)
                 for label, layer in self._layers.items()
                 if layer is not self.model
                 and (pattern.search(layer.name) or pattern.search(label))
@@ -231,7 +283,9 @@ class FeatureExtractor:
             )
         if choice.endswith(_INPUT_SUFFIX):
             inner = self._matches(choice.removesuffix(_INPUT_SUFFIX))
-            return [_Watched(w.label + _INPUT_SUFFIX, w.layer, True) for w in inner]
+            return [
+                _Watched(w.label + _INPUT_SUFFIX, w.layer, is_input=True) for w in inner
+            ]
         raise LayerChoiceError(f"The model has no layer {choice!r}. {self._known()}")
 
     def _label_of(self, layer: keras.layers.Layer) -> str:
@@ -264,13 +318,18 @@ def _recorded_calls(layers: Iterable[keras.layers.Layer]) -> Iterator[list[_Call
 
     try:
         for layer in layers:
+            patched.append((layer, vars(layer).get("call")))
+            # A tf.function would trace a graph of its own, out of reach: go past it.
+            call = getattr(layer.call, "python_function", layer.call)
             # On the instance, past Keras's attribute tracking; the class is untouched.
-            object.__setattr__(layer, "call", recording(layer, layer.call))
-            patched.append(layer)
+            object.__setattr__(layer, "call", recording(layer, call))
         yield calls
     finally:
-        for layer in patched:
-            object.__delattr__(layer, "call")
+        for layer, own_call in patched:
+            if own_call is None:
+                object.__delattr__(layer, "call")
+            else:
+                object.__setattr__(layer, "call", own_call)
 
 
 def _caught(watched: _Watched, calls: list[_Call]) -> Any:
@@ -345,6 +404,10 @@ def _fixed_batch_size(model: keras.Model) -> int | None:
 
 def _n_rows(inputs: Any) -> int:
     return keras.tree.flatten(inputs)[0].shape[0]
+
+
+def _as_tensors(inputs: Any) -> Any:
+    return keras.tree.map_structure(tf.convert_to_tensor, inputs)
 
 
 def _pad_rows(inputs: Any, n: int) -> Any:

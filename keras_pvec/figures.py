@@ -29,7 +29,7 @@ def angle_to_final_figure(angles: pd.DataFrame, title: str) -> Figure:
             as their mean over seeds with the range between them.
         title: What was trained on what.
     """
-    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    figure = Figure(figsize=(9.0, 4.5), layout="constrained")
     plain, centered = figure.subplots(1, 2, sharex=True, sharey=True)
     for i, (model, of_model) in enumerate(angles.groupby("model", sort=False)):
         colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
@@ -46,8 +46,8 @@ def angle_to_final_figure(angles: pd.DataFrame, title: str) -> Figure:
             alpha=0.12,
         )
         _draw_curve(centered, of_model, "centered_angle_deg", colour, marker, model)
-    plain.plot([], [], color="black", ls=":", label="null: samples in random order")
-    centered.axhline(90, color="black", ls=":", lw=1.5, label="null")
+    label = "null: samples in random order (left: 95% band, in each model's colour)"
+    centered.axhline(90, color="black", ls=":", lw=1.5, label=label)
     plain.set_title("P-vector, with the null of each model")
     centered.set_title("after centring the features")
     plain.set_ylabel(_ANGLE_LABEL)
@@ -56,7 +56,15 @@ def angle_to_final_figure(angles: pd.DataFrame, title: str) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylim(0, 93)
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize="small")
+    handles, labels = centered.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=len(labels),
+        frameon=False,
+        fontsize="small",
+    )
     figure.suptitle(f"Angle to the same run after its last epoch: {title}")
     return figure
 

@@ -37,6 +37,10 @@ _SAFE_MAGNITUDE = (1e-60, 1e60)
 _EPS = float(np.finfo(np.float64).eps)
 
 
+class ZeroMatrixError(ValueError):
+    """All features are zero, so that every direction is as good as another."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class SingularTriplets:
     """The top singular triplets of a matrix ``X`` and of its column-centred form.
@@ -219,9 +223,9 @@ class LeftSingularSolver:
             )
         self._energy = float(np.sum(np.concatenate(self._row_squares)))
         if self._energy == 0.0:
-            raise ValueError(
-                "All features are zero: a zero matrix has no singular vector. A layer "
-                "that gives nothing but zeros is dead, or the samples are empty."
+            raise ZeroMatrixError(
+                "All features are zero: a zero matrix has no singular vector. The "
+                "layer is dead, its weights are still zero, or the training diverged."
             )
         if not math.isfinite(self._energy):
             raise ValueError(

@@ -15,6 +15,8 @@ class SampleSet:
     A P-vector has one entry per sample, so two of them can be compared only if they
     were taken on the same samples in the same order. The fingerprint makes sure.
 
+    The samples are copied, so that changing an array in place later does no harm.
+
     Args:
         x: Inputs of a model: an array of shape `(n_samples, ...)`, or a list, tuple
             or dict of such arrays for a model with several inputs.
@@ -76,13 +78,14 @@ def _as_arrays(x: Any) -> Any:
             raise ValueError("A SampleSet needs inputs. Received: an empty dict")
         return {key: _as_arrays(x[key]) for key in x}
     if isinstance(x, (list, tuple)) and x and hasattr(x[0], "shape"):
-        return type(x)(_as_arrays(part) for part in x)
+        return _rebuild(x, [_as_arrays(part) for part in x])
     if not hasattr(x, "__array__") and not isinstance(x, (list, tuple)):
         raise ValueError(
             "SampleSet takes arrays (or a list, tuple or dict of arrays). Received: "
             f"{type(x).__name__}. Turn a dataset into arrays first, in a fixed order."
         )
-    array = np.asarray(x)
+    array = np.array(x, order="C")
+    array.flags.writeable = False
     if array.ndim == 0 or array.dtype.kind == "O":
         raise ValueError(
             "SampleSet takes arrays of shape (n_samples, ...). Received shape: "
@@ -106,8 +109,13 @@ def _map(x: Any, function: Any) -> Any:
     if isinstance(x, dict):
         return {key: _map(part, function) for key, part in x.items()}
     if isinstance(x, (list, tuple)):
-        return type(x)(_map(part, function) for part in x)
+        return _rebuild(x, [_map(part, function) for part in x])
     return function(x)
+
+
+def _rebuild(like: Any, parts: list[Any]) -> Any:
+    """A list, tuple or named tuple like another one, with other parts."""
+    return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
 def _fingerprint(x: Any) -> str:

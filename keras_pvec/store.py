@@ -11,7 +11,7 @@ model.keras                     the model after its last epoch
 Whole files are written beside their place and renamed into it. Rows of `log.csv` are
 appended with one write per moment. A *moment* is a point of a training, identified by
 `(epoch, step)`: `epoch` counts as Keras does, from 0, and is -1 before training;
-`step` is the number of updates made.
+`step` is the number of training steps (batches) done.
 
 Nothing here needs TensorFlow.
 """
@@ -59,8 +59,13 @@ LOG_COLUMNS = (
     "samples_sha256",
 )
 
-_MOMENT_FILE = re.compile(r"^epoch_(-?\d+)_step_(\d+)\.npz$")
+_MOMENT_FILE = re.compile(r"^epoch_-?\d+_step_\d+\.npz$")
+# Files on their way into place carry the process number and this mark.
 _PARTIAL_SUFFIX = ".partial"
+_PARTIAL_FILE = re.compile(
+    r"^(log\.csv|metrics\.csv|run\.json|model\.keras|checkpoint_\d+\.weights\.h5|"
+    r"epoch_-?\d+_step_\d+\.npz)\.\d+\.partial(\.keras|\.weights\.h5)?$"
+)
 
 Moment = tuple[int, int]
 
@@ -78,6 +83,7 @@ class RunFolder:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
+        self._log_size: int | None = None
         self.log_path = self.path / "log.csv"
         self.metrics_path = self.path / "metrics.csv"
         self.info_path = self.path / "run.json"
@@ -91,8 +97,9 @@ class RunFolder:
         rows: Iterable[Mapping[str, Any]],
     ) -> None:
         """Stores the P-vectors of a moment, then appends its rows to `log.csv`."""
+        self._check_sole_writer()
         self.pvectors_path.mkdir(parents=True, exist_ok=True)
-        save_p_vectors(self.pvectors_path / _moment_name(moment), p_vectors)
+        save_p_vectors(self.moment_path(moment), p_vectors)
         text = io.StringIO()
         writer = csv.DictWriter(text, LOG_COLUMNS, lineterminator="\n")
         if not self.log_path.exists() or self.log_path.stat().st_size == 0:
@@ -103,6 +110,29 @@ class RunFolder:
         with open(self.log_path, "ab", buffering=0) as file:
             file.write(text.getvalue().encode())
             os.fsync(file.fileno())
+        self._log_size = self.log_path.stat().st_size
+
+    def moment_path(self, moment: Moment) -> Path:
+        """Where the P-vectors of a moment are kept."""
+        return self.pvectors_path / f"epoch_{moment[0]:04d}_step_{moment[1]:08d}.npz"
+
+    def note_failure(self, moment: Moment, layer: str, reason: str) -> None:
+        """Notes in `run.json` that a layer had no P-vector at a moment."""
+        failure = {
+            "epoch": moment[0],
+            "step": moment[1],
+            "layer": layer,
+            "reason": reason,
+        }
+        self.update_info(failures=[*self.failures(), failure])
+
+    def failures(self) -> list[dict[str, Any]]:
+        """Layers and moments without a P-vector, with the reason."""
+        return self.read_info().get("failures", [])
+
+    def epoch_ends(self) -> dict[int, int]:
+        """The step at which each epoch that ran to its end did so."""
+        return {int(r["epoch"]): int(r["step"]) for r in self._metrics_rows()}
 
     def write_metrics(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
         """Adds a row of scalar logs; a name seen for the first time gets a column."""
@@ -118,38 +148,62 @@ class RunFolder:
             file.write(text.encode())
 
     def read_info(self) -> dict[str, Any]:
-        """The content of `run.json`; empty if there is none."""
+        """The content of `run.json`; empty if there is none.
+
+        Raises:
+            RunConflictError: The file is not JSON, so it is not one of ours.
+        """
         try:
             return json.loads(self.info_path.read_text())
         except FileNotFoundError:
             return {}
+        except ValueError as error:
+            raise RunConflictError(
+                f"{self.info_path} is not a run.json of keras_pvec ({error}). Choose "
+                "another folder, or delete it."
+            ) from None
 
     def moments(self) -> list[Moment]:
         """The logged moments in order. P-vectors that no row speaks of do not count."""
         rows = _read_rows(self.log_path)
         return sorted({_moment_of(row) for row in rows}, key=_in_time)
 
-    def rewind(self, step: int) -> None:
-        """Forgets all that was written after update `step`, and any half-written rest.
+    def rewind(self, epoch: int) -> None:
+        """Forgets epoch `epoch` and later ones, and what a kill left half-written.
 
-        A training that is resumed from a checkpoint makes those updates again.
+        A training that is resumed at the beginning of that epoch makes them again.
         """
-        if not self.path.exists():
-            return
-        for leftover in self.path.rglob(f"*{_PARTIAL_SUFFIX}*"):
-            leftover.unlink()
+
+        def stays(row: Mapping[str, Any]) -> bool:
+            return int(row["epoch"]) < epoch
+
+        for folder in (self.path, self.pvectors_path):
+            for path in folder.glob(f"*{_PARTIAL_SUFFIX}*"):
+                if _PARTIAL_FILE.match(path.name):
+                    path.unlink()
         if self.log_path.exists():
-            kept = [r for r in _read_rows(self.log_path) if int(r["step"]) <= step]
+            kept = filter(stays, _read_rows(self.log_path))
             with write_atomically(self.log_path) as file:
                 file.write(_csv_bytes(LOG_COLUMNS, kept))
         if self.metrics_path.exists():
-            self._replace_metrics(
-                [r for r in self._metrics_rows() if int(r["step"]) <= step]
-            )
-        logged = set(self.moments())
+            self._replace_metrics([*filter(stays, self._metrics_rows())])
+        if self.failures():
+            self.update_info(failures=[*filter(stays, self.failures())])
+        logged = {self.moment_path(moment) for moment in self.moments()}
         for path in self.pvectors_path.glob("*.npz"):
-            if _moment_from_name(path.name) not in logged:
+            if _MOMENT_FILE.match(path.name) and path not in logged:
                 path.unlink()
+        self._log_size = self._size_of_log()
+
+    def _size_of_log(self) -> int:
+        return self.log_path.stat().st_size if self.log_path.exists() else 0
+
+    def _check_sole_writer(self) -> None:
+        if self._log_size is not None and self._log_size != self._size_of_log():
+            raise RunConflictError(
+                f"{self.log_path} was changed by something else while this training "
+                "wrote to it. Give each training, and each logger, its own folder."
+            )
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -229,7 +283,7 @@ class Run:
 
     def p_vectors(self, moment: Moment) -> dict[str, PVector]:
         """The P-vectors of all layers at a moment `(epoch, step)`."""
-        path = self._folder.pvectors_path / _moment_name(moment)
+        path = self._folder.moment_path(moment)
         if not path.exists():
             raise RunNotFoundError(
                 f"{self.path} holds no P-vectors of epoch {moment[0]}, step "
@@ -245,11 +299,13 @@ class Run:
             layer: Name of the layer; may be left out if only one is watched.
 
         Raises:
-            RunNotFoundError: No such epoch or layer in this run.
+            RunNotFoundError: No such epoch or layer in this run, or the layer had no
+                P-vector there (all zero, or not finite).
         """
         moments = self.moments
         if epoch != "final":
             moments = [m for m in moments if m[0] == epoch]
+        self._check_not_failed(moments[-1] if moments else (-2, -1), epoch, layer)
         if not moments:
             known = sorted({m[0] for m in self.moments})
             raise RunNotFoundError(
@@ -275,9 +331,25 @@ class Run:
         label = "reference" if isinstance(to, PVector) else str(to)
         rows = []
         for moment in self.moments:
-            p = self._layer_of(self.p_vectors(moment), layer)
+            p_vectors = self.p_vectors(moment)
+            if layer in self.layers and layer not in p_vectors:
+                continue  # no P-vector at this moment; see `info["failures"]`
+            p = self._layer_of(p_vectors, layer)
             rows.append(log_row(moment, p, label, compare(p, reference)))
         return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))
+
+    def _check_not_failed(
+        self, last: Moment, epoch: int | str, layer: str | None
+    ) -> None:
+        """An earlier P-vector is not to pass for the one asked for."""
+        for failure in self._folder.failures():
+            moment = (failure["epoch"], failure["step"])
+            asked = epoch in ("final", moment[0]) and moment[1] >= last[1]
+            if asked and layer in (None, failure["layer"]):
+                raise RunNotFoundError(
+                    f"{self.path}: layer {failure['layer']!r} had no P-vector at epoch "
+                    f"{moment[0]}, step {moment[1]}. {failure['reason']}"
+                )
 
     def _layer_of(self, p_vectors: dict[str, PVector], layer: str | None) -> PVector:
         if layer is None and len(p_vectors) == 1:
@@ -401,15 +473,6 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def _moment_name(moment: Moment) -> str:
-    return f"epoch_{moment[0]:04d}_step_{moment[1]:08d}.npz"
-
-
-def _moment_from_name(name: str) -> Moment | None:
-    match = _MOMENT_FILE.match(name)
-    return (int(match[1]), int(match[2])) if match else None
-
-
 def _moment_of(row: Mapping[str, str]) -> Moment:
     return int(row["epoch"]), int(row["step"])
 
@@ -439,7 +502,13 @@ def _read_whole_lines(path: Path) -> str:
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(_read_whole_lines(path))))
+    reader = csv.DictReader(io.StringIO(_read_whole_lines(path)))
+    if reader.fieldnames and not {"epoch", "step"} <= set(reader.fieldnames):
+        raise RunConflictError(
+            f"{path} is not a file of keras_pvec: it has no columns epoch and step. "
+            "Choose another folder, or delete it."
+        )
+    return list(reader)
 
 
 def _read_table(path: Path) -> pandas.DataFrame:

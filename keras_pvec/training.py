@@ -80,7 +80,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(
-        epochs=20,
+        epochs=15,
         train_samples=5000,
         test_samples=2000,
         num_samples=2000,
@@ -195,6 +195,9 @@ def train(
     FeatureExtractor(model, settings.layers)
 
     with folder.lock():
+        # Another process may have finished it while this one waited or prepared.
+        if is_finished(settings, path):
+            return open_run(path)
         started = time.monotonic()
         earlier_s = folder.read_info().get("wall_time_s", 0.0)
         folder.update_info(

@@ -87,8 +87,10 @@ def test_training_is_bit_for_bit_the_same(
     fit(with_logger, data, [logger], **fit_options)
     fit(without, data, **fit_options)
     assert_same_weights(with_logger, without)
-    n_steps = with_logger.optimizer.iterations.numpy()
-    assert kp.open_run(tmp_path).moments[-1] == (1, n_steps)
+    moments = kp.open_run(tmp_path).moments
+    assert moments[-1] == (1, with_logger.optimizer.iterations.numpy())
+    if log_freq == 3 and len(compile_options) == 0:
+        assert len(moments) > 3
 
 
 def test_mixed_precision(data, samples, tmp_path):
@@ -260,6 +262,66 @@ def test_subclassed_model_with_custom_train_step(data, samples, tmp_path):
     assert list(run.metrics["my_loss"]) == sorted(run.metrics["my_loss"])[::-1]
 
 
+class TwoOptimizers(Plain):
+    """Steps optimizers of its own; the one that Keras knows of stands still."""
+
+    def compile(self):
+        super().compile()
+        self.own = [keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.01)]
+
+    def train_step(self, batch):
+        x, y = batch
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean(
+                keras.losses.sparse_categorical_crossentropy(y, self(x), True)
+            )
+        parts = [self.hidden.trainable_variables, self.out.trainable_variables]
+        for optimizer, part, gradients in zip(
+            self.own, parts, tape.gradient(loss, parts), strict=True
+        ):
+            optimizer.apply_gradients(zip(gradients, part, strict=True))
+        return {"loss": loss}
+
+
+def test_steps_are_counted_without_the_optimizer(data, samples, tmp_path):
+    keras.utils.set_random_seed(1)
+    model = TwoOptimizers()
+    model.compile()
+    for optimizer_options in ({}, {"resume": True, "initial_epoch": 2, "epochs": 4}):
+        options = dict(optimizer_options)
+        logger = kp.PVectorLogger(
+            tmp_path, samples, log_freq=5, resume=options.pop("resume", False)
+        )
+        fit(model, data, [logger], **options)
+    run = kp.open_run(tmp_path)
+    steps = [0, 5, 10, 12, 15, 20, 24, 25, 30, 35, 36, 40, 45, 48]
+    assert [step for _, step in run.moments] == steps
+    assert list(run.metrics["epoch"]) == [0, 1, 2, 3]
+    truth = lapack_vector(model.hidden(model.flatten(samples.x)).numpy())
+    assert degrees_between(run.p_vector("final").vector, truth) < 1e-3
+
+
+def test_gradient_accumulation(data, samples, tmp_path):
+    model = build()
+    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=3), model.loss)
+    fit(model, data, [kp.PVectorLogger(tmp_path, samples, "features", log_freq=5)])
+    steps = [step for _, step in kp.open_run(tmp_path).moments]
+    assert steps == [0, 5, 10, 12, 15, 20, 24]
+
+
+def test_sequential_model_without_an_input(data, samples, tmp_path):
+    def trained(callbacks):
+        keras.utils.set_random_seed(4)
+        model = keras.Sequential([layers.Flatten(), layers.Dense(6), layers.Dense(4)])
+        model.compile(
+            "adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        )
+        fit(model, data, callbacks)
+        return model
+
+    assert_same_weights(trained([kp.PVectorLogger(tmp_path, samples)]), trained([]))
+
+
 def test_functional_model_with_several_inputs_and_outputs(rng, tmp_path):
     def trained(callbacks):
         keras.utils.set_random_seed(1)
@@ -312,7 +374,7 @@ def test_an_existing_run_is_not_overwritten(data, samples, tmp_path):
     before = (tmp_path / "log.csv").read_bytes()
     with pytest.raises(kp.RunConflictError, match="already holds a run"):
         fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
-    with pytest.raises(kp.RunConflictError, match="finished run up to update 24"):
+    with pytest.raises(kp.RunConflictError, match="finished run up to epoch 1"):
         fit(build(), data, [kp.PVectorLogger(tmp_path, samples, resume=True)])
     assert (tmp_path / "log.csv").read_bytes() == before
 
@@ -355,6 +417,24 @@ def test_resuming_with_backup_and_restore(logger_first, data, samples, tmp_path)
     assert logs[0].splitlines()[:13] == logs[1].splitlines()[:13]
 
 
+def test_a_logger_goes_on_with_its_own_run(data, samples, tmp_path):
+    logger, model = kp.PVectorLogger(tmp_path, samples), build()
+    fit(model, data, [logger])
+    fit(model, data, [logger], initial_epoch=2, epochs=3)
+    assert kp.open_run(tmp_path).moments == [(-1, 0), (0, 12), (1, 24), (2, 36)]
+    with pytest.raises(kp.RunConflictError, match="already holds a run"):
+        fit(model, data, [logger])
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_two_loggers_in_one_folder(resume, data, samples, tmp_path):
+    loggers = [kp.PVectorLogger(tmp_path, samples, resume=resume) for _ in range(2)]
+    with pytest.raises(kp.RunConflictError):
+        fit(build(), data, loggers)
+    steps = list(kp.open_run(tmp_path).log["step"])
+    assert len(steps) == len(set(steps))
+
+
 def test_settings_of_a_resumed_run_must_agree(data, samples, tmp_path):
     fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
     other = kp.SampleSet(samples.x[::-1], name="other")
@@ -372,6 +452,7 @@ def test_settings_of_a_resumed_run_must_agree(data, samples, tmp_path):
         ({"layers": "nope"}, kp.LayerChoiceError, "no layer 'nope'.*features"),
         ({"log_freq": 0}, ValueError, "Received: 0"),
         ({"log_freq": {"second": 1}}, ValueError, "second"),
+        ({"references": np.ones(3)}, ValueError, "must be a dict"),
         ({"references": {"a": np.ones(3)}}, ValueError, "'a' must be a PVector"),
         ({"references": {"a": "last"}}, ValueError, "'last'"),
         ({"references": {"a": {}}}, ValueError, "no P-vector for layer 'features'"),
@@ -409,6 +490,46 @@ def test_a_layer_that_dies_is_told_and_the_training_goes_on(data, samples, tmp_p
     logger = kp.PVectorLogger(tmp_path, samples, ["features", "conv"])
     with pytest.warns(UserWarning, match="'features' has no P-vector at epoch 1"):
         fit(build(), data, [Kill(), logger])
+    run = kp.open_run(tmp_path)
+    assert list(run.log.query("epoch == 1")["layer"]) == ["conv"]
+    assert len(run.log) == 5
+    with pytest.raises(kp.RunNotFoundError, match="had no P-vector at epoch 1"):
+        run.p_vector("final", "features")
+    assert list(run.angles(to=0, layer="features")["epoch"]) == [-1, 0]
+
+
+def test_a_layer_that_starts_at_zero_is_logged_once_it_wakes(data, samples, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Flatten(name="flat"),
+            layers.Dense(4, kernel_initializer="zeros", name="late"),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    with pytest.warns(UserWarning, match="'late' has no P-vector at epoch -1"):
+        fit(model, data, [kp.PVectorLogger(tmp_path, samples, ["flat", "late"])])
     log = kp.open_run(tmp_path).log
-    assert list(log.query("epoch == 1")["layer"]) == ["conv"]
-    assert len(log) == 5
+    assert list(log["layer"]) == ["flat", "flat", "late", "flat", "late"]
+
+
+def test_features_that_are_not_finite_at_the_start_are_an_error(data, tmp_path):
+    x = data[0][:20].copy()
+    x[3, 2, 2, 0] = np.nan
+    samples = kp.SampleSet(x)
+    with pytest.raises(ValueError, match=r"'conv' has no P-vector.*NaN.*row 3"):
+        fit(build(), data, [kp.PVectorLogger(tmp_path / "run", samples, "conv")])
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_other_callbacks_put_into_logs_does_no_harm(data, samples, tmp_path):
+    class Chatty(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs |= {"text": "abc", "table": {"a": 1}, "none": None, "list": [1, 2]}
+            logs["number"] = np.float32(0.5)
+
+    fit(build(), data, [Chatty(), kp.PVectorLogger(tmp_path, samples)])
+    metrics = kp.open_run(tmp_path).metrics
+    assert "text" not in metrics
+    assert list(metrics["number"]) == [0.5, 0.5]

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import keras_pvec as kp
@@ -169,12 +170,56 @@ def test_the_model_is_left_as_it_was(samples, tmp_path):
 
 
 def test_one_trace_for_all_blocks_and_moments(samples):
-    model = small_model()
+    n_traces = [0]
+
+    class Traced(layers.Layer):
+        def call(self, x):
+            n_traces[0] += 1
+            return x
+
+    model = keras.Sequential([keras.Input((6, 6, 2)), layers.Flatten(), Traced()])
+    n_traces[0] = 0
     extractor = FeatureExtractor(model, "re:.", batch_size=10)
     for _ in range(3):
         gather(extractor, samples)
-    (forward,) = extractor._forward.values()
-    assert forward.experimental_get_tracing_count() == 1
+    assert n_traces == [1]
+
+
+def test_a_tf_function_inside_is_seen_through(samples):
+    class Compiled(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.flat, self.out = layers.Flatten(), layers.Dense(3, name="out")
+
+        @tf.function
+        def call(self, x):
+            return self.out(self.flat(x) + 1)
+
+    model = Compiled()
+    expected = model(samples.x).numpy()
+    found = gather(FeatureExtractor(model, ["out", "out.input"]), samples)
+    np.testing.assert_allclose(found["out"], expected, atol=1e-5)
+    np.testing.assert_allclose(found["out.input"], samples.x.reshape(23, -1) + 1)
+
+
+def test_a_raw_tf_variable_and_an_own_call_are_left_alone(samples):
+    class Counting(layers.Layer):
+        def build(self, shape):
+            self.count = tf.Variable(0.0)
+
+        def call(self, x):
+            self.count.assign_add(1.0)
+            return x
+
+    counting, out = Counting(), layers.Dense(2, name="out")
+    model = keras.Sequential([keras.Input((6, 6, 2)), layers.Flatten(), counting, out])
+    inner = out.call
+    out.call = doubled = lambda x, training=None: 2 * inner(x)
+    before = float(counting.count)
+    found = gather(FeatureExtractor(model, "out"), samples)["out"]
+    assert float(counting.count) == before
+    assert out.call is doubled
+    np.testing.assert_allclose(found, model.predict(samples.x, verbose=0), atol=1e-5)
 
 
 class Looping(keras.Model):
@@ -196,6 +241,15 @@ class Looping(keras.Model):
             x = self.unused(x)
         self.state(x)
         return self.cell(self.recurrent(x))
+
+
+def test_a_broad_expression_passes_over_what_cannot_be_watched(rng):
+    model = Looping()
+    samples = kp.SampleSet(rng.random((6, 5, 4)).astype("float32"))
+    model(samples.x)
+    with pytest.warns(UserWarning, match="passed over.*inside a loop"):
+        found = gather(FeatureExtractor(model, "re:rnn|cell"), samples)
+    assert set(found) == {"rnn", "cell"}
 
 
 @pytest.mark.parametrize(

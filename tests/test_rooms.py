@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "store": {"pvector"},
     "features": {"samples"},
     "measurement": {"features", "linalg", "pvector", "samples"},
-    "callback": {"features", "measurement", "pvector", "samples", "store"},
+    "callback": {"features", "linalg", "measurement", "pvector", "samples", "store"},
     "data": {"samples"},
     "models": {"models"},
     "training": {"callback", "data", "features", "models", "pvector", "store"},

@@ -29,6 +29,16 @@ def test_fingerprint_ignores_name_labels_and_memory_layout(rng):
     assert kp.SampleSet(np.asfortranarray(x), np.arange(20), name="b").sha256 == base
 
 
+def test_changing_the_array_later_does_no_harm(rng):
+    x = rng.random((20, 6))
+    samples = kp.SampleSet(x)
+    before = kp.data_p_vector(samples)
+    x *= rng.random((20, 6))
+    assert kp.angle(before, kp.data_p_vector(samples)) == 0
+    with pytest.raises(ValueError, match="read-only"):
+        samples.x[0, 0] = 1
+
+
 def test_several_inputs(rng):
     a, b = rng.random((10, 3)), rng.random((10, 2))
     samples = kp.SampleSet({"a": a, "b": b})

@@ -73,16 +73,23 @@ def test_rewinding_drops_what_came_later_and_repairs_a_torn_row(tmp_path, p_vect
     before = (tmp_path / "log.csv").read_bytes()
     with open(tmp_path / "log.csv", "ab") as file:
         file.write(b"2,30,a,da")  # as a kill in the middle of a write leaves it
-    (tmp_path / "pvectors" / "x.npz.1.partial").write_bytes(b"half")
+    (tmp_path / "pvectors" / "epoch_0002_step_00000030.npz.17.partial").write_bytes(
+        b"half"
+    )
     assert folder.moments() == [(-1, 0), (0, 10), (1, 20)]
     assert len(kp.open_run(tmp_path).log) == 6
 
-    folder.rewind(20)
+    (tmp_path / "notes.partial.txt").write_text("the user's own")
+    (tmp_path / "pvectors" / "own.npz").write_bytes(b"the user's own")
+    folder.rewind(2)
     assert (tmp_path / "log.csv").read_bytes() == before
-    folder.rewind(15)
+    folder.rewind(1)
     assert folder.moments() == [(-1, 0), (0, 10)]
     assert list(kp.open_run(tmp_path).metrics["step"]) == [0, 10]
-    assert len(list((tmp_path / "pvectors").iterdir())) == 2
+    left = {path.name for path in (tmp_path / "pvectors").iterdir()}
+    names = {"epoch_-001_step_00000000.npz", "epoch_0000_step_00000010.npz"}
+    assert left == names | {"own.npz"}
+    assert (tmp_path / "notes.partial.txt").exists()
     write(folder, 1, 20, p_vectors)
     assert (tmp_path / "log.csv").read_bytes() == before
 
@@ -143,6 +150,39 @@ def test_errors_name_what_there_is(tmp_path, p_vectors):
         run.p_vector(0)
     with pytest.raises(kp.RunNotFoundError, match="'c' is not one"):
         run.p_vector(0, "c")
+
+
+def test_a_second_writer_is_noticed(tmp_path, p_vectors):
+    first, second = RunFolder(tmp_path), RunFolder(tmp_path)
+    write(first, -1, 0, p_vectors)
+    write(second, 0, 10, p_vectors)
+    with pytest.raises(kp.RunConflictError, match="changed by something else"):
+        write(first, 0, 10, p_vectors)
+
+
+def test_files_that_are_not_ours_are_named(tmp_path):
+    (tmp_path / "run.json").write_text("")
+    with pytest.raises(kp.RunConflictError, match=r"run\.json is not"):
+        RunFolder(tmp_path).read_info()
+    (tmp_path / "log.csv").write_text("time,value\n1,2\n")
+    with pytest.raises(kp.RunConflictError, match=r"log\.csv is not"):
+        print(kp.open_run(tmp_path).moments)
+
+
+def test_an_earlier_vector_does_not_pass_for_the_last(tmp_path, p_vectors):
+    folder = RunFolder(tmp_path)
+    write(folder, -1, 0, p_vectors)
+    folder.write_moment((0, 10), {"a": p_vectors["a"]}, [])
+    write(folder, 0, 10, {"a": p_vectors["a"]})
+    folder.note_failure((0, 10), "b", "All features are zero.")
+    run = kp.open_run(tmp_path)
+    assert kp.angle(run.p_vector("final", "a"), p_vectors["a"]) == 0
+    for epoch in ("final", 0):
+        with pytest.raises(kp.RunNotFoundError, match=r"epoch 0, step 10\. All feat"):
+            run.p_vector(epoch, "b")
+    assert list(run.angles(to=-1, layer="b")["epoch"]) == [-1]
+    folder.rewind(0)
+    assert kp.angle(run.p_vector("final", "b"), p_vectors["b"]) == 0
 
 
 def test_reading_comparing_and_drawing_need_no_tensorflow(tmp_path, p_vectors):

@@ -74,6 +74,27 @@ def test_a_finished_run_is_reused(data, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
 
 
+def test_a_run_that_another_process_finishes_meanwhile_is_reused(
+    data, tmp_path, monkeypatch
+):
+    settings = settings_for(data)
+    build = training.build_model
+    calls = []
+
+    def build_while_another_finishes(*args):
+        calls.append(1)
+        model = build(*args)
+        if len(calls) == 1:
+            training.train(settings, data, tmp_path)
+        return model
+
+    monkeypatch.setattr(training, "build_model", build_while_another_finishes)
+    run = training.train(settings, data, tmp_path)
+    assert len(calls) == 2
+    assert run.info["status"] == "finished"
+    assert run.moments[-1] == (2, 12)
+
+
 def test_other_settings_in_the_same_place_are_an_error(data, tmp_path):
     training.train(settings_for(data), data, tmp_path)
     before = (tmp_path / "log.csv").read_bytes()
