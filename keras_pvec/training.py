@@ -292,16 +292,18 @@ def expected_seconds(settings: RunSettings, data: ImageData) -> float:
 
     The forward pass of one batch is timed; an update costs about three of them (the
     backward pass computes two gradients), a logging moment and a validation one each
-    per sample.
+    per sample. Building and compiling for all of these takes about four times what it
+    takes for the forward pass.
     """
+    started = time.monotonic()
     model = build_model(settings, data)
     batch = data.train.take(settings.batch_size).pixels()
-    model.predict_on_batch(batch)  # compiles
-    started = time.monotonic()
     model.predict_on_batch(batch)
-    per_sample = (time.monotonic() - started) / len(batch)
+    compiled = time.monotonic()
+    model.predict_on_batch(batch)
+    per_sample = (time.monotonic() - compiled) / len(batch)
     per_epoch = 3 * len(data.train) + settings.num_samples + len(data.test)
-    return per_sample * per_epoch * settings.epochs
+    return 4 * (compiled - started) + per_sample * per_epoch * settings.epochs
 
 
 class _Checkpoint(keras.callbacks.Callback):

@@ -209,3 +209,24 @@ def test_global_random_state_is_not_touched(rng):
     before = np.random.get_state()[1].copy()
     top_singular_triplets([relu_features(rng, 200, 100)])
     np.testing.assert_array_equal(before, np.random.get_state()[1])
+
+
+def test_tensors_on_an_accelerator_are_multiplied_where_they_are(rng, monkeypatch):
+    """The accelerator's code on a CPU tensor: the same numbers come out."""
+    x = relu_features(rng, 300, 120)
+    expected = top_singular_triplets([x[:200], x[200:]])
+    monkeypatch.setattr(
+        "keras_pvec.linalg._on_accelerator", lambda block: tf.is_tensor(block)
+    )
+    half = [tf.constant(x[:200]), tf.constant(x[200:])]
+    found = top_singular_triplets(half)
+    assert degrees_between(found.left[:, 0], expected.left[:, 0]) < 1e-8
+    assert degrees_between(found.centered_left, expected.centered_left) < 1e-6
+    half[1] = tf.constant(np.where(x[200:] > 2, np.nan, x[200:]))
+    with pytest.raises(ValueError, match="NaN"):
+        top_singular_triplets(half)
+    with pytest.raises(ValueError, match="two axes"):
+        top_singular_triplets([tf.constant([1.0, 2.0])])
+    images = tf.reshape(tf.constant(x), (300, 4, 5, 6))
+    flat = top_singular_triplets([images])
+    assert degrees_between(flat.left[:, 0], expected.left[:, 0]) < 1e-6
