@@ -1,0 +1,48 @@
+"""What README.md shows is run as it stands there."""
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_the_callback_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    rng = np.random.default_rng(0)
+    inputs = keras.Input((8, 8, 1))
+    block = layers.Conv2D(4, 3, name="block_1")(inputs)
+    features = layers.GlobalAveragePooling2D(name="avg_pool")(block)
+    model = keras.Model(inputs, layers.Dense(2)(features))
+    model.compile("sgd", "mse")
+    names = {
+        "model": model,
+        "x": rng.random((40, 8, 8, 1)),
+        "y": rng.random((40, 2)),
+        "x_test": rng.random((30, 8, 8, 1)),
+        "y_test": None,
+    }
+    exec(code.replace("epochs=10", "epochs=2"), names)
+    run = names["run"]
+    assert [epoch for epoch, _ in run.moments] == [-1, 0, 1]
+    assert run.layers == ["avg_pool", "block_1"]
+    assert len(run.log) == 3 * 2 * 2
+
+
+def test_columns_and_flags_that_it_names_exist():
+    from keras_pvec.store import LOG_COLUMNS
+
+    named = re.findall(r"^\| (`.*?) \|", README, re.M)
+    columns = {c for cell in named for c in re.findall(r"`(\w+)`", cell)}
+    assert (
+        {"angle_deg", "z", "samples_sha256"}
+        <= columns
+        <= set(LOG_COLUMNS) | {"convergence"}
+    )
+    common = (Path(__file__).parent.parent / "experiments/common.py").read_text()
+    for flag in set(re.findall(r"`--(\w+)", README)):
+        assert flag == "help" or f'"{flag}"' in common, flag
