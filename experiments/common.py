@@ -181,8 +181,7 @@ def prepare(name: str) -> Experiment:
         raise UsageError(str(error)) from error
     missing = [item for item in plan if not training.is_finished(*item)]
     out_dir = Path(FLAGS.out_dir or f"results/{FLAGS.dataset}") / name
-    for folder in (Path(FLAGS.runs_dir), out_dir):
-        _check_writable(folder)
+    _make_folders(Path(FLAGS.runs_dir), out_dir)
 
     _announce(plan, missing, data)
     runs = _train(plan, missing, data)
@@ -326,17 +325,23 @@ def _choose_device() -> None:
         raise UsageError("--device=gpu was asked for, but TensorFlow sees no GPU.")
 
 
-def _check_writable(folder: Path) -> None:
-    """Makes the folder; raises `UsageError` if nothing can be written there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"Cannot write to {folder} ({error.strerror}); choose another folder with "
-            "--runs_dir or --out_dir."
-        ) from error
+def _make_folders(*folders: Path) -> None:
+    """Makes folders that can be written to, all of them or none."""
+    made: list[Path] = []
+    for folder in folders:
+        missing = [p for p in (folder, *folder.parents) if not p.exists()]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            made += missing
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            for path in sorted(made, reverse=True):  # inner ones first
+                path.rmdir()
+            raise UsageError(
+                f"Cannot write to {folder} ({error.strerror}); choose another folder "
+                "with --runs_dir or --out_dir."
+            ) from error
 
 
 def _are_different(values: list) -> bool:

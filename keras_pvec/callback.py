@@ -27,6 +27,9 @@ from keras_pvec.store import (
 
 PREVIOUS = "previous"
 
+# Accelerators do not repeat a forward pass to the last digit.
+_SAME_MODEL_DEG = 0.1
+
 Reference = PVector | Mapping[str, PVector] | str
 
 
@@ -202,10 +205,13 @@ class PVectorLogger(keras.callbacks.Callback):
 
         measured = self._probe.measure()
         p_vectors, failures = _sort_out(measured)
-        if not p_vectors or any(
-            not isinstance(error, ZeroMatrixError) for error in failures.values()
-        ):
-            layer, error = next(iter(failures.items()))
+        hopeless = {
+            layer: error
+            for layer, error in failures.items()
+            if not p_vectors or not isinstance(error, ZeroMatrixError)
+        }
+        if hopeless and not kept:
+            layer, error = next(iter(hopeless.items()))
             raise ValueError(f"Layer {layer!r} has no P-vector. {error}") from error
         self._settings = self._describe(list(measured))
         self._last: tuple[Moment, dict[str, float]] | None = None
@@ -217,10 +223,28 @@ class PVectorLogger(keras.callbacks.Callback):
             self._check_resumable(logged, epoch)
         self._folder.rewind(epoch)
         self._save_info(complete=False)
-        if moment not in kept:
+        if moment in kept:
+            self._compare_with_log(moment, p_vectors)
+        else:
             self._write(moment, p_vectors, rows, failures)
         self._last = (moment, angles)
         self._previous = p_vectors
+
+    def _compare_with_log(
+        self, moment: Moment, p_vectors: Mapping[str, PVector]
+    ) -> None:
+        """Warns if the model is not the one that the resumed log was left with."""
+        logged = load_p_vectors(self._folder.moment_path(moment))
+        for layer in p_vectors.keys() & logged.keys():
+            comparison = compare(p_vectors[layer], logged[layer])
+            if comparison.angle_deg > comparison.angle_error_deg + _SAME_MODEL_DEG:
+                warnings.warn(
+                    f"{self._folder.path} goes on with another model than it was left "
+                    f"with: after epoch {moment[0]}, layer {layer!r} was "
+                    f"{comparison.angle_deg:.3g} degrees away. Rows before and after "
+                    "that are not of one training.",
+                    stacklevel=3,
+                )
 
     def _log(self, moment: Moment) -> dict[str, float]:
         """Measures and stores a moment; returns the angles for Keras's `logs`."""

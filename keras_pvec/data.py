@@ -292,6 +292,13 @@ def _load_tfds(
 ) -> tuple[ImageSplit, ImageSplit, int]:
     import tensorflow_datasets as tfds
 
+    if not hasattr(tfds, "builder"):  # it swallows errors of its own imports
+        raise DatasetUnavailableError(
+            "tensorflow-datasets is installed but cannot be imported. With TensorFlow "
+            "2.16 or 2.17, whose protobuf is older than tensorflow-metadata expects: "
+            "pip install 'tensorflow-metadata<1.18'. The data set 'digits' does not "
+            "need it."
+        )
     with _quiet_absl():
         builder = tfds.builder(name, data_dir=data_dir)
         if not (builder.data_path / "dataset_info.json").exists():

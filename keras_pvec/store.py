@@ -155,7 +155,7 @@ class RunFolder:
         """
         try:
             return json.loads(self.info_path.read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except ValueError as error:
             raise RunConflictError(

@@ -426,6 +426,13 @@ def test_a_logger_goes_on_with_its_own_run(data, samples, tmp_path):
         fit(model, data, [logger])
 
 
+def test_going_on_with_another_model_is_told(data, samples, tmp_path):
+    fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
+    logger = kp.PVectorLogger(tmp_path, samples, resume=True)
+    with pytest.warns(UserWarning, match="another model than it was left with"):
+        fit(build(), data, [logger], initial_epoch=2, epochs=3)
+
+
 @pytest.mark.parametrize("resume", [True, False])
 def test_two_loggers_in_one_folder(resume, data, samples, tmp_path):
     loggers = [kp.PVectorLogger(tmp_path, samples, resume=resume) for _ in range(2)]

@@ -130,11 +130,19 @@ def test_other_settings_are_refused(finished):
 )
 def test_a_mistake_gets_one_sentence_and_leaves_nothing(flags, words, tmp_path):
     (tmp_path / "file").write_text("a file, not a folder")
-    # Without a name server in reach, nothing can be downloaded.
-    offline = {"RES_OPTIONS": "attempts:1 timeout:1", "LOCALDOMAIN": "invalid"}
+    # Python imports this module at its start: no name resolves any more.
+    (tmp_path / "offline").mkdir()
+    (tmp_path / "offline" / "sitecustomize.py").write_text(
+        "import socket\n"
+        "def getaddrinfo(*args, **kwargs):\n"
+        "    raise OSError('offline')\n"
+        "socket.getaddrinfo = getaddrinfo\n"
+    )
+    offline = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path / 'offline'}"}
+    offline |= {name: "" for name in os.environ if name.lower().endswith("_proxy")}
     result = run(tmp_path, *flags, environment=offline)
     assert result.returncode == 1, result.stderr
     assert "Traceback" not in result.stderr
     assert any(word in result.stderr for word in words.split("|")), result.stderr
-    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {"file"}
+    left = {path.name for path in tmp_path.rglob("*") if path.suffix != ".pyc"}
+    assert left - {"__pycache__"} == {"file", "offline", "sitecustomize.py"}
