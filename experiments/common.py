@@ -29,9 +29,9 @@ from keras_pvec.data import (
     load_data,
 )
 from keras_pvec.features import LayerChoiceError
-from keras_pvec.models import MODELS
+from keras_pvec.models import MODELS, parse_model_name
 from keras_pvec.store import Run, RunConflictError, write_atomically
-from keras_pvec.training import PRESETS, RECIPES, RunSettings
+from keras_pvec.training import PRESETS, RECIPES, Recipe, RunSettings
 
 FLAGS = flags.FLAGS
 
@@ -47,7 +47,12 @@ class UsageError(ValueError):
 def define_flags(models: Sequence[str]) -> None:
     """Defines the flags that all experiments have."""
     flags.DEFINE_enum("dataset", "digits", DATASETS, "Data set to train on.")
-    flags.DEFINE_list("models", list(models), f"Models to train, of {list(MODELS)}.")
+    flags.DEFINE_list(
+        "models",
+        list(models),
+        f"Models to train, of {', '.join(MODELS)}; with a variant if wanted, as in "
+        "resnet-50, wide_resnet-28-2 or mlp-512x3.",
+    )
     flags.DEFINE_enum(
         "preset",
         "small",
@@ -92,12 +97,18 @@ def define_flags(models: Sequence[str]) -> None:
         ["fast", "exact"],
         "How P-vectors are computed; 'exact' is tf.linalg.svd.",
     )
-    flags.DEFINE_enum("device", "auto", _DEVICES, "Where to train.")
-    flags.register_validator(
-        "models",
-        lambda names: _are_different(names) and all(name in MODELS for name in names),
-        f"must be different ones of {', '.join(MODELS)}",
+    flags.DEFINE_enum(
+        "optimizer", None, ["sgd", "adam"], "Instead of the model's own recipe's."
     )
+    flags.DEFINE_float(
+        "learning_rate", None, "Instead of the recipe's.", lower_bound=1e-12
+    )
+    flags.DEFINE_float(
+        "weight_decay", None, "Instead of the recipe's.", lower_bound=0.0
+    )
+    flags.DEFINE_boolean("augment", None, "Instead of the recipe's.")
+    flags.DEFINE_enum("device", "auto", _DEVICES, "Where to train.")
+    flags.register_validator("models", _check_models)
     flags.register_validator(
         "seeds",
         lambda seeds: (
@@ -230,19 +241,21 @@ def _plan(data: ImageData) -> list[_Planned]:
     data_sha256 = data.fingerprint()
     plan = []
     for model in FLAGS.models:
+        key, variant = parse_model_name(model)
+        recipe = _override(RECIPES[key])
         for seed in map(int, FLAGS.seeds):
             settings = RunSettings(
                 dataset=FLAGS.dataset,
                 data_sha256=data_sha256,
                 model=model,
-                model_options=dict(preset.model_options.get(model, {})),
-                recipe=RECIPES[model],
+                model_options={**preset.model_options.get(key, {}), **variant},
+                recipe=recipe,
                 epochs=FLAGS.epochs or preset.epochs,
                 batch_size=FLAGS.batch_size,
                 seed=seed,
                 split=FLAGS.split,
                 num_samples=num_samples,
-                layers=FLAGS.layers or [MODELS[model].feature_layer],
+                layers=FLAGS.layers or [MODELS[key].feature_layer],
                 log_freq=_parse_log_freq(FLAGS.log_freq),
                 method=FLAGS.method,
             )
@@ -342,6 +355,27 @@ def _make_folders(*folders: Path) -> None:
                 f"Cannot write to {folder} ({error.strerror}); choose another folder "
                 "with --runs_dir or --out_dir."
             ) from error
+
+
+def _check_models(names: list[str]) -> bool:
+    """Validates --models."""
+    if not _are_different(names):
+        raise flags.ValidationError("must be different models, at least one")
+    for name in names:
+        try:
+            parse_model_name(name)
+        except ValueError as error:
+            raise flags.ValidationError(str(error)) from error
+    return True
+
+
+def _override(recipe: Recipe) -> Recipe:
+    """The recipe with what was given by flag."""
+    names = ("optimizer", "learning_rate", "weight_decay", "augment")
+    given = {name: FLAGS[name].value for name in names}
+    return dataclasses.replace(
+        recipe, **{name: v for name, v in given.items() if v is not None}
+    )
 
 
 def _are_different(values: list) -> bool:

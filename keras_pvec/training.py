@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import re
@@ -17,7 +18,7 @@ import keras
 from keras_pvec.callback import PVectorLogger
 from keras_pvec.data import ImageData, evaluation_batches, training_batches
 from keras_pvec.features import FeatureExtractor
-from keras_pvec.models import MODELS
+from keras_pvec.models import MODELS, Architecture, parse_model_name
 from keras_pvec.pvector import data_p_vector
 from keras_pvec.store import (
     Run,
@@ -37,25 +38,44 @@ class Recipe:
 
     Attributes:
         optimizer: `"sgd"` (Nesterov momentum 0.9) or `"adam"`.
-        learning_rate: At the start; it falls to zero along half a cosine.
-        weight_decay: Decoupled, per update and multiplied by the learning rate; not
-            on biases and BatchNormalization.
+        learning_rate: At the start.
+        weight_decay: Coefficient of the L2 penalty as papers give it; biases and
+            BatchNormalization are spared. It is applied decoupled from the gradient
+            (Loshchilov and Hutter 2019), at the strength that it has with momentum.
+        milestones: Shares of the training after which the rate is multiplied by
+            `factor`. None: the rate falls to zero along half a cosine.
+        factor: See `milestones`.
         augment: Whether to pad, crop and flip, where that suits the data.
     """
 
     optimizer: str
     learning_rate: float
     weight_decay: float = 0.0
+    milestones: Sequence[float] = ()
+    factor: float = 0.1
     augment: bool = True
 
 
-# resnet: the usual CIFAR settings (He et al. 2016, section 4.2) with the cosine
-# schedule of Loshchilov and Hutter 2017. The others: Adam (Kingma and Ba 2015) with
-# its own default rate. An autoencoder sees the images as they are.
+_MOMENTUM = 0.9
+
 RECIPES: dict[str, Recipe] = {
+    # Adam with the rate of its authors (Kingma and Ba 2015).
     "mlp": Recipe("adam", 1e-3),
-    "resnet": Recipe("sgd", 0.1, weight_decay=5e-4),
+    # An autoencoder sees the images as they are.
     "autoencoder": Recipe("adam", 1e-3, augment=False),
+    "dense_autoencoder": Recipe("adam", 1e-3, augment=False),
+    # What CIFAR models are customarily trained with: rate and momentum of He et al.
+    # 2016 (section 4.2), decay of Zagoruyko and Komodakis 2016, cosine of Loshchilov
+    # and Hutter 2017.
+    "resnet": Recipe("sgd", 0.1, weight_decay=5e-4),
+    # The same at half the rate, since there are no shortcuts.
+    "vgg": Recipe("sgd", 0.05, weight_decay=5e-4),
+    # Zagoruyko and Komodakis 2016, section 3: epochs 60, 120 and 160 of 200.
+    "wide_resnet": Recipe(
+        "sgd", 0.1, weight_decay=5e-4, milestones=[0.3, 0.6, 0.8], factor=0.2
+    ),
+    # Huang et al. 2017, section 4.2: half and three quarters of the epochs.
+    "densenet": Recipe("sgd", 0.1, weight_decay=1e-4, milestones=[0.5, 0.75]),
 }
 
 
@@ -87,7 +107,11 @@ PRESETS: dict[str, Preset] = {
         model_options={
             "mlp": {"width": 256},
             "resnet": {"width": 16},
+            "wide_resnet": {"depth": 16, "widen": 1},
+            "vgg": {"width": 16},
+            "densenet": {"growth": 8},
             "autoencoder": {"width": 16, "bottleneck": 64},
+            "dense_autoencoder": {"width": 256, "bottleneck": 64},
         },
     ),
     # 200 epochs of batch 128 on the whole set, at full width, as in the paper.
@@ -108,7 +132,7 @@ class RunSettings:
     Attributes:
         dataset: Name of the data set.
         data_sha256: Fingerprint of the images and labels that are used.
-        model: A key of `MODELS`.
+        model: A key of `MODELS`, with a variant if wanted, as in `"resnet-50"`.
         model_options: Keyword arguments of its builder.
         recipe: How it is optimised.
         epochs: Passes over the training images.
@@ -138,11 +162,17 @@ class RunSettings:
     method: str = "fast"
 
 
+def architecture_of(settings: RunSettings) -> Architecture:
+    """The architecture that the settings name."""
+    return MODELS[parse_model_name(settings.model)[0]]
+
+
 def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     """Builds and compiles the model of a run; its weights depend on the seed alone."""
     keras.utils.set_random_seed(settings.seed)
+    architecture = architecture_of(settings)
     mean, variance = data.channel_moments()
-    model = MODELS[settings.model].build(
+    model = architecture.build(
         data.input_shape,
         data.n_classes,
         mean=mean,
@@ -152,7 +182,7 @@ def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     )
     steps = settings.epochs * steps_per_epoch(settings, data)
     optimizer = _optimizer(settings.recipe, steps)
-    if MODELS[settings.model].task == "reconstruction":
+    if architecture.task == "reconstruction":
         model.compile(optimizer, loss="mse")
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -348,14 +378,27 @@ def _checkpoints(folder: RunFolder) -> list[tuple[int, Path]]:
 
 
 def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, steps)
-    decay = recipe.weight_decay or None
+    schedules = keras.optimizers.schedules
+    if recipe.milestones:
+        rate = schedules.PiecewiseConstantDecay(
+            [round(share * steps) for share in recipe.milestones],
+            [
+                recipe.learning_rate * recipe.factor**i
+                for i in range(len(recipe.milestones) + 1)
+            ],
+        )
+    else:
+        rate = schedules.CosineDecay(recipe.learning_rate, steps)
     if recipe.optimizer == "sgd":
+        # A penalty in the gradient is summed up by the momentum; a decoupled decay
+        # is not, and has to be that much stronger.
+        decay = recipe.weight_decay / (1 - _MOMENTUM)
         optimizer = keras.optimizers.SGD(
-            rate, momentum=0.9, nesterov=True, weight_decay=decay
+            rate, momentum=_MOMENTUM, nesterov=True, weight_decay=decay or None
         )
     elif recipe.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
+        decay = recipe.weight_decay
+        optimizer = keras.optimizers.Adam(rate, weight_decay=decay or None)
     else:
         raise ValueError(
             f"`optimizer` must be 'sgd' or 'adam'. Received: {recipe.optimizer!r}"
@@ -366,7 +409,7 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
 
 
 def _target(settings: RunSettings) -> str:
-    reconstructs = MODELS[settings.model].task == "reconstruction"
+    reconstructs = architecture_of(settings).task == "reconstruction"
     return "image" if reconstructs else "label"
 
 
@@ -377,9 +420,7 @@ def steps_per_epoch(settings: RunSettings, data: ImageData) -> int:
 
 def _as_json(settings: RunSettings) -> dict[str, Any]:
     """The settings as they come back from a JSON file."""
-    values = dataclasses.asdict(settings)
-    values["layers"] = list(settings.layers)
-    return values
+    return json.loads(json.dumps(dataclasses.asdict(settings)))
 
 
 def _git_revision() -> str | None:

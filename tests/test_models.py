@@ -6,22 +6,78 @@ import keras
 import numpy as np
 import pytest
 
-from keras_pvec.models import MODELS
+from keras_pvec.models import MODELS, parse_model_name
+
+SMALL = {
+    "mlp": {"width": 8},
+    "resnet": {"width": 4},
+    "wide_resnet": {"depth": 10, "widen": 1},
+    "vgg": {"width": 4},
+    "densenet": {"growth": 2},
+    "autoencoder": {"width": 4},
+    "dense_autoencoder": {"width": 8},
+}
+N_BLOCKS = {
+    "mlp": 3,
+    "resnet": 8,
+    "wide_resnet": 3,
+    "vgg": 5,
+    "densenet": 4,
+    "autoencoder": 3,
+    "dense_autoencoder": 2,
+}
 
 
 def n_trainable(model):
     return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
 
 
-def test_resnet_18_has_its_published_size():
-    assert n_trainable(MODELS["resnet"].build((32, 32, 3), 10)) == 11_173_962
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("resnet", 11_173_962),
+        ("resnet-34", 21_282_122),
+        ("resnet-50", 23_520_842),
+        ("wide_resnet-28-10", 36_479_194),
+        ("densenet", 6_956_298),
+        # Published as 14,728,266 with the biases of its 13 convolutions, which
+        # BatchNormalization makes superfluous.
+        ("vgg", 14_728_266 - (2 * 64 + 2 * 128 + 3 * 256 + 6 * 512)),
+    ],
+)
+def test_trainable_parameters_with_10_classes_are_as_published(name, published):
+    key, options = parse_model_name(name)
+    assert n_trainable(MODELS[key].build((32, 32, 3), 10, **options)) == published
 
 
-def test_resnet_34_has_its_published_size():
-    model = MODELS["resnet"].build((32, 32, 3), 10, depth=34)
-    assert n_trainable(model) == 21_282_122
+def test_depths_that_do_not_exist():
     with pytest.raises(ValueError, match="Received: 19"):
         MODELS["resnet"].build((32, 32, 3), 10, depth=19)
+    with pytest.raises(ValueError, match="Received: 20"):
+        MODELS["wide_resnet"].build((32, 32, 3), 10, depth=20)
+
+
+def test_model_names():
+    assert parse_model_name("mlp") == ("mlp", {})
+    assert parse_model_name("mlp-512x3") == ("mlp", {"width": 512, "depth": 3})
+    assert parse_model_name("wide_resnet-28-2")[1] == {"depth": 28, "widen": 2}
+    assert parse_model_name("dense_autoencoder-64") == (
+        "dense_autoencoder",
+        {"width": 64},
+    )
+    for name in ("resnett", "resnet-18-64-3", "resnet-", "mlp-x3", ""):
+        with pytest.raises(ValueError, match="Unknown"):
+            parse_model_name(name)
+
+
+def test_denoising_corrupts_in_training_only():
+    for name in ("autoencoder", "dense_autoencoder"):
+        clean = MODELS[name].build((8, 8, 1), width=8)
+        noisy = MODELS[name].build((8, 8, 1), width=8, noise=0.5)
+        noisy.set_weights(clean.get_weights())
+        x = np.full((4, 8, 8, 1), 0.5, "float32")
+        np.testing.assert_array_equal(clean(x), noisy(x))
+        assert np.abs(clean(x, training=True) - noisy(x, training=True)).max() > 1e-4
 
 
 def test_mlp_has_the_size_of_its_layers():
@@ -34,7 +90,7 @@ def test_mlp_has_the_size_of_its_layers():
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3)])
 def test_every_model_takes_every_size(name, shape):
     architecture = MODELS[name]
-    model = architecture.build(shape, 7, width=8)
+    model = architecture.build(shape, 7, **SMALL[name])
     output = model(np.zeros((2, *shape), "float32"))
     if architecture.task == "reconstruction":
         assert output.shape == (2, *shape)
@@ -43,8 +99,7 @@ def test_every_model_takes_every_size(name, shape):
     assert len(model.get_layer(architecture.feature_layer).output.shape) == 2
     names = [layer.name for layer in model.layers]
     blocks = [n for n in names if re.search(architecture.block_layers, n)]
-    expected = {"mlp": 3, "resnet": 8, "autoencoder": 3}[name]
-    assert len(blocks) == expected
+    assert len(blocks) == N_BLOCKS[name]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -54,8 +109,9 @@ def test_pixels_are_normalised_within(name):
     rng = np.random.default_rng(0)
     pixels = rng.random((4, 8, 8, 3)).astype("float32")
     mean, variance = [0.5, 0.4, 0.3], [0.04, 0.09, 0.01]
-    inside = MODELS[name].build((8, 8, 3), 5, width=8, mean=mean, variance=variance)
-    outside = MODELS[name].build((8, 8, 3), 5, width=8)
+    build, small = MODELS[name].build, SMALL[name]
+    inside = build((8, 8, 3), 5, **small, mean=mean, variance=variance)
+    outside = build((8, 8, 3), 5, **small)
     outside.set_weights(inside.get_weights())
     standardised = (pixels - mean) / np.sqrt(variance)
     np.testing.assert_allclose(
@@ -68,7 +124,8 @@ def test_pixels_are_normalised_within(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_survive_saving(name, tmp_path):
-    model = MODELS[name].build((8, 8, 1), 3, width=8, mean=[0.3], variance=[0.2])
+    moments = {"mean": [0.3], "variance": [0.2]}
+    model = MODELS[name].build((8, 8, 1), 3, **SMALL[name], **moments)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")

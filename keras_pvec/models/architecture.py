@@ -20,12 +20,15 @@ class Architecture:
             the one before the classifier, or the bottleneck.
         block_layers: Regular expression for the names of the outputs of the blocks,
             which the models number from the input on.
+        variant: Options of the builder that numbers behind the name stand for, in
+            their order, as in `"wide_resnet-28-2"` or `"mlp-512x3"`.
     """
 
     build: Callable[..., keras.Model]
     task: str
     feature_layer: str
     block_layers: str
+    variant: tuple[str, ...] = ()
 
 
 def normalize(

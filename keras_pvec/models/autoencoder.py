@@ -1,4 +1,9 @@
-"""Convolutional autoencoder."""
+"""Autoencoders: convolutional and dense, denoising if wanted.
+
+Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural
+networks"; denoising: Vincent et al. 2008, "Extracting and composing robust features
+with denoising autoencoders". The features are the bottleneck, which has no activation.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,7 @@ def build_autoencoder(
     *,
     width: int = 32,
     bottleneck: int = 128,
+    noise: float = 0.0,
     mean: list[float] | None = None,
     variance: list[float] | None = None,
 ) -> keras.Model:
@@ -29,7 +35,9 @@ def build_autoencoder(
         n_classes: Not used: the model reconstructs its input. It is here so that all
             builders are called alike.
         width: Channels after the first convolution; each later one has twice as many.
-        bottleneck: Units of the bottleneck, which are the features; no activation.
+        bottleneck: Units of the bottleneck.
+        noise: Standard deviation of the Gaussian noise that is added to the pixels in
+            training and that the model learns to remove.
         mean: Channel means of the pixels; with `variance`, they are standardised.
         variance: Channel variances of the pixels.
     """
@@ -39,7 +47,7 @@ def build_autoencoder(
     small = [math.ceil(side / 2**_HALVINGS) for side in (height, width_px)]
     filters = [width * 2**i for i in range(_HALVINGS)]
 
-    x = normalize(inputs, mean, variance)
+    x = normalize(_corrupt(inputs, noise), mean, variance)
     for i, n in enumerate(filters, start=1):
         x = layers.Conv2D(
             n,
@@ -52,9 +60,8 @@ def build_autoencoder(
         )(x)
     x = layers.Dense(bottleneck, name="bottleneck")(layers.Flatten(name="flatten")(x))
 
-    x = layers.Dense(math.prod(small) * filters[-1], activation="relu", name="expand")(
-        x
-    )
+    n_expanded = math.prod(small) * filters[-1]
+    x = layers.Dense(n_expanded, activation="relu", name="expand")(x)
     x = layers.Reshape((*small, filters[-1]), name="reshape")(x)
     for i, n in enumerate([*filters[-2::-1], channels], start=1):
         last = i == _HALVINGS
@@ -75,9 +82,66 @@ def build_autoencoder(
     return keras.Model(inputs, outputs, name="autoencoder")
 
 
+def build_dense_autoencoder(
+    input_shape: tuple[int, ...],
+    n_classes: int = 0,
+    *,
+    width: int = 512,
+    depth: int = 2,
+    bottleneck: int = 64,
+    noise: float = 0.0,
+    mean: list[float] | None = None,
+    variance: list[float] | None = None,
+) -> keras.Model:
+    """Dense layers down to a bottleneck, each half as wide as the last, and back.
+
+    Args:
+        input_shape: Shape of one image, `(height, width, channels)`.
+        n_classes: Not used; see `build_autoencoder`.
+        width: Units of the first hidden layer.
+        depth: Number of hidden layers on either side of the bottleneck.
+        bottleneck: Units of the bottleneck.
+        noise: As in `build_autoencoder`.
+        mean: Channel means of the pixels; with `variance`, they are standardised.
+        variance: Channel variances of the pixels.
+    """
+    del n_classes
+    inputs = keras.Input(input_shape)
+    units = [max(width // 2**i, 1) for i in range(depth)]
+
+    x = normalize(_corrupt(inputs, noise), mean, variance)
+    x = layers.Flatten(name="flatten")(x)
+    for i, n in enumerate(units, start=1):
+        x = _hidden(n, f"block_{i}")(x)
+    x = layers.Dense(bottleneck, name="bottleneck")(x)
+    for i, n in enumerate(reversed(units), start=1):
+        x = _hidden(n, f"decoder_{i}")(x)
+    x = layers.Dense(math.prod(input_shape), activation="sigmoid", name="pixels")(x)
+    outputs = layers.Reshape(input_shape, name="reconstruction")(x)
+    return keras.Model(inputs, outputs, name="dense_autoencoder")
+
+
+def _corrupt(pixels: keras.KerasTensor, noise: float) -> keras.KerasTensor:
+    return layers.GaussianNoise(noise, name="noise")(pixels) if noise else pixels
+
+
+def _hidden(units: int, name: str) -> layers.Layer:
+    return layers.Dense(
+        units, activation="relu", kernel_initializer="he_normal", name=name
+    )
+
+
 AUTOENCODER = Architecture(
     build=build_autoencoder,
     task="reconstruction",
     feature_layer="bottleneck",
     block_layers=r"^block_\d+$",
+    variant=("width", "bottleneck"),
+)
+DENSE_AUTOENCODER = Architecture(
+    build=build_dense_autoencoder,
+    task="reconstruction",
+    feature_layer="bottleneck",
+    block_layers=r"^block_\d+$",
+    variant=("width", "bottleneck"),
 )

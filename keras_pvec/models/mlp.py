@@ -42,4 +42,5 @@ MLP = Architecture(
     task="classification",
     feature_layer="features",
     block_layers=r"^(block_\d+|features)$",
+    variant=("width", "depth"),
 )
