@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -38,6 +39,10 @@ FLAGS = flags.FLAGS
 # absl files the flags under the module that defines them: this one.
 _MODULE = __name__
 _DEVICES = ("auto", "cpu", "gpu")
+
+
+class RunsFailedError(RuntimeError):
+    """No run of an experiment came to its end."""
 
 
 class UsageError(ValueError):
@@ -107,6 +112,16 @@ def define_flags(models: Sequence[str]) -> None:
         "weight_decay", None, "Instead of the recipe's.", lower_bound=0.0
     )
     flags.DEFINE_boolean("augment", None, "Instead of the recipe's.")
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        ["float32", "mixed_float16", "mixed_bfloat16"],
+        "Keras's dtype policy.",
+    )
+    flags.DEFINE_boolean("jit_compile", False, "Train under XLA.")
+    flags.DEFINE_boolean(
+        "deterministic", False, "Repeat a training bit for bit, even where slower."
+    )
     flags.DEFINE_enum("device", "auto", _DEVICES, "Where to train.")
     flags.register_validator("models", _check_models)
     flags.register_validator(
@@ -129,12 +144,14 @@ class Experiment:
     """Trained runs and the place for what is made of them.
 
     Attributes:
-        runs: One finished run for each model and seed.
+        runs: One finished run for each model and seed, less those that failed.
+        failures: What went wrong with those, one line each.
         out_dir: Folder of the tables and figures.
         title: Data set and preset, for figures.
     """
 
     runs: list[Run]
+    failures: list[str]
     out_dir: Path
     title: str
 
@@ -166,6 +183,7 @@ def run(experiment: Callable[[], None]) -> None:
             sys.exit(130)
         except (
             UsageError,
+            RunsFailedError,
             DatasetUnavailableError,
             LayerChoiceError,
             RunConflictError,
@@ -195,11 +213,14 @@ def prepare(name: str) -> Experiment:
     _make_folders(Path(FLAGS.runs_dir), out_dir)
 
     _announce(plan, missing, data)
-    runs = _train(plan, missing, data)
+    runs, failures = _train(plan, missing, data)
+    if not runs:
+        raise RunsFailedError("No run was finished. " + " ".join(failures))
     used = {flag.name: flag.value for flag in FLAGS.flags_by_module_dict()[_MODULE]}
     with write_atomically(out_dir / "flags.json") as file:
         file.write((json.dumps(used, indent=2, sort_keys=True) + "\n").encode())
-    return Experiment(runs, out_dir, f"{FLAGS.dataset}, preset {FLAGS.preset}")
+    title = f"{FLAGS.dataset}, preset {FLAGS.preset}"
+    return Experiment(runs, failures, out_dir, title)
 
 
 def print_claims(claims: pd.DataFrame) -> None:
@@ -214,8 +235,12 @@ def print_claims(claims: pd.DataFrame) -> None:
 
 
 def finish(experiment: Experiment) -> None:
-    """Says where the results are; the last line of every experiment."""
-    print(f"Results in {experiment.out_dir.resolve()}")
+    """Says what failed and where the results are; the last line of every experiment."""
+    for failure in experiment.failures:
+        print(f"Error: {failure}", file=sys.stderr)
+    print(f"Results in {experiment.out_dir.resolve()}", flush=True)
+    if experiment.failures:
+        sys.exit(1)
 
 
 _Planned = tuple[RunSettings, Path]
@@ -258,6 +283,9 @@ def _plan(data: ImageData) -> list[_Planned]:
                 layers=FLAGS.layers or [MODELS[key].feature_layer],
                 log_freq=_parse_log_freq(FLAGS.log_freq),
                 method=FLAGS.method,
+                precision=FLAGS.precision,
+                jit_compile=FLAGS.jit_compile,
+                deterministic=FLAGS.deterministic,
             )
             place = Path(
                 FLAGS.dataset, FLAGS.preset, FLAGS.split, model, f"seed_{seed}"
@@ -288,13 +316,17 @@ def _announce(plan: list[_Planned], missing: list[_Planned], data: ImageData) ->
         print(f"Expected time: about {_duration(total)}.", flush=True)
 
 
-def _train(plan: list[_Planned], missing: list[_Planned], data: ImageData) -> list[Run]:
+def _train(
+    plan: list[_Planned], missing: list[_Planned], data: ImageData
+) -> tuple[list[Run], list[str]]:
+    """Trains what is missing; one run that fails does not stop the others."""
     updates = sum(
         training.steps_per_epoch(settings, data)
         * (settings.epochs - training.epochs_done(path))
         for settings, path in missing
     )
-    runs = []
+    runs: list[Run] = []
+    failures: list[str] = []
     with tqdm(
         total=updates,
         unit="update",
@@ -304,8 +336,17 @@ def _train(plan: list[_Planned], missing: list[_Planned], data: ImageData) -> li
     ) as bar:
         for settings, path in plan:
             progress = _Progress(bar, f"{settings.model}, seed {settings.seed}")
-            runs.append(training.train(settings, data, path, callbacks=[progress]))
-    return runs
+            try:
+                runs.append(training.train(settings, data, path, callbacks=[progress]))
+            except Exception as error:
+                report = path.with_name(f"{path.name}_error.txt")
+                report.parent.mkdir(parents=True, exist_ok=True)
+                report.write_text(traceback.format_exc())
+                failures.append(
+                    f"{path} failed ({type(error).__name__}: "
+                    f"{str(error).splitlines()[0]}); the whole of it is in {report}."
+                )
+    return runs, failures
 
 
 class _Progress(keras.callbacks.Callback):

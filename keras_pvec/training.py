@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -9,11 +10,12 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from keras_pvec.callback import PVectorLogger
 from keras_pvec.data import ImageData, evaluation_batches, training_batches
@@ -144,6 +146,10 @@ class RunSettings:
         log_freq: As in `PVectorLogger`.
         k: How many left singular vectors are stored.
         method: As in `PVectorLogger`.
+        precision: Keras's dtype policy, e.g. `"mixed_float16"`.
+        jit_compile: Whether to train under XLA.
+        deterministic: Whether TensorFlow has to repeat a training bit for bit also
+            where that is slower. The switch holds for the rest of the process.
     """
 
     dataset: str
@@ -160,6 +166,9 @@ class RunSettings:
     log_freq: str | int | Mapping[str, int] = "epoch"
     k: int = 1
     method: str = "fast"
+    precision: str = "float32"
+    jit_compile: bool = False
+    deterministic: bool = False
 
 
 def architecture_of(settings: RunSettings) -> Architecture:
@@ -169,26 +178,42 @@ def architecture_of(settings: RunSettings) -> Architecture:
 
 def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     """Builds and compiles the model of a run; its weights depend on the seed alone."""
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
     architecture = architecture_of(settings)
     mean, variance = data.channel_moments()
-    model = architecture.build(
-        data.input_shape,
-        data.n_classes,
-        mean=mean,
-        # A channel that never changes stays zero instead of becoming NaN.
-        variance=[max(v, 1e-12) for v in variance],
-        **settings.model_options,
-    )
+    with _dtype_policy(settings.precision):
+        model = architecture.build(
+            data.input_shape,
+            data.n_classes,
+            mean=mean,
+            # A channel that never changes stays zero instead of becoming NaN.
+            variance=[max(v, 1e-12) for v in variance],
+            **settings.model_options,
+        )
     steps = settings.epochs * steps_per_epoch(settings, data)
     optimizer = _optimizer(settings.recipe, steps)
+    jit = settings.jit_compile
     if architecture.task == "reconstruction":
-        model.compile(optimizer, loss="mse")
+        model.compile(optimizer, loss="mse", jit_compile=jit)
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(optimizer, loss=loss, metrics=["accuracy"])
-    optimizer.build(model.trainable_variables)
+        model.compile(optimizer, loss=loss, metrics=["accuracy"], jit_compile=jit)
+    # Mixed precision wraps the optimizer; build the one that the model has.
+    model.optimizer.build(model.trainable_variables)
     return model
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """The dtype policy of the layers that are made within."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def train(

@@ -102,6 +102,20 @@ def test_other_settings_are_refused(finished):
     assert "Traceback" not in result.stderr
 
 
+def test_one_failing_run_does_not_stop_the_others(tmp_path):
+    place = tmp_path / "runs" / "digits" / "small" / "train" / "mlp"
+    place.mkdir(parents=True)
+    (place / "seed_0").write_text("a file where the run's folder has to be")
+    result = run(tmp_path, *QUICK)
+    assert result.returncode == 1
+    assert "mlp/seed_0 failed (FileExistsError" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in (place / "seed_0_error.txt").read_text()
+    assert result.stdout.splitlines()[-1].startswith("Results in")
+    table = pd.read_csv(tmp_path / "results/digits/convergence/angle_to_final.csv")
+    assert set(table["run"]) == {"autoencoder, seed 0"}
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -161,6 +161,46 @@ def test_decoupled_decay_is_as_strong_as_the_penalty_of_the_papers():
     np.testing.assert_allclose(np.log(variable), np.log(weight) / 10, rtol=0.05)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "mixed_float16"},
+        {"precision": "mixed_bfloat16"},
+        {"jit_compile": True},
+        {"deterministic": True},
+    ],
+    ids=str,
+)
+def test_precision_xla_and_determinism(changes, data, tmp_path):
+    """In a process of its own, since determinism cannot be switched off again."""
+    program = f"""
+        import sys
+        sys.path.insert(0, {os.path.dirname(__file__)!r})
+        from test_training import settings_for
+        from keras_pvec import training
+        from keras_pvec.data import load_data
+
+        data = load_data("digits").subset(200, 50)
+        for name in "ab":
+            settings = settings_for(data, "resnet", **{changes!r})
+            run = training.train(settings, data, {str(tmp_path)!r} + "/" + name)
+        loss = run.metrics["loss"]
+        assert loss.iloc[-1] < loss.iloc[0], loss
+    """
+    root = os.path.dirname(os.path.dirname(__file__))
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env=os.environ | {"PYTHONPATH": root},
+        check=True,
+        timeout=300,
+    )
+    logs = [(tmp_path / name / "log.csv").read_text() for name in "ab"]
+    assert logs[0] == logs[1]
+    model = keras.saving.load_model(tmp_path / "a" / "model.keras")
+    policy = model.get_layer("logits").dtype_policy
+    assert policy.name == changes.get("precision", "float32")
+
+
 def test_schedules(data):
     cosine = training._optimizer(Recipe("adam", 0.4), 100).learning_rate
     steps = training._optimizer(
