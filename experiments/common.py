@@ -122,6 +122,12 @@ def define_flags(models: Sequence[str]) -> None:
     flags.DEFINE_boolean(
         "deterministic", False, "Repeat a training bit for bit, even where slower."
     )
+    flags.DEFINE_enum(
+        "distribute",
+        "none",
+        ["none", "mirrored"],
+        "Share each batch among all accelerators of this machine.",
+    )
     flags.DEFINE_enum("device", "auto", _DEVICES, "Where to train.")
     flags.register_validator("models", _check_models)
     flags.register_validator(
@@ -286,6 +292,7 @@ def _plan(data: ImageData) -> list[_Planned]:
                 precision=FLAGS.precision,
                 jit_compile=FLAGS.jit_compile,
                 deterministic=FLAGS.deterministic,
+                distribute=FLAGS.distribute,
             )
             place = Path(
                 FLAGS.dataset, FLAGS.preset, FLAGS.split, model, f"seed_{seed}"

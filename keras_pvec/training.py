@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -150,6 +151,8 @@ class RunSettings:
         jit_compile: Whether to train under XLA.
         deterministic: Whether TensorFlow has to repeat a training bit for bit also
             where that is slower. The switch holds for the rest of the process.
+        distribute: `"none"`, or `"mirrored"` to share each batch among all the
+            accelerators of the machine.
     """
 
     dataset: str
@@ -169,6 +172,7 @@ class RunSettings:
     precision: str = "float32"
     jit_compile: bool = False
     deterministic: bool = False
+    distribute: str = "none"
 
 
 def architecture_of(settings: RunSettings) -> Architecture:
@@ -178,6 +182,21 @@ def architecture_of(settings: RunSettings) -> Architecture:
 
 def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     """Builds and compiles the model of a run; its weights depend on the seed alone."""
+    with _strategy(settings.distribute).scope():
+        return _build_model(settings, data)
+
+
+@functools.cache
+def _strategy(name: str) -> tf.distribute.Strategy:
+    """One strategy for all runs of a process: each holds on to its devices."""
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    if name == "none":
+        return tf.distribute.get_strategy()  # TensorFlow's default, which does nothing
+    raise ValueError(f"`distribute` must be 'none' or 'mirrored'. Received: {name!r}")
+
+
+def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)

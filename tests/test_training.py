@@ -201,6 +201,65 @@ def test_precision_xla_and_determinism(changes, data, tmp_path):
     assert policy.name == changes.get("precision", "float32")
 
 
+MIRRORED = """
+    import sys
+    sys.path.insert(0, {tests!r})
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    # Two devices on any machine: the processor, twice.
+    processor = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        processor, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    mirrored = tf.distribute.MirroredStrategy
+    tf.distribute.MirroredStrategy = lambda: mirrored(["CPU:0", "CPU:1"])
+
+    from test_training import settings_for
+    from keras_pvec import training
+    from keras_pvec.data import load_data
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations.numpy()) == 6:
+                raise KeyboardInterrupt
+
+    data = load_data("digits").subset(256, 50)
+    runs = {{}}
+    for name in ("none", "mirrored", "interrupted"):
+        settings = settings_for(
+            data, distribute=name if name == "none" else "mirrored", log_freq=2
+        )
+        path = {path!r} + "/" + name
+        if name == "interrupted":
+            try:
+                training.train(settings, data, path, callbacks=[Interrupt()])
+            except KeyboardInterrupt:
+                pass
+        runs[name] = training.train(settings, data, path)
+    assert training._strategy("mirrored").num_replicas_in_sync == 2
+    for column in ("loss", "accuracy", "val_loss"):
+        np.testing.assert_allclose(
+            runs["mirrored"].metrics[column], runs["none"].metrics[column], rtol=1e-4
+        )
+    angles = [runs[name].angles()["angle_deg"] for name in ("mirrored", "none")]
+    assert len(angles[0]) == 7
+    np.testing.assert_allclose(*angles, atol=1e-3)
+    logs = [(runs[n].path / "log.csv").read_text() for n in ("mirrored", "interrupted")]
+    assert logs[0] == logs[1]
+"""
+
+
+def test_mirrored_training_is_that_of_one_device(tmp_path):
+    tests = os.path.dirname(__file__)
+    program = textwrap.dedent(MIRRORED.format(tests=tests, path=str(tmp_path)))
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(tests)}
+    subprocess.run(
+        [sys.executable, "-c", program], env=environment, check=True, timeout=300
+    )
+
+
 def test_schedules(data):
     cosine = training._optimizer(Recipe("adam", 0.4), 100).learning_rate
     steps = training._optimizer(
