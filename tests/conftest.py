@@ -9,6 +9,18 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+# Builder options that make every model quick to train.
+SMALL_MODELS = {
+    "mlp": {"width": 8},
+    "resnet": {"width": 4},
+    "wide_resnet": {"depth": 10, "widen": 1},
+    "vgg": {"width": 4},
+    "densenet": {"growth": 2},
+    "autoencoder": {"width": 4},
+    "dense_autoencoder": {"width": 8},
+}
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

@@ -5,18 +5,10 @@ import re
 import keras
 import numpy as np
 import pytest
+from conftest import SMALL_MODELS
 
 from keras_pvec.models import MODELS, parse_model_name
 
-SMALL = {
-    "mlp": {"width": 8},
-    "resnet": {"width": 4},
-    "wide_resnet": {"depth": 10, "widen": 1},
-    "vgg": {"width": 4},
-    "densenet": {"growth": 2},
-    "autoencoder": {"width": 4},
-    "dense_autoencoder": {"width": 8},
-}
 N_BLOCKS = {
     "mlp": 3,
     "resnet": 8,
@@ -90,7 +82,7 @@ def test_mlp_has_the_size_of_its_layers():
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3)])
 def test_every_model_takes_every_size(name, shape):
     architecture = MODELS[name]
-    model = architecture.build(shape, 7, **SMALL[name])
+    model = architecture.build(shape, 7, **SMALL_MODELS[name])
     output = model(np.zeros((2, *shape), "float32"))
     if architecture.task == "reconstruction":
         assert output.shape == (2, *shape)
@@ -109,7 +101,7 @@ def test_pixels_are_normalised_within(name):
     rng = np.random.default_rng(0)
     pixels = rng.random((4, 8, 8, 3)).astype("float32")
     mean, variance = [0.5, 0.4, 0.3], [0.04, 0.09, 0.01]
-    build, small = MODELS[name].build, SMALL[name]
+    build, small = MODELS[name].build, SMALL_MODELS[name]
     inside = build((8, 8, 3), 5, **small, mean=mean, variance=variance)
     outside = build((8, 8, 3), 5, **small)
     outside.set_weights(inside.get_weights())
@@ -125,7 +117,7 @@ def test_pixels_are_normalised_within(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_models_survive_saving(name, tmp_path):
     moments = {"mean": [0.3], "variance": [0.2]}
-    model = MODELS[name].build((8, 8, 1), 3, **SMALL[name], **moments)
+    model = MODELS[name].build((8, 8, 1), 3, **SMALL_MODELS[name], **moments)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SMALL_MODELS
 
 import keras_pvec as kp
 from keras_pvec import training
@@ -31,7 +32,7 @@ def settings_for(data, model="mlp", **changes):
         dataset="digits",
         data_sha256=data.fingerprint(),
         model=model,
-        model_options={"width": 8},
+        model_options=SMALL_MODELS[model],
         recipe=RECIPES[model],
         epochs=3,
         batch_size=64,
@@ -53,7 +54,13 @@ def test_a_run_leaves_what_the_design_promises(model, data, tmp_path):
     assert list(run.log["reference"].unique()) == ["data"]
     loss = run.metrics["loss"]
     assert loss.iloc[-1] < loss.iloc[0]
-    assert run.metrics["learning_rate"].iloc[-1] < 1e-6  # the cosine has come down
+    recipe = settings.recipe
+    end = recipe.learning_rate * recipe.factor ** len(recipe.milestones)
+    np.testing.assert_allclose(
+        run.metrics["learning_rate"].iloc[-1],
+        end if recipe.milestones else 0,  # the cosine has come down
+        atol=1e-7,
+    )
     info = json.loads((run.path / "run.json").read_text())
     assert info["status"] == "finished"
     assert info["settings"]["seed"] == 0
