@@ -75,7 +75,7 @@ def define_flags(models: Sequence[str]) -> None:
         "out_dir", None, "Where tables and figures go; default results/<dataset>."
     )
     flags.DEFINE_list("seeds", ["0"], "Seeds; each gives a run of its own.")
-    flags.DEFINE_integer("epochs", None, "Epochs to train.", lower_bound=2)
+    flags.DEFINE_integer("epochs", None, "Epochs to train.", lower_bound=1)
     flags.DEFINE_integer("batch_size", 128, "Images per update.", lower_bound=1)
     flags.DEFINE_integer(
         "train_samples", None, "Size of the training subset.", lower_bound=2
