@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from keras_pvec.pvector import compare, null_cosine_moments
-from keras_pvec.store import LOG_COLUMNS, Run
+from keras_pvec.pvector import Comparison, compare, null_cosine_moments
+from keras_pvec.store import Run
 
 # Of a normal distribution, this many standard deviations hold 95%.
 _BAND_STD = 1.96
@@ -68,7 +68,7 @@ def angles_between(runs: Sequence[Run]) -> pd.DataFrame:
         {"run": a, "other": b, **dataclasses.asdict(compare(final[a], final[b]))}
         for a, b in itertools.combinations(final, 2)
     ]
-    columns = ["run", "other", *(c for c in LOG_COLUMNS if c in _COMPARISON_FIELDS)]
+    columns = ["run", "other", *(f.name for f in dataclasses.fields(Comparison))]
     return with_null_band(pd.DataFrame(rows, columns=columns))
 
 
@@ -186,22 +186,3 @@ def _range(values: Sequence[float], unit: str = " degrees") -> str:
     if len(values) == 1:
         return f"{low:.2f}{unit}"
     return f"{low:.2f} to {high:.2f}{unit} (median {np.median(values):.2f})"
-
-
-_COMPARISON_FIELDS = frozenset(
-    {
-        "n_samples",
-        "n_features",
-        "angle_deg",
-        "angle_error_deg",
-        "centered_angle_deg",
-        "null_angle_deg",
-        "z",
-        "cos_ones",
-        "cos_ones_reference",
-        "sigma1",
-        "sigma2_over_sigma1",
-        "energy1",
-        "participation",
-    }
-)

@@ -46,7 +46,7 @@ class Recipe:
             BatchNormalization are spared. It is applied decoupled from the gradient
             (Loshchilov and Hutter 2019), at the strength that it has with momentum.
         milestones: Shares of the training after which the rate is multiplied by
-            `factor`. None: the rate falls to zero along half a cosine.
+            `factor`. Empty: the rate falls to zero along half a cosine.
         factor: See `milestones`.
         augment: Whether to pad, crop and flip, where that suits the data.
     """
