@@ -34,6 +34,9 @@ _CENTERED_TOLERANCE_DEG = 1e-3
 _CENTERED_EXTRA_PASSES = 8
 # float64 entries beyond this range are scaled, because the method squares twice.
 _SAFE_MAGNITUDE = (1e-60, 1e60)
+# Squared norms of a row from pass to pass; features that are computed anew on an
+# accelerator, in half precision, differ a little.
+_SAME_ROW = 0.05
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -116,7 +119,6 @@ class LeftSingularSolver:
         self._wanted: _Wanted | None = None
         self._scale: float | None = None
         self._column_sums: Any = 0.0
-        self._row_squares: list[np.ndarray] = []
         self._new_v: np.ndarray | None = None
         self._start_pass()
 
@@ -147,7 +149,7 @@ class LeftSingularSolver:
                 if not np.isfinite(row_squares).all():
                     _raise_not_finite(block, self._n_rows)
                 self._column_sums = self._column_sums + column_sums
-                self._row_squares.append(row_squares)
+            self._row_squares.append(row_squares)
             self._new_y.append(y)
             self._new_z = self._new_z + z
         self._n_rows += block.shape[0]
@@ -156,17 +158,25 @@ class LeftSingularSolver:
         """Closes a pass. Returns `True`, and sets `done`, when no other is needed.
 
         Raises:
-            ValueError: No rows, one row, a zero matrix, or another number of rows
-                than in the first pass.
+            ValueError: No rows, one row, a zero matrix, or other rows than in the
+                first pass.
         """
         y = np.concatenate(self._new_y) if self._new_y else np.zeros((0, 0))
+        row_squares = np.concatenate(self._row_squares or [np.zeros(0)])
         if self.n_passes == 0:
-            self._close_first_pass(y)
-        elif y.shape[0] != self._y.shape[0]:
+            self._close_first_pass(y, row_squares)
+        elif row_squares.size != self._first_row_squares.size or not np.allclose(
+            row_squares,
+            self._first_row_squares,
+            rtol=_SAME_ROW,
+            # A row of next to nothing may differ by as much as it is.
+            atol=_SAME_ROW * self._energy / row_squares.size,
+        ):
             raise ValueError(
-                f"The rows changed between passes: {self._y.shape[0]} in the first, "
-                f"{y.shape[0]} in pass {self.n_passes + 1}. Give the same rows in the "
-                "same order each time."
+                f"The rows changed between passes: {self._first_row_squares.size} in "
+                f"the first, {row_squares.size} in pass {self.n_passes + 1}, or in "
+                "another order. Give the same rows in the same order each time; a "
+                "shuffled dataset does not."
             )
         self._v = np.concatenate([self._v, self._new_v], axis=1)
         self._y = np.concatenate([self._y, y], axis=1)
@@ -211,17 +221,19 @@ class LeftSingularSolver:
 
     def _start_pass(self) -> None:
         self._n_rows = 0
+        self._row_squares: list[np.ndarray] = []
         self._new_y: list[np.ndarray] = []
         self._new_z: Any = 0.0
 
-    def _close_first_pass(self, y: np.ndarray) -> None:
+    def _close_first_pass(self, y: np.ndarray, row_squares: np.ndarray) -> None:
         n = y.shape[0]
         if n < 2:
             raise ValueError(
                 "A P-vector needs at least two samples (rows). Received: "
                 f"{'an empty matrix' if n == 0 else 'one row'}."
             )
-        self._energy = float(np.sum(np.concatenate(self._row_squares)))
+        self._first_row_squares = row_squares
+        self._energy = float(np.sum(row_squares))
         if self._energy == 0.0:
             raise ZeroMatrixError(
                 "All features are zero: a zero matrix has no singular vector. The "

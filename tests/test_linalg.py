@@ -200,8 +200,15 @@ def test_rows_that_change_between_passes():
     solver.update(rng.standard_normal((200, 100)))
     solver.end_pass()
     solver.update(rng.standard_normal((150, 100)))
-    with pytest.raises(ValueError, match="rows changed between passes"):
+    with pytest.raises(ValueError, match="200 in the first, 150 in pass 2"):
         solver.end_pass()
+
+
+def test_a_shuffled_dataset_is_an_error(rng):
+    x = relu_features(rng, 300, 100) * rng.random((300, 1))
+    shuffled = tf.data.Dataset.from_tensor_slices(x).shuffle(300, seed=1).batch(50)
+    with pytest.raises(ValueError, match="shuffled"):
+        top_singular_triplets(shuffled)
 
 
 def test_global_random_state_is_not_touched(rng):
