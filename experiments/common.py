@@ -88,7 +88,7 @@ def define_flags(models: Sequence[str]) -> None:
         "log_freq",
         "epoch",
         "When to log besides the end of each epoch: 'epoch' for no more than that, a "
-        "number of updates, or 'first_epoch:<updates>'.",
+        "number of steps, or 'first_epoch:<steps>'.",
     )
     flags.DEFINE_list(
         "layers",

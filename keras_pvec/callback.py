@@ -36,7 +36,7 @@ Reference = PVector | Mapping[str, PVector] | str
 class PVectorLogger(keras.callbacks.Callback):
     """Logs the P-vectors of chosen layers, and their angles to references.
 
-    A moment is logged before training, at the end of every epoch, and at the updates
+    A moment is logged before training, at the end of every epoch, and at the steps
     that `log_freq` asks for. Each takes one forward pass over `samples`, whatever the
     number of layers, in inference mode; the training itself is not changed by it.
 
@@ -54,7 +54,7 @@ class PVectorLogger(keras.callbacks.Callback):
             `Dense` layer.
         references: What to compare with, by name: a `PVector`, a dict from layer to
             `PVector`, or the string `"previous"` for the moment logged before.
-        log_freq: `"epoch"`; or an int, to log every so many updates besides; or
+        log_freq: `"epoch"`; or an int, to log every so many steps besides; or
             `{"first_epoch": n}`, to do that within the first epoch only.
         k: How many left singular vectors to store.
         method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
@@ -349,7 +349,7 @@ class PVectorLogger(keras.callbacks.Callback):
 def _parse_log_freq(
     log_freq: str | int | Mapping[str, int],
 ) -> tuple[int | None, int | None]:
-    """Returns how many updates lie between moments: always, and in the first epoch."""
+    """Returns how many steps lie between moments: always, and in the first epoch."""
     if log_freq == "epoch":
         return None, None
     if _is_count(log_freq):
