@@ -272,14 +272,14 @@ def _plan(data: ImageData) -> list[_Planned]:
     data_sha256 = data.fingerprint()
     plan = []
     for model in FLAGS.models:
-        key, variant = parse_model_name(model)
+        key, _ = parse_model_name(model)
         recipe = _override(RECIPES[key])
         for seed in map(int, FLAGS.seeds):
             settings = RunSettings(
                 dataset=FLAGS.dataset,
                 data_sha256=data_sha256,
                 model=model,
-                model_options={**preset.model_options.get(key, {}), **variant},
+                model_options=training.model_options(preset, model),
                 recipe=recipe,
                 epochs=FLAGS.epochs or preset.epochs,
                 batch_size=FLAGS.batch_size,

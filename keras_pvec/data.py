@@ -19,18 +19,21 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from keras_pvec.augmentation import crop_and_flip, two_views
 from keras_pvec.samples import SampleSet
 
 TFDS_NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 DATASETS = ("digits", *TFDS_NAMES)
 SPLITS = ("train", "test")
+TASKS = ("classification", "reconstruction", "contrastive")
 
 # The usual augmentation (pad, crop, flip) suits photographs, not digits or letters.
 _AUGMENTED = ("cifar10", "cifar100")
-_CROP_PADDING = 4
 # Subsets are the same for every training, so that runs compare.
 _SUBSET_SEED = 20211005
 _DIGITS_TEST = 360
+
+_Batch = tf.Tensor | tuple[tf.Tensor, tf.Tensor]
 
 
 class DatasetUnavailableError(RuntimeError):
@@ -184,7 +187,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     augment: bool,
-    target: str,
+    task: str,
     first_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Endless training batches whose content depends on seed and epoch alone.
@@ -197,14 +200,21 @@ def training_batches(
         data: The data set.
         batch_size: Images per batch.
         seed: Seed of order and augmentation.
-        augment: Whether to pad, crop and flip at random.
-        target: `"label"`, or `"image"` for reconstruction.
+        augment: Whether to pad, crop and flip at random. Pairs of views are always
+            augmented, in a way of their own.
+        task: What the batches are for, one of `TASKS`.
         first_epoch: The epoch that the batches start with.
 
     Returns:
-        A dataset of `(pixels, target)`; pixels are float32 in [0, 1], shape
-        `(batch, height, width, channels)`.
+        A dataset of `(pixels, labels)` for classification, `(pixels, pixels)` for
+        reconstruction, and of pairs of views alone, without labels, for contrastive
+        learning. Pixels are float32 in [0, 1], shape `(batch, height, width,
+        channels)`, pairs of views `(batch, 2, height, width, channels)`.
+
+    Raises:
+        ValueError: An unknown task.
     """
+    _check_task(task)
     images, labels = tf.constant(data.train.images), tf.constant(data.train.labels)
     n = len(data.train)
 
@@ -219,49 +229,49 @@ def training_batches(
             num_parallel_calls=tf.data.AUTOTUNE,
         )
 
-    def make_batch(
-        chosen: tf.Tensor, batch_seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def make_batch(chosen: tf.Tensor, batch_seed: tf.Tensor) -> _Batch:
         pixels = tf.cast(tf.gather(images, chosen), tf.float32) / data.train.largest
+        if task == "contrastive":
+            return two_views(pixels, batch_seed, flip=data.augment)
         if augment:
-            pixels = _crop_and_flip(pixels, batch_seed)
-        return pixels, pixels if target == "image" else tf.gather(labels, chosen)
+            pixels = crop_and_flip(pixels, batch_seed)
+        if task == "reconstruction":
+            return pixels, pixels
+        return pixels, tf.gather(labels, chosen)
 
     epochs = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max)
     return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(
-    split: ImageSplit, *, batch_size: int, target: str
+    data: ImageData, *, batch_size: int, task: str
 ) -> tf.data.Dataset:
-    """The images of a split once, in order, as `training_batches` gives them."""
-    pixels = split.pixels()
-    targets = pixels if target == "image" else split.labels
-    return tf.data.Dataset.from_tensor_slices((pixels, targets)).batch(batch_size)
+    """The test images once, in order, as `training_batches` gives them.
 
-
-def _crop_and_flip(pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Shifts each image by up to four pixels, zeros moving in, and flips half of them
-    left to right (Lee et al. 2015, "Deeply-supervised nets", section 3.1).
-
-    The whole batch at once: per-image crops are what an input pipeline chokes on.
+    Pairs of views are the same ones in each pass, so that losses compare.
     """
-    height, width = pixels.shape[1:3]
-    count = tf.shape(pixels)[:1]
-    seeds = tf.random.split(seed, 3)
-    pad = [_CROP_PADDING, _CROP_PADDING]
-    padded = tf.pad(pixels, [[0, 0], pad, pad, [0, 0]])
-
-    def windows(seed: tf.Tensor, size: int) -> tf.Tensor:
-        starts = tf.random.stateless_uniform(
-            count, seed, 0, 2 * _CROP_PADDING + 1, dtype=tf.int32
+    _check_task(task)
+    pixels = tf.data.Dataset.from_tensor_slices(data.test.pixels())
+    if task == "contrastive":
+        return (
+            pixels.batch(batch_size)
+            .enumerate()
+            .map(
+                lambda step, images: two_views(
+                    images, tf.random.fold_in([0, 1], step), flip=data.augment
+                )
+            )
         )
-        return starts[:, None] + tf.range(size)
+    if task == "reconstruction":
+        targets = pixels
+    else:
+        targets = tf.data.Dataset.from_tensor_slices(data.test.labels)
+    return tf.data.Dataset.zip((pixels, targets)).batch(batch_size)
 
-    cropped = tf.gather(padded, windows(seeds[0], height), axis=1, batch_dims=1)
-    cropped = tf.gather(cropped, windows(seeds[1], width), axis=2, batch_dims=1)
-    flip = tf.random.stateless_uniform(count, seeds[2]) < 0.5
-    return tf.where(flip[:, None, None, None], tf.reverse(cropped, [2]), cropped)
+
+def _check_task(task: str) -> None:
+    if task not in TASKS:
+        raise ValueError(f"`task` must be one of {TASKS}. Received: {task!r}")
 
 
 def _subset(split: ImageSplit, n: int | None, what: str) -> ImageSplit:

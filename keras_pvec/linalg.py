@@ -22,8 +22,9 @@ import numpy as np
 
 DEFAULT_TOLERANCE_DEG = 1e-6
 
-# Up to this many features the Gram matrix is found in a single pass and is exact.
-_DENSE_FEATURES = 64
+# Up to this many features the whole Gram matrix takes less time than iterations do:
+# the start is a full basis, and a single pass gives all vectors.
+_DENSE_FEATURES = 256
 _START_COLUMNS = 3
 _MAX_BASIS = 48
 # A float64 copy of this many bytes is cast at a time, so that it stays in the cache.

@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from keras_pvec.callback import PVectorLogger
 from keras_pvec.data import ImageData, evaluation_batches, training_batches
+from keras_pvec.evaluation import linear_accuracy
 from keras_pvec.features import FeatureExtractor
 from keras_pvec.models import MODELS, Architecture, parse_model_name
 from keras_pvec.pvector import data_p_vector
@@ -48,7 +49,8 @@ class Recipe:
         milestones: Shares of the training after which the rate is multiplied by
             `factor`. Empty: the rate falls to zero along half a cosine.
         factor: See `milestones`.
-        augment: Whether to pad, crop and flip, where that suits the data.
+        augment: Whether to pad, crop and flip, where that suits the data. Contrastive
+            models learn from augmentation (of another kind) and cannot do without.
     """
 
     optimizer: str
@@ -66,7 +68,11 @@ RECIPES: dict[str, Recipe] = {
     "mlp": Recipe("adam", 1e-3),
     # An autoencoder sees the images as they are.
     "autoencoder": Recipe("adam", 1e-3, augment=False),
+    "denoising_autoencoder": Recipe("adam", 1e-3, augment=False),
     "dense_autoencoder": Recipe("adam", 1e-3, augment=False),
+    # Decay and cosine of Chen et al. 2020 (section 2.2), with Adam in place of LARS,
+    # which is made for batches of thousands.
+    "simclr": Recipe("adam", 1e-3, weight_decay=1e-6),
     # What CIFAR models are customarily trained with: rate and momentum of He et al.
     # 2016 (section 4.2), decay of Zagoruyko and Komodakis 2016, cosine of Loshchilov
     # and Hutter 2017.
@@ -114,6 +120,7 @@ PRESETS: dict[str, Preset] = {
             "vgg": {"width": 16},
             "densenet": {"growth": 8},
             "autoencoder": {"width": 16, "bottleneck": 64},
+            "denoising_autoencoder": {"width": 16, "bottleneck": 64},
             "dense_autoencoder": {"width": 256, "bottleneck": 64},
         },
     ),
@@ -126,6 +133,23 @@ PRESETS: dict[str, Preset] = {
         model_options={},
     ),
 }
+
+
+def model_options(preset: Preset, model: str) -> dict[str, Any]:
+    """Builder options of a model by name: the preset's, less what the name says.
+
+    Raises:
+        ValueError: An unknown model, or a variant that it does not have.
+    """
+    key, variant = parse_model_name(model)
+    options = {**preset.model_options.get(key, {}), **variant}
+    if key == "simclr":
+        encoder = options.setdefault("encoder", "resnet")
+        options["encoder_options"] = {
+            **preset.model_options.get(encoder, {}),
+            **options.get("encoder_options", {}),
+        }
+    return options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,8 +223,13 @@ def _strategy(name: str) -> tf.distribute.Strategy:
 def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(settings.seed)
     architecture = architecture_of(settings)
+    if architecture.task == "contrastive" and not settings.recipe.augment:
+        raise ValueError(
+            f"{settings.model} learns to recognise augmented views of an image; "
+            "without augmentation there is nothing to learn. Leave it on."
+        )
+    keras.utils.set_random_seed(settings.seed)
     mean, variance = data.channel_moments()
     with _dtype_policy(settings.precision):
         model = architecture.build(
@@ -214,7 +243,9 @@ def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     steps = settings.epochs * steps_per_epoch(settings, data)
     optimizer = _optimizer(settings.recipe, steps)
     jit = settings.jit_compile
-    if architecture.task == "reconstruction":
+    if architecture.task == "contrastive":
+        model.compile(optimizer, jit_compile=jit)  # it knows its loss
+    elif architecture.task == "reconstruction":
         model.compile(optimizer, loss="mse", jit_compile=jit)
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -280,6 +311,10 @@ def train(
             git_revision=_git_revision(),
             versions=library_versions(),
         )
+        architecture = architecture_of(settings)
+        if architecture.task != "classification":
+            # The yardstick of what training adds; the model is still as initialised.
+            _note_linear_accuracy(folder, model, architecture, data, "untrained")
         first_epoch = _restore(model, folder)
         logger = PVectorLogger(
             path,
@@ -291,21 +326,20 @@ def train(
             method=settings.method,
             resume=True,
         )
-        target = _target(settings)
         model.fit(
             training_batches(
                 data,
                 batch_size=settings.batch_size,
                 seed=settings.seed,
                 augment=settings.recipe.augment and data.augment,
-                target=target,
+                task=architecture.task,
                 first_epoch=first_epoch,
             ),
             steps_per_epoch=steps_per_epoch(settings, data),
             epochs=settings.epochs,
             initial_epoch=first_epoch,
             validation_data=evaluation_batches(
-                data.test, batch_size=500, target=target
+                data, batch_size=settings.batch_size, task=architecture.task
             ),
             callbacks=[
                 logger,
@@ -316,6 +350,8 @@ def train(
             verbose=0,
         )
         replace_atomically(folder.model_path, model.save)
+        if architecture.task != "classification":
+            _note_linear_accuracy(folder, model, architecture, data, "trained")
         folder.update_info(status="finished")
         for _, checkpoint in _checkpoints(folder):
             checkpoint.unlink()
@@ -376,7 +412,8 @@ def expected_seconds(settings: RunSettings, data: ImageData) -> float:
     compiled = time.monotonic()
     model.predict_on_batch(batch)
     per_sample = (time.monotonic() - compiled) / len(batch)
-    per_epoch = 3 * len(data.train) + settings.num_samples + len(data.test)
+    views = 2 if architecture_of(settings).task == "contrastive" else 1
+    per_epoch = views * (3 * len(data.train) + len(data.test)) + settings.num_samples
     return 4 * (compiled - started) + per_sample * per_epoch * settings.epochs
 
 
@@ -411,6 +448,28 @@ def _restore(model: keras.Model, folder: RunFolder) -> int:
     epoch, path = checkpoints[-1]
     model.load_weights(path)
     return epoch
+
+
+def _note_linear_accuracy(
+    folder: RunFolder,
+    model: keras.Model,
+    architecture: Architecture,
+    data: ImageData,
+    moment: str,
+) -> None:
+    """Writes what a linear classifier makes of the features into `run.json`.
+
+    Models without a classifier of their own are compared by this accuracy.
+    """
+    known = folder.read_info().get("linear_accuracy", {})
+    if moment not in known:
+        accuracy = linear_accuracy(
+            model,
+            architecture.feature_layer,
+            data.samples("train"),
+            data.samples("test"),
+        )
+        folder.update_info(linear_accuracy={**known, moment: accuracy})
 
 
 def _checkpoints(folder: RunFolder) -> list[tuple[int, Path]]:
@@ -450,11 +509,6 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     if decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def _target(settings: RunSettings) -> str:
-    reconstructs = architecture_of(settings).task == "reconstruction"
-    return "image" if reconstructs else "label"
 
 
 def steps_per_epoch(settings: RunSettings, data: ImageData) -> int:

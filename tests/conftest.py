@@ -17,7 +17,9 @@ SMALL_MODELS = {
     "vgg": {"width": 4},
     "densenet": {"growth": 2},
     "autoencoder": {"width": 4},
+    "denoising_autoencoder": {"width": 4},
     "dense_autoencoder": {"width": 8},
+    "simclr": {"encoder": "resnet", "encoder_options": {"width": 4}},
 }
 
 

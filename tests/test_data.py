@@ -22,9 +22,12 @@ def position_data(n=50, size=12):
 
 
 def first_batches(data, n, **options):
-    options = {"batch_size": 16, "seed": 0, "augment": False, "target": "label"} | (
-        options
-    )
+    options = {
+        "batch_size": 16,
+        "seed": 0,
+        "augment": False,
+        "task": "classification",
+    } | (options)
     batches = training_batches(data, **options).take(n)
     return [(x.numpy(), y.numpy()) for x, y in batches]
 
@@ -132,7 +135,7 @@ def test_augmentation_shifts_and_flips_and_nothing_else():
 
 
 def test_reconstruction_targets_are_the_augmented_images():
-    for x, y in first_batches(position_data(), 2, augment=True, target="image"):
+    for x, y in first_batches(position_data(), 2, augment=True, task="reconstruction"):
         np.testing.assert_array_equal(x, y)
 
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from conftest import degrees_between, lapack_vector
 
+from keras_pvec import linalg
 from keras_pvec.linalg import (
     LeftSingularSolver,
     exact_singular_triplets,
@@ -12,6 +13,11 @@ from keras_pvec.linalg import (
 )
 
 DECAY = np.linspace(0.9, 0.1, 60)
+
+
+@pytest.fixture(autouse=True)
+def small_matrices_iterate_as_well(monkeypatch):
+    monkeypatch.setattr(linalg, "_DENSE_FEATURES", 64)
 
 
 def relu_features(rng, n, d):
@@ -63,6 +69,18 @@ def test_scale_does_not_matter(dtype, scale, rng, with_spectrum):
     np.testing.assert_allclose(
         scaled.singular_values, plain.singular_values * scale, rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("dense", [200, 300])
+def test_few_enough_features_take_a_single_pass(dense, rng, monkeypatch):
+    monkeypatch.setattr(linalg, "_DENSE_FEATURES", dense)
+    x = relu_features(rng, 500, 250)
+    found = top_singular_triplets([x], k=3)
+    assert (found.n_passes == 1) == (dense > 250)
+    for i in range(3):
+        error = degrees_between(found.left[:, i], lapack_vector(x, i))
+        assert error <= found.error_deg[i] + 1e-9
+    assert found.error_deg.max() < 1e-6
 
 
 def test_bound_holds_on_many_random_matrices(with_spectrum):

@@ -16,7 +16,9 @@ N_BLOCKS = {
     "vgg": 5,
     "densenet": 4,
     "autoencoder": 3,
+    "denoising_autoencoder": 3,
     "dense_autoencoder": 2,
+    "simclr": 8,
 }
 
 
@@ -84,12 +86,14 @@ def test_every_model_takes_every_size(name, shape):
     architecture = MODELS[name]
     model = architecture.build(shape, 7, **SMALL_MODELS[name])
     output = model(np.zeros((2, *shape), "float32"))
-    if architecture.task == "reconstruction":
-        assert output.shape == (2, *shape)
-    else:
-        assert output.shape == (2, 7)
+    expected = {
+        "classification": (2, 7),
+        "reconstruction": (2, *shape),
+        "contrastive": (2, 128),
+    }
+    assert output.shape == expected[architecture.task]
     assert len(model.get_layer(architecture.feature_layer).output.shape) == 2
-    names = [layer.name for layer in model.layers]
+    names = [layer.name for layer in model._flatten_layers()]
     blocks = [n for n in names if re.search(architecture.block_layers, n)]
     assert len(blocks) == N_BLOCKS[name]
 

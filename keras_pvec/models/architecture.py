@@ -15,7 +15,8 @@ class Architecture:
     Attributes:
         build: Called with `input_shape`, `n_classes` and the keyword options of its
             own; returns a built, uncompiled Keras model that takes pixels in [0, 1].
-        task: `"classification"` (logits) or `"reconstruction"` (pixels).
+        task: `"classification"` (logits), `"reconstruction"` (pixels) or
+            `"contrastive"` (pairs of views in, the model knows its own loss).
         feature_layer: Name of the layer whose output is "the features" of a model:
             the one before the classifier, or the bottleneck.
         block_layers: Regular expression for the names of the outputs of the blocks,

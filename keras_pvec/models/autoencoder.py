@@ -7,6 +7,8 @@ with denoising autoencoders". The features are the bottleneck, which has no acti
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 
 import keras
@@ -137,6 +139,10 @@ AUTOENCODER = Architecture(
     feature_layer="bottleneck",
     block_layers=r"^block_\d+$",
     variant=("width", "bottleneck"),
+)
+# A fifth of the range of the pixels: clearly seen, and the image still is, too.
+DENOISING_AUTOENCODER = dataclasses.replace(
+    AUTOENCODER, build=functools.partial(build_autoencoder, noise=0.2)
 )
 DENSE_AUTOENCODER = Architecture(
     build=build_dense_autoencoder,

@@ -1,0 +1,94 @@
+"""Does the input pipeline keep up? Updates per second of a training as it is, against
+the same model fed with one constant batch.
+
+    python benchmarks/training_speed.py --dataset=cifar10 --models=mlp,resnet,simclr
+
+Rounds of both take turns, so that what else the machine does falls on both alike; a
+ratio is the median over rounds. 1.00 means that batches cost nothing.
+"""
+
+import dataclasses
+import statistics
+import time
+
+import keras
+import tensorflow as tf
+from absl import app, flags
+
+from keras_pvec import training
+from keras_pvec.data import DATASETS, load_data, training_batches
+from keras_pvec.models import MODELS, parse_model_name
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("dataset", "digits", DATASETS, "Data set.")
+flags.DEFINE_string("data_dir", None, "tensorflow-datasets' folder.")
+flags.DEFINE_list("models", ["mlp", "resnet", "autoencoder", "simclr"], "Models.")
+flags.DEFINE_enum("preset", "small", list(training.PRESETS), "Whose widths.")
+flags.DEFINE_integer("batch_size", 128, "Images per update.", lower_bound=1)
+flags.DEFINE_integer("rounds", 7, "Rounds of each kind.", lower_bound=1)
+flags.DEFINE_float("seconds", 3.0, "About how long a round takes.", lower_bound=0.1)
+
+
+class _Timer(keras.callbacks.Callback):
+    """Times the updates after the first, which compiles."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 0:
+            self.started = time.perf_counter()
+        self.per_second = batch / (time.perf_counter() - self.started)
+
+
+def _updates_per_second(model, batches, steps):
+    timer = _Timer()
+    model.fit(batches, steps_per_epoch=steps + 1, callbacks=[timer], verbose=0)
+    return timer.per_second
+
+
+def _compare(name, data):
+    key, _ = parse_model_name(name)
+    settings = training.RunSettings(
+        dataset=data.name,
+        data_sha256=data.fingerprint(),
+        model=name,
+        model_options=training.model_options(training.PRESETS[FLAGS.preset], name),
+        recipe=dataclasses.replace(training.RECIPES[key], milestones=()),
+        epochs=10**6,
+        batch_size=FLAGS.batch_size,
+        seed=0,
+        split="train",
+        num_samples=2,
+        layers=[MODELS[key].feature_layer],
+    )
+    model = training.build_model(settings, data)
+    real = training_batches(
+        data,
+        batch_size=settings.batch_size,
+        seed=0,
+        augment=settings.recipe.augment and data.augment,
+        task=MODELS[key].task,
+    )
+    constant = tf.data.Dataset.from_tensors(next(iter(real))).repeat()
+    # Warm up, and find how many updates make a round.
+    rate = _updates_per_second(model, constant, 10)
+    steps = max(round(rate * FLAGS.seconds), 10)
+    _updates_per_second(model, real, 2)
+    pairs = [
+        [_updates_per_second(model, batches, steps) for batches in (real, constant)]
+        for _ in range(FLAGS.rounds)
+    ]
+    ratio = statistics.median(a / b for a, b in pairs)
+    medians = [statistics.median(column) for column in zip(*pairs, strict=True)]
+    print(f"{name:24s} {medians[0]:10.1f} {medians[1]:10.1f} {ratio:8.2f}", flush=True)
+
+
+def main(argv):
+    del argv
+    data = load_data(FLAGS.dataset, data_dir=FLAGS.data_dir)
+    print(f"{FLAGS.dataset}, preset {FLAGS.preset}, batch {FLAGS.batch_size}")
+    print(f"{'model':24s} {'updates/s':>10s} {'constant':>10s} {'ratio':>8s}")
+    for name in FLAGS.models:
+        _compare(name, data)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,48 @@
+"""How much a linear classifier can tell from the features of a model."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_pvec.features import FeatureExtractor, LayerChoice
+from keras_pvec.samples import SampleSet
+
+_MAX_ITERATIONS = 1000
+
+
+def linear_accuracy(
+    model: keras.Model, layer: LayerChoice, train: SampleSet, test: SampleSet
+) -> float:
+    """Test accuracy of a logistic regression on the features of a layer.
+
+    The usual measure of representations learnt without labels ("linear evaluation",
+    Chen et al. 2020, section 2.3). Features are standardised by the training samples.
+
+    Args:
+        model: A built model, run in inference mode.
+        layer: As in `FeatureExtractor`.
+        train: Samples with labels to fit to.
+        test: Samples with labels to be right on.
+
+    Returns:
+        Share of the test samples that are classified rightly.
+
+    Raises:
+        LayerChoiceError: The model has no such layer.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    extractor = FeatureExtractor(model, layer)
+    classifier = make_pipeline(
+        StandardScaler(), LogisticRegression(max_iter=_MAX_ITERATIONS)
+    )
+    classifier.fit(_features(extractor, train), train.y)
+    return float(classifier.score(_features(extractor, test), test.y))
+
+
+def _features(extractor: FeatureExtractor, samples: SampleSet) -> np.ndarray:
+    blocks = [next(iter(b.values())).numpy() for b in extractor.blocks(samples)]
+    return np.concatenate(blocks).astype(np.float32)

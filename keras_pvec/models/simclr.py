@@ -1,0 +1,212 @@
+"""SimCLR around any of the classifiers' encoders.
+
+Chen et al. 2020, "A simple framework for contrastive learning of visual
+representations" (arXiv 2002.05709). The features are the encoder's output, before the
+projection head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from keras_pvec.models.architecture import Architecture
+from keras_pvec.models.densenet import DENSENET
+from keras_pvec.models.mlp import MLP
+from keras_pvec.models.resnet import RESNET
+from keras_pvec.models.vgg import VGG
+from keras_pvec.models.wide_resnet import WIDE_RESNET
+
+# Networks with a classifier on top; SimCLR takes what is below it.
+ENCODERS: dict[str, Architecture] = {
+    "mlp": MLP,
+    "resnet": RESNET,
+    "wide_resnet": WIDE_RESNET,
+    "vgg": VGG,
+    "densenet": DENSENET,
+}
+
+# Further from any cosine over temperature than float32's exponential tells apart.
+_NEVER = -1e9
+
+
+@keras.saving.register_keras_serializable("keras_pvec")
+class NTXent(keras.losses.Loss):
+    """Normalised temperature-scaled cross entropy of pairs of views.
+
+    Each of the `2 n` views has to be told apart from the other `2 n - 2` as the
+    partner of its own, by cosine similarity (Chen et al. 2020, equation 1). Under a
+    distribution strategy the others are those of the same replica.
+
+    Args:
+        temperature: What cosines are divided by.
+
+    Call arguments:
+        y_true: Projections of one view of each image, shape `(n, dim)`.
+        y_pred: Projections of the other view, in the same order.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 0.5,
+        reduction: str = "sum_over_batch_size",
+        name: str = "nt_xent",
+        dtype: Any = None,
+    ) -> None:
+        if temperature <= 0:
+            raise ValueError(f"`temperature` must be positive. Received: {temperature}")
+        super().__init__(reduction=reduction, name=name, dtype=dtype)
+        self.temperature = temperature
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Mean loss of the two views of each image, shape `(n,)`."""
+        n = ops.shape(y_pred)[0]
+        views = ops.normalize(ops.concatenate([y_true, y_pred]), axis=-1)
+        cosines = ops.matmul(views, ops.transpose(views)) / self.temperature
+        itself = ops.arange(2 * n)[:, None] == ops.arange(2 * n)[None, :]
+        others = ops.where(itself, _NEVER, cosines)
+        # A view's partner stands half the rows further on.
+        partner = ops.sum(views * ops.roll(views, n, axis=0), axis=-1)
+        loss = ops.logsumexp(others, axis=-1) - partner / self.temperature
+        return (loss[:n] + loss[n:]) / 2
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "temperature": self.temperature}
+
+
+@keras.saving.register_keras_serializable("keras_pvec")
+class SimCLR(keras.Model):
+    """Learns to recognise views of one image among those of others, without labels.
+
+    Called on pixels `(n, height, width, channels)` it gives projections `(n, dim)`; on
+    pairs of views `(n, 2, height, width, channels)`, which it is trained on,
+    `(n, 2, dim)`. Both views pass through the encoder as one batch.
+
+    Args:
+        encoder: A built model from pixels to features.
+        projection_head: A built model from features to projections.
+        temperature: As in `NTXent`.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        projection_head: keras.Model,
+        temperature: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.projection_head = projection_head
+        self.nt_xent = NTXent(temperature)
+        self.build(encoder.input_shape)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.built = True  # with encoder and head, which come with their weights
+
+    def call(self, pixels: Any, training: bool | None = None) -> Any:
+        if len(pixels.shape) != 5:
+            return self.projection_head(self.encoder(pixels, training=training))
+        n_views = pixels.shape[1]
+        as_one_batch = ops.reshape(pixels, (-1, *pixels.shape[2:]))
+        projections = self(as_one_batch, training=training)
+        return ops.reshape(projections, (-1, n_views, projections.shape[-1]))
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """NT-Xent of the projections of a batch of pairs; there are no targets."""
+        del x, y, training
+        return self.nt_xent(y_pred[:, 0], y_pred[:, 1], sample_weight=sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "encoder": serialize(self.encoder),
+            "projection_head": serialize(self.projection_head),
+            "temperature": self.nt_xent.temperature,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SimCLR:
+        config = dict(config)
+        for part in ("encoder", "projection_head"):
+            config[part] = keras.saving.deserialize_keras_object(
+                config[part], custom_objects=custom_objects
+            )
+        return cls(**config)
+
+
+def build_simclr(
+    input_shape: tuple[int, ...],
+    n_classes: int = 0,
+    *,
+    encoder: str = "resnet",
+    encoder_options: Mapping[str, Any] | None = None,
+    projection: int = 128,
+    temperature: float = 0.5,
+    mean: list[float] | None = None,
+    variance: list[float] | None = None,
+) -> keras.Model:
+    """SimCLR with a projection head of one hidden layer, as wide as the features.
+
+    Args:
+        input_shape: Shape of one image, `(height, width, channels)`.
+        n_classes: Not used: there are no labels. It is here so that all builders are
+            called alike.
+        encoder: A key of `ENCODERS`.
+        encoder_options: Keyword options of that architecture.
+        projection: Units of the projections.
+        temperature: What cosines are divided by in the loss.
+        mean: Channel means of the pixels; with `variance`, they are standardised.
+        variance: Channel variances of the pixels.
+
+    Raises:
+        ValueError: An unknown encoder.
+    """
+    del n_classes
+    if encoder not in ENCODERS:
+        raise ValueError(
+            f"`encoder` must be one of {list(ENCODERS)}. Received: {encoder!r}"
+        )
+    architecture = ENCODERS[encoder]
+    classifier = architecture.build(
+        input_shape, 1, mean=mean, variance=variance, **(encoder_options or {})
+    )
+    features = classifier.get_layer(architecture.feature_layer).output
+    n_features = features.shape[-1]
+    return SimCLR(
+        keras.Model(classifier.input, features, name="encoder"),
+        keras.Sequential(
+            [
+                keras.Input((n_features,)),
+                layers.Dense(
+                    n_features,
+                    activation="relu",
+                    kernel_initializer="he_normal",
+                    name="hidden",
+                ),
+                layers.Dense(projection, name="projection"),
+            ],
+            name="projection_head",
+        ),
+        temperature,
+        name="simclr",
+    )
+
+
+SIMCLR = Architecture(
+    build=build_simclr,
+    task="contrastive",
+    feature_layer="encoder",
+    block_layers=r"^block_\d+$",
+)
