@@ -2,8 +2,8 @@
 
 A whole batch at once: an input pipeline that treats image after image is what trainings
 wait for. Operations without state give the same images again when a training is
-resumed. Pixels are float32 in [0, 1], shape `(batch, height, width, channels)`; a seed
-is an integer tensor of shape `(2,)`.
+resumed. Images have shape `(batch, height, width, channels)`, a seed is an integer
+tensor of shape `(2,)`.
 """
 
 from __future__ import annotations
@@ -23,24 +23,55 @@ _HUE = 0.1
 _GRAYSCALE_SHARE = 0.2
 
 
-def crop_and_flip(pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Shifts each image by up to four pixels, zeros moving in, and flips half of them
-    left to right (Lee et al. 2015, "Deeply-supervised nets", section 3.1)."""
-    height, width = pixels.shape[1:3]
-    count = tf.shape(pixels)[:1]
-    seeds = tf.random.split(seed, 3)
+def pad_for_crops(images: tf.Tensor) -> tf.Tensor:
+    """Adds the border of zeros that moves in when `cropped` shifts an image."""
     pad = [_CROP_PADDING, _CROP_PADDING]
-    padded = tf.pad(pixels, [[0, 0], pad, pad, [0, 0]])
+    return tf.pad(images, [[0, 0], pad, pad, [0, 0]])
 
-    def windows(seed: tf.Tensor, size: int) -> tf.Tensor:
-        starts = tf.random.stateless_uniform(
-            count, seed, 0, 2 * _CROP_PADDING + 1, dtype=tf.int32
+
+def random_windows(count: int, size: tuple[int, int], seed: tf.Tensor) -> tf.Tensor:
+    """Where to cut padded images so that each is shifted by up to four pixels, and half
+    of them flipped left to right (Lee et al. 2015, "Deeply-supervised nets", 3.1).
+
+    Args:
+        count: Number of images.
+        size: Height and width of the images before they were padded.
+        seed: What decides.
+
+    Returns:
+        Boxes as `cropped` takes them, shape `(count, 4)`.
+    """
+    seeds = tf.random.split(seed, 3)
+
+    def window(seed: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """First and last pixel of a side, as shares of the padded side."""
+        first = tf.random.stateless_uniform(
+            (count,), seed, 0, 2 * _CROP_PADDING + 1, dtype=tf.int32
         )
-        return starts[:, None] + tf.range(size)
+        last_padded = side + 2 * _CROP_PADDING - 1
+        return first / last_padded, (first + side - 1) / last_padded
 
-    cropped = tf.gather(padded, windows(seeds[0], height), axis=1, batch_dims=1)
-    cropped = tf.gather(cropped, windows(seeds[1], width), axis=2, batch_dims=1)
-    return _flip_half(cropped, seeds[2])
+    top, bottom = window(seeds[0], size[0])
+    left, right = window(seeds[1], size[1])
+    flip = tf.random.stateless_uniform((count,), seeds[2]) < 0.5
+    left, right = tf.where(flip, right, left), tf.where(flip, left, right)
+    return tf.cast(tf.stack([top, left, bottom, right], axis=1), tf.float32)
+
+
+def cropped(padded: tf.Tensor, chosen: tf.Tensor, windows: tf.Tensor) -> tf.Tensor:
+    """Cuts a window out of each chosen image, in one operation.
+
+    Args:
+        padded: All images, as `pad_for_crops` gives them, of any type and range.
+        chosen: Which of them, shape `(batch,)`.
+        windows: Where, as `random_windows` gives them, shape `(batch, 4)`.
+
+    Returns:
+        Images of the size before padding, as float32 of the same range.
+    """
+    size = tuple(side - 2 * _CROP_PADDING for side in padded.shape[1:3])
+    # Nearest, since windows fall on whole pixels.
+    return tf.image.crop_and_resize(padded, windows, chosen, size, method="nearest")
 
 
 def two_views(pixels: tf.Tensor, seed: tf.Tensor, *, flip: bool) -> tf.Tensor:
@@ -50,7 +81,7 @@ def two_views(pixels: tf.Tensor, seed: tf.Tensor, *, flip: bool) -> tf.Tensor:
     the cases, its colours jittered in four of five, and one of five turned gray.
 
     Args:
-        pixels: The images.
+        pixels: The images, float32 in [0, 1].
         seed: What decides.
         flip: Whether images mean the same left to right.
 

@@ -19,7 +19,12 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from keras_pvec.augmentation import crop_and_flip, two_views
+from keras_pvec.augmentation import (
+    cropped,
+    pad_for_crops,
+    random_windows,
+    two_views,
+)
 from keras_pvec.samples import SampleSet
 
 TFDS_NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
@@ -217,24 +222,35 @@ def training_batches(
     _check_task(task)
     images, labels = tf.constant(data.train.images), tf.constant(data.train.labels)
     n = len(data.train)
+    crop = augment and task != "contrastive"
+    if crop:
+        images = pad_for_crops(images)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         epoch_seed = tf.random.fold_in([seed, 0], epoch)
         order = tf.random.experimental.stateless_shuffle(tf.range(n), seed=epoch_seed)
-        batches = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        decided = {"chosen": order}
+        if crop:  # decided for all images at once, which costs less than by the batch
+            crops_seed = tf.random.fold_in([seed, 1], epoch)
+            decided["windows"] = random_windows(n, data.input_shape[:2], crops_seed)
+        batches = tf.data.Dataset.from_tensor_slices(decided).batch(batch_size)
         return batches.enumerate().map(
-            lambda step, chosen: make_batch(
-                chosen, tf.random.fold_in(epoch_seed, step)
+            lambda step, decided: make_batch(
+                **decided, seed=tf.random.fold_in(epoch_seed, step)
             ),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
 
-    def make_batch(chosen: tf.Tensor, batch_seed: tf.Tensor) -> _Batch:
-        pixels = tf.cast(tf.gather(images, chosen), tf.float32) / data.train.largest
+    def make_batch(
+        chosen: tf.Tensor, seed: tf.Tensor, windows: tf.Tensor | None = None
+    ) -> _Batch:
+        if windows is None:
+            pixels = tf.cast(tf.gather(images, chosen), tf.float32)
+        else:
+            pixels = cropped(images, chosen, windows)
+        pixels /= data.train.largest
         if task == "contrastive":
-            return two_views(pixels, batch_seed, flip=data.augment)
-        if augment:
-            pixels = crop_and_flip(pixels, batch_seed)
+            return two_views(pixels, seed, flip=data.augment)
         if task == "reconstruction":
             return pixels, pixels
         return pixels, tf.gather(labels, chosen)
