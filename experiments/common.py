@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import logging
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # Before TensorFlow is imported: keep its start-up remarks out of the user's way.
@@ -18,7 +20,6 @@ import keras
 import pandas as pd
 import tensorflow as tf
 from absl import app, flags
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from keras_pvec import figures, training
@@ -32,13 +33,24 @@ from keras_pvec.data import (
 from keras_pvec.features import LayerChoiceError
 from keras_pvec.models import MODELS, parse_model_name
 from keras_pvec.store import Run, RunConflictError, write_atomically
-from keras_pvec.training import PRESETS, RECIPES, Recipe, RunSettings
+from keras_pvec.studies import (
+    DATA_MATRICES,
+    STUDIES,
+    Findings,
+    Options,
+    Study,
+    Variant,
+)
+from keras_pvec.training import PRESETS, RECIPES, Recipe, RunSettings, Speed
 
 FLAGS = flags.FLAGS
 
 # absl files the flags under the module that defines them: this one.
 _MODULE = __name__
 _DEVICES = ("auto", "cpu", "gpu")
+_POOLINGS = {"avg": "avg", "flatten": None}
+# The P-vector, and those that are compared with it.
+_STORED_VECTORS = 5
 
 
 class RunsFailedError(RuntimeError):
@@ -49,14 +61,15 @@ class UsageError(ValueError):
     """A flag, or a combination of flags, that cannot be followed."""
 
 
-def define_flags(models: Sequence[str]) -> None:
+def define_flags() -> None:
     """Defines the flags that all experiments have."""
     flags.DEFINE_enum("dataset", "digits", DATASETS, "Data set to train on.")
     flags.DEFINE_list(
         "models",
-        list(models),
-        f"Models to train, of {', '.join(MODELS)}; with a variant if wanted, as in "
-        "resnet-50, wide_resnet-28-2 or mlp-512x3.",
+        None,
+        f"Models to look at, of {', '.join(MODELS)}; with a variant if wanted, as in "
+        "resnet-50, wide_resnet-28-2, mlp-512x3 or simclr-wide_resnet; default as the "
+        "study needs.",
     )
     flags.DEFINE_enum(
         "preset",
@@ -81,12 +94,22 @@ def define_flags(models: Sequence[str]) -> None:
         "train_samples", None, "Size of the training subset.", lower_bound=2
     )
     flags.DEFINE_integer(
-        "num_samples", None, "Samples that P-vectors are taken on.", lower_bound=2
+        "num_samples",
+        None,
+        "Samples of either split that P-vectors are taken on.",
+        lower_bound=2,
     )
-    flags.DEFINE_enum("split", "train", SPLITS, "Where those samples come from.")
+    flags.DEFINE_enum("split", "train", SPLITS, "Which of those samples to look at.")
+    flags.DEFINE_enum(
+        "data_matrix",
+        "data",
+        DATA_MATRICES,
+        "What the raw data are: 'data' for pixels in [0, 1], 'input' for the "
+        "standardised ones that the networks work on.",
+    )
     flags.DEFINE_string(
         "log_freq",
-        "epoch",
+        "first_epoch:1",
         "When to log besides the end of each epoch: 'epoch' for no more than that, a "
         "number of steps, or 'first_epoch:<steps>'.",
     )
@@ -94,7 +117,14 @@ def define_flags(models: Sequence[str]) -> None:
         "layers",
         None,
         "Layers to watch, by name or as 're:<regular expression>'; default the "
-        "feature layer of each model. The first one is analysed.",
+        "feature layer and the blocks of each model. The first one is analysed.",
+    )
+    flags.DEFINE_enum(
+        "pooling",
+        "avg",
+        list(_POOLINGS),
+        "What becomes of feature maps: 'avg' averages each channel over the image, "
+        "'flatten' takes every entry as a feature.",
     )
     flags.DEFINE_enum(
         "method",
@@ -131,6 +161,11 @@ def define_flags(models: Sequence[str]) -> None:
     flags.DEFINE_enum("device", "auto", _DEVICES, "Where to train.")
     flags.register_validator("models", _check_models)
     flags.register_validator(
+        "layers",
+        lambda layers: layers is None or bool(layers),
+        "must name at least one layer",
+    )
+    flags.register_validator(
         "seeds",
         lambda seeds: (
             all(seed.isdecimal() for seed in seeds)
@@ -146,29 +181,12 @@ def define_flags(models: Sequence[str]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Experiment:
-    """Trained runs and the place for what is made of them.
+class Job:
+    """A run that an experiment needs: what to train, on what, and where it is kept."""
 
-    Attributes:
-        runs: One finished run for each model and seed, less those that failed.
-        failures: What went wrong with those, one line each.
-        out_dir: Folder of the tables and figures.
-        title: Data set and preset, for figures.
-    """
-
-    runs: list[Run]
-    failures: list[str]
-    out_dir: Path
-    title: str
-
-    def save_table(self, table: pd.DataFrame, name: str) -> None:
-        """Writes `<name>.csv`."""
-        with write_atomically(self.out_dir / f"{name}.csv") as file:
-            table.to_csv(file, index=False)
-
-    def save_figure(self, figure: Figure, name: str) -> None:
-        """Writes `<name>.png` and `<name>.pdf`."""
-        figures.save_figure(figure, self.out_dir / name)
+    settings: RunSettings
+    path: Path
+    data: ImageData
 
 
 def run(experiment: Callable[[], None]) -> None:
@@ -200,33 +218,74 @@ def run(experiment: Callable[[], None]) -> None:
     app.run(main)
 
 
-def prepare(name: str) -> Experiment:
-    """Trains what the flags ask for, or reuses it, and makes the output folder.
+def run_study(name: str) -> None:
+    """A program that answers the question of one study."""
+    define_flags()
+    study = STUDIES[name]
+
+    def experiment() -> None:
+        jobs = prepare({study: _models_of(study)})
+        runs, failures = train(jobs[study])
+        if not runs:
+            raise RunsFailedError("No run was finished. " + " ".join(failures))
+        findings = analyse(study, jobs[study], runs)
+        print_claims(findings.claims)
+        finish(out_dir() / name, failures)
+
+    run(experiment)
+
+
+def prepare(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
+    """The runs that studies of these models need, and folders to write to.
 
     Everything that can be wrong with the flags is found before the first training
     starts and before anything is written.
     """
+    tf.get_logger().addFilter(_is_news)
+    logging.getLogger("absl").addFilter(_is_news)
     _choose_device()
     try:
         data = _load_data()
-        plan = _plan(data)
+        jobs = {study: _plan(study, names, data) for study, names in models.items()}
+        _check_layers(jobs)
     except LayerChoiceError:
         raise
     except ValueError as error:
         raise UsageError(str(error)) from error
-    missing = [item for item in plan if not training.is_finished(*item)]
-    out_dir = Path(FLAGS.out_dir or f"results/{FLAGS.dataset}") / name
-    _make_folders(Path(FLAGS.runs_dir), out_dir)
+    _make_folders(Path(FLAGS.runs_dir), *(out_dir() / study.name for study in models))
+    return jobs
 
-    _announce(plan, missing, data)
-    runs, failures = _train(plan, missing, data)
-    if not runs:
-        raise RunsFailedError("No run was finished. " + " ".join(failures))
+
+def out_dir() -> Path:
+    """The folder of results, which holds one folder for each study."""
+    return Path(FLAGS.out_dir or f"results/{FLAGS.dataset}")
+
+
+def title() -> str:
+    """What figures are headed with."""
+    return f"{FLAGS.dataset}, preset {FLAGS.preset}"
+
+
+def analyse(study: Study, jobs: Sequence[Job], runs: Mapping[Path, Run]) -> Findings:
+    """Makes tables and figures of those runs of a study that were finished, and writes
+    them into its folder."""
+    finished = [runs[job.path] for job in jobs if job.path in runs]
+    findings = study.analyse(finished, Options(title(), FLAGS.split, FLAGS.data_matrix))
+    folder = out_dir() / study.name
+    for name, table in {**findings.tables, "claims": findings.claims}.items():
+        save_table(table, folder / f"{name}.csv")
+    for name, figure in findings.figures.items():
+        figures.save_figure(figure, folder / name)
     used = {flag.name: flag.value for flag in FLAGS.flags_by_module_dict()[_MODULE]}
-    with write_atomically(out_dir / "flags.json") as file:
+    with write_atomically(folder / "flags.json") as file:
         file.write((json.dumps(used, indent=2, sort_keys=True) + "\n").encode())
-    title = f"{FLAGS.dataset}, preset {FLAGS.preset}"
-    return Experiment(runs, failures, out_dir, title)
+    return findings
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Writes a CSV file."""
+    with write_atomically(path) as file:
+        table.to_csv(file, index=False)
 
 
 def print_claims(claims: pd.DataFrame) -> None:
@@ -236,20 +295,30 @@ def print_claims(claims: pd.DataFrame) -> None:
         print(f"  measured:  {row.measured}")
         if row.null:
             print(f"  null:      {row.null}")
-        print(f"  criterion: {row.criterion}")
+        if row.criterion:
+            print(f"  criterion: {row.criterion}")
     print()
 
 
-def finish(experiment: Experiment) -> None:
+def finish(folder: Path, failures: Sequence[str]) -> None:
     """Says what failed and where the results are; the last line of every experiment."""
-    for failure in experiment.failures:
+    for failure in failures:
         print(f"Error: {failure}", file=sys.stderr)
-    print(f"Results in {experiment.out_dir.resolve()}", flush=True)
-    if experiment.failures:
+    print(f"Results in {folder.resolve()}", flush=True)
+    if failures:
         sys.exit(1)
 
 
-_Planned = tuple[RunSettings, Path]
+def _is_news(record: logging.LogRecord) -> bool:
+    # Every model is traced once; TensorFlow counts over all of them.
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+def _models_of(study: Study) -> list[str]:
+    """The models asked for, and the references that the study needs besides."""
+    quick = study.quick_models if FLAGS.dataset == "digits" else ()
+    models = FLAGS.models or [*(quick or study.models)]
+    return list(dict.fromkeys([*models, *study.references]))
 
 
 def _load_data() -> ImageData:
@@ -263,112 +332,197 @@ def _load_data() -> ImageData:
     return whole.subset(train, test)
 
 
-def _plan(data: ImageData) -> list[_Planned]:
-    """Settings and folder of every run, checked as far as can be without training."""
+def _plan(study: Study, models: Sequence[str], data: ImageData) -> list[Job]:
+    """Settings and folder of every run of a study."""
+    for model in models:
+        needed = "classification"
+        task = MODELS[parse_model_name(model)[0]].task
+        if study.variants and task != needed:
+            raise ValueError(
+                f"{study.name} compares classifiers by their accuracy; {model} is not "
+                "one. Leave it out of --models."
+            )
+    return [
+        _job(model, seed, variant, data)
+        for model in models
+        for variant in study.variants or (None,)
+        if variant is None or data.augment or not variant.switch_augment
+        for seed in map(int, FLAGS.seeds)
+    ]
+
+
+def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job:
     preset = PRESETS[FLAGS.preset]
-    available = len(getattr(data, FLAGS.split))
-    num_samples = FLAGS.num_samples or min(preset.num_samples or available, available)
-    data.samples(FLAGS.split, num_samples)
-    data_sha256 = data.fingerprint()
-    plan = []
-    for model in FLAGS.models:
-        key, _ = parse_model_name(model)
-        recipe = _override(RECIPES[key])
-        for seed in map(int, FLAGS.seeds):
-            settings = RunSettings(
-                dataset=FLAGS.dataset,
-                data_sha256=data_sha256,
-                model=model,
-                model_options=training.model_options(preset, model),
-                recipe=recipe,
-                epochs=FLAGS.epochs or preset.epochs,
-                batch_size=FLAGS.batch_size,
-                seed=seed,
-                split=FLAGS.split,
-                num_samples=num_samples,
-                layers=FLAGS.layers or [MODELS[key].feature_layer],
-                log_freq=_parse_log_freq(FLAGS.log_freq),
-                method=FLAGS.method,
-                precision=FLAGS.precision,
-                jit_compile=FLAGS.jit_compile,
-                deterministic=FLAGS.deterministic,
-                distribute=FLAGS.distribute,
-            )
-            place = Path(
-                FLAGS.dataset, FLAGS.preset, FLAGS.split, model, f"seed_{seed}"
-            )
-            plan.append((settings, FLAGS.runs_dir / place))
-        training.check_layers(plan[-1][0], data)
-    return plan
-
-
-def _announce(plan: list[_Planned], missing: list[_Planned], data: ImageData) -> None:
-    print(
-        f"{FLAGS.dataset}: {len(data.train)} training images, {len(data.test)} test "
-        f"images; P-vectors on {plan[0][0].num_samples} {FLAGS.split} samples."
+    key, _ = parse_model_name(model)
+    recipe = _override(RECIPES[key])
+    options = training.model_options(preset, model)
+    watched = FLAGS.layers or training.watched_layers(model)
+    place = model if FLAGS.pooling == "avg" else f"{model}_flattened"
+    measured = {
+        "layers": watched,
+        # Whoever names layers wants them at every moment.
+        "layers_within_epoch": "all" if FLAGS.layers else "first",
+        "pooling": _POOLINGS[FLAGS.pooling],
+        "log_freq": _parse_log_freq(FLAGS.log_freq),
+        "k": _STORED_VECTORS,
+    }
+    if variant is not None:
+        options = training.scale_width(
+            model, options, variant.width * preset.variant_width
+        )
+        recipe = _vary(recipe, variant)
+        data = _vary_data(data, variant.train_share, variant.label_noise)
+        place = f"variants/{model}/{variant.name}"
+        # Of many models the end of each is looked at, of its features alone.
+        measured |= {"layers": watched[:1], "log_freq": "epoch", "k": 1}
+    settings = RunSettings(
+        dataset=FLAGS.dataset,
+        data_sha256=data.fingerprint(),
+        model=model,
+        model_options=options,
+        variant="" if variant is None else variant.name,
+        label_noise=0.0 if variant is None else variant.label_noise,
+        recipe=recipe,
+        epochs=FLAGS.epochs or preset.epochs,
+        batch_size=FLAGS.batch_size,
+        seed=seed,
+        num_samples=_num_samples(data),
+        method=FLAGS.method,
+        precision=FLAGS.precision,
+        jit_compile=FLAGS.jit_compile,
+        deterministic=FLAGS.deterministic,
+        distribute=FLAGS.distribute,
+        **measured,
     )
-    forecast: dict[str, float] = {}
-    total = 0.0
-    for settings, path in plan:
-        if (settings, path) not in missing:
-            print(f"  reuse  {path}")
-            continue
-        if settings.model not in forecast:
-            forecast[settings.model] = training.expected_seconds(settings, data)
-        done = training.epochs_done(path)
-        total += forecast[settings.model] * (1 - done / settings.epochs)
-        resumed = f", {done} of them done" if done else ""
-        print(f"  train  {path}  ({settings.epochs} epochs{resumed})")
-    if missing:
-        print(f"Expected time: about {_duration(total)}.", flush=True)
+    path = Path(FLAGS.runs_dir, FLAGS.dataset, FLAGS.preset, place, f"seed_{seed}")
+    return Job(settings, path, data)
 
 
-def _train(
-    plan: list[_Planned], missing: list[_Planned], data: ImageData
-) -> tuple[list[Run], list[str]]:
-    """Trains what is missing; one run that fails does not stop the others."""
-    updates = sum(
-        training.steps_per_epoch(settings, data)
-        * (settings.epochs - training.epochs_done(path))
-        for settings, path in missing
-    )
-    runs: list[Run] = []
+def _num_samples(data: ImageData) -> dict[str, int]:
+    """How many samples of each split; a preset's number is cut to what there is."""
+    available = {split: len(getattr(data, split)) for split in SPLITS}
+    if FLAGS.num_samples is None:
+        wanted = PRESETS[FLAGS.preset].num_samples
+        return {s: min(wanted or n, n) for s, n in available.items()}
+    if FLAGS.num_samples > available[FLAGS.split]:
+        raise ValueError(
+            f"{FLAGS.num_samples} samples were asked for, but the {FLAGS.split} split "
+            f"of {data.name} that is used here has {available[FLAGS.split]}."
+        )
+    return {split: min(FLAGS.num_samples, n) for split, n in available.items()}
+
+
+def _vary(recipe: Recipe, variant: Variant) -> Recipe:
+    """The recipe of a variant."""
+    changes = {"learning_rate": recipe.learning_rate * variant.rate}
+    if variant.switch_augment:
+        changes["augment"] = not recipe.augment
+    if variant.weight_decay is not None:
+        changes["weight_decay"] = variant.weight_decay
+    return dataclasses.replace(recipe, **changes)
+
+
+@functools.cache
+def _vary_data(data: ImageData, train_share: float, label_noise: float) -> ImageData:
+    if train_share < 1:
+        data = data.subset(max(2, round(train_share * len(data.train))))
+    return data.with_label_noise(label_noise) if label_noise else data
+
+
+def _check_layers(jobs: Mapping[Study, Sequence[Job]]) -> None:
+    """Builds one of the models of each name that are to be trained."""
+    checked = set()
+    for job in (job for of_study in jobs.values() for job in of_study):
+        key = (job.settings.model, job.settings.recipe.augment)
+        if key not in checked and not training.is_finished(job.settings, job.path):
+            training.check_layers(job.settings, job.data)
+            checked.add(key)
+
+
+def train(jobs: Sequence[Job]) -> tuple[dict[Path, Run], list[str]]:
+    """Trains what is missing of these runs; one that fails does not stop the others.
+
+    Returns:
+        The finished runs by their folders, and one line for each failure.
+    """
+    jobs = list({job.path: job for job in jobs}.values())
+    missing = [j for j in jobs if not training.is_finished(j.settings, j.path)]
+    forecasts = _announce(jobs, missing)
+    runs: dict[Path, Run] = {}
     failures: list[str] = []
     with tqdm(
-        total=updates,
-        unit="update",
+        total=round(sum(forecasts.values()), 1),
         disable=not missing,
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
+        "{postfix}",
         # A log file is not to be flooded with states of the bar.
         mininterval=0.5 if sys.stderr.isatty() else 30,
     ) as bar:
-        for settings, path in plan:
-            progress = _Progress(bar, f"{settings.model}, seed {settings.seed}")
+        for job in jobs:
+            progress = _Progress(bar, job, forecasts.get(job.path, 0.0))
             try:
-                runs.append(training.train(settings, data, path, callbacks=[progress]))
+                runs[job.path] = training.train(
+                    job.settings, job.data, job.path, callbacks=[progress]
+                )
             except Exception as error:
-                report = path.with_name(f"{path.name}_error.txt")
+                report = job.path.with_name(f"{job.path.name}_error.txt")
                 report.parent.mkdir(parents=True, exist_ok=True)
                 report.write_text(traceback.format_exc())
                 failures.append(
-                    f"{path} failed ({type(error).__name__}: "
+                    f"{job.path} failed ({type(error).__name__}: "
                     f"{str(error).splitlines()[0]}); the whole of it is in {report}."
                 )
     return runs, failures
 
 
-class _Progress(keras.callbacks.Callback):
-    """Moves one bar through all the updates of all the runs."""
+def _announce(jobs: Sequence[Job], missing: Sequence[Job]) -> dict[Path, float]:
+    """Says what is trained and what is reused; returns the seconds that each missing
+    run is expected to take."""
+    first = jobs[0]
+    print(
+        f"{FLAGS.dataset}: {len(first.data.train)} training images, "
+        f"{len(first.data.test)} test images; P-vectors on "
+        + " and ".join(f"{n} {s}" for s, n in first.settings.num_samples.items())
+        + " samples."
+    )
+    speeds: dict[str, Speed] = {}
+    forecasts = {}
+    for job in jobs:
+        if job not in missing:
+            print(f"  reuse  {job.path}")
+            continue
+        model = job.settings.model
+        if model not in speeds:
+            speeds[model] = training.measure_speed(job.settings, job.data)
+        done = training.epochs_done(job.path)
+        forecasts[job.path] = training.expected_seconds(
+            job.settings, job.data, speeds[model], done
+        )
+        resumed = f", {done} of them done" if done else ""
+        print(f"  train  {job.path}  ({job.settings.epochs} epochs{resumed})")
+    if missing:
+        print(f"Expected time: about {_duration(sum(forecasts.values()))}.", flush=True)
+    return forecasts
 
-    def __init__(self, bar: tqdm, name: str) -> None:
+
+class _Progress(keras.callbacks.Callback):
+    """Moves one bar through all the runs, by the time that is expected to pass."""
+
+    def __init__(self, bar: tqdm, job: Job, seconds: float) -> None:
         super().__init__()
         self._bar = bar
-        self._name = name
+        settings = job.settings
+        self._name = " ".join([settings.model, settings.variant]).strip()
+        self._name += f", seed {settings.seed}"
+        epochs = settings.epochs - training.epochs_done(job.path)
+        updates = epochs * training.steps_per_epoch(settings, job.data)
+        self._seconds_per_update = seconds / max(updates, 1)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._bar.set_description(f"{self._name}, epoch {epoch + 1}", refresh=False)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._bar.update()
+        self._bar.update(self._seconds_per_update)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         shown = {
@@ -405,8 +559,10 @@ def _make_folders(*folders: Path) -> None:
             ) from error
 
 
-def _check_models(names: list[str]) -> bool:
+def _check_models(names: list[str] | None) -> bool:
     """Validates --models."""
+    if names is None:
+        return True
     if not _are_different(names):
         raise flags.ValidationError("must be different models, at least one")
     for name in names:

@@ -11,31 +11,5 @@ with its null, and `claims.csv`.
 
 import common
 
-from keras_pvec import analysis, figures
-
-common.define_flags(models=["mlp", "resnet", "autoencoder"])
-
-
-def main() -> None:
-    experiment = common.prepare("convergence")
-
-    angles = analysis.angles_to_final(experiment.runs)
-    pairs = analysis.angles_between(experiment.runs)
-    claims = analysis.convergence_claims(angles, pairs)
-
-    experiment.save_table(angles, "angle_to_final")
-    experiment.save_figure(
-        figures.angle_to_final_figure(angles, experiment.title), "angle_to_final"
-    )
-    if not pairs.empty:
-        experiment.save_table(pairs, "angle_matrix")
-        experiment.save_figure(
-            figures.angle_matrix_figure(pairs, experiment.title), "angle_matrix"
-        )
-    experiment.save_table(claims, "claims")
-    common.print_claims(claims)
-    common.finish(experiment)
-
-
 if __name__ == "__main__":
-    common.run(main)
+    common.run_study("convergence")

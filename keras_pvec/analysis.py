@@ -7,25 +7,29 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from keras_pvec.pvector import Comparison, compare, null_cosine_moments
+from keras_pvec.pvector import (
+    Comparison,
+    PVector,
+    compare,
+    null_cosine_moments,
+    principal_angles,
+)
 from keras_pvec.store import Run
 
 # Of a normal distribution, this many standard deviations hold 95%.
 _BAND_STD = 1.96
+_CONFIDENCE = 0.95
+_RESAMPLES = 2000
 
-# A training nears its end when this share of its epochs is done.
-_END = 0.9
-
-REPRODUCED = "reproduced"
-NULL_EXPLAINS = "reproduced, but no more than the null explains"
-NOT_REPRODUCED = "not reproduced"
-NOT_TESTED = "not tested"
+BEFORE_TRAINING = -1
 
 
 def run_label(run: Run) -> str:
@@ -36,6 +40,11 @@ def run_label(run: Run) -> str:
     return f"{settings['model']}, seed {settings['seed']}"
 
 
+def model_of(run: Run) -> str:
+    """The model's name, e.g. `"wide_resnet-28-2"`."""
+    return run.info.get("settings", {}).get("model", run.path.name)
+
+
 def angles_to_final(runs: Sequence[Run]) -> pd.DataFrame:
     """Angle of each run's feature layer to its own last epoch, epoch by epoch.
 
@@ -43,33 +52,503 @@ def angles_to_final(runs: Sequence[Run]) -> pd.DataFrame:
         One row per run and epoch (-1 is before training), with the columns of
         `log.csv`, `run`, `model`, `seed`, and the 95% band of the null angle.
     """
-    tables = []
-    for run in runs:
-        settings = run.info.get("settings", {})
-        table = run.angles(to="final", layer=run.layers[0])
-        # Moments within an epoch are another study's; keep the one that ends it.
-        table = table.groupby("epoch", as_index=False).last()
-        table.insert(0, "run", run_label(run))
-        table.insert(1, "model", settings.get("model", run.path.name))
-        table.insert(2, "seed", settings.get("seed"))
-        tables.append(table)
-    return with_null_band(pd.concat(tables, ignore_index=True))
+    return _gather(
+        (run, _epoch_ends(run.angles(to="final", layer=run.layers[0]))) for run in runs
+    )
+
+
+def angles_to_data(runs: Sequence[Run], matrix: str = "data") -> pd.DataFrame:
+    """Angle of each run's feature layer to the raw data, epoch by epoch.
+
+    Args:
+        runs: Finished runs.
+        matrix: `"data"` for pixels in [0, 1], `"input"` for standardised ones.
+
+    Returns:
+        As `angles_to_final`.
+    """
+    return _gather((run, _epoch_ends(_logged(run, matrix))) for run in runs)
+
+
+def angles_to_references(
+    runs: Sequence[Run], references: Sequence[Run]
+) -> pd.DataFrame:
+    """Angle of every epoch of every run to the last epoch of each reference.
+
+    Returns:
+        As `angles_to_final`; `reference` is the label of the reference. A run is not
+        compared with itself.
+    """
+
+    def angles(run: Run, reference: Run) -> pd.DataFrame:
+        final = reference.p_vector("final", reference.layers[0])
+        table = _epoch_ends(run.angles(to=final, layer=run.layers[0]))
+        return table.assign(reference=run_label(reference))
+
+    return _gather(
+        (run, angles(run, reference))
+        for reference in references
+        for run in runs
+        if run.path != reference.path
+    )
+
+
+def first_epoch_angles(
+    runs: Sequence[Run], matrix: str = "data", splits: Sequence[str] = ("train", "test")
+) -> pd.DataFrame:
+    """Angles at every logged moment up to the end of the first epoch.
+
+    Args:
+        runs: Finished runs that logged within the first epoch.
+        matrix: As in `angles_to_data`.
+        splits: Which samples.
+
+    Returns:
+        One row per run, split, reference (`"final"`, the run's own last epoch, or
+        `matrix`) and step, else as `angles_to_final`.
+    """
+
+    def angles(run: Run, reference: str) -> pd.DataFrame:
+        if reference == "final":
+            table = run.angles(to="final", layer=run.layers[0])
+        else:
+            table = _logged(run, reference)
+        table = table[table["epoch"] <= 0]
+        return table.drop_duplicates("step", keep="last")
+
+    return _gather(
+        (run, angles(run.on(split), reference).assign(split=split))
+        for run in runs
+        for split in splits
+        for reference in ("final", matrix)
+    )
+
+
+def first_epoch_peaks(angles: pd.DataFrame) -> pd.DataFrame:
+    """How high and where the angle is largest within the first epoch.
+
+    Args:
+        angles: As `first_epoch_angles` gives them.
+
+    Returns:
+        One row per run, split and reference: the angle at the start, at its peak and
+        at the end of the epoch, `peak_step`, the `rise` from the start to the peak and
+        the `fall` from there to the end, in degrees; and the same of the null angle.
+    """
+    rows = []
+    keys = ["run", "model", "seed", "split", "reference"]
+    for key, curve in angles.groupby(keys, sort=False, dropna=False):
+        curve = curve.sort_values("step")
+        row = dict(zip(keys, key, strict=True), n_steps=int(curve["step"].max()))
+        for prefix, column in (("", "angle_deg"), ("null_", "null_angle_deg")):
+            values = curve[column].to_numpy(float)
+            peak = int(np.argmax(values))
+            row |= {
+                f"{prefix}start_deg": values[0],
+                f"{prefix}peak_deg": values[peak],
+                f"{prefix}peak_step": int(curve["step"].iloc[peak]),
+                f"{prefix}end_deg": values[-1],
+                f"{prefix}rise_deg": values[peak] - values[0],
+                f"{prefix}fall_deg": values[peak] - values[-1],
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def angles_between(runs: Sequence[Run]) -> pd.DataFrame:
-    """Angles between the last epochs of all pairs of runs.
+    """Angles between the last epochs of all pairs of runs; see `pairwise_angles`."""
+    return pairwise_angles(
+        {run_label(run): run.p_vector("final", run.layers[0]) for run in runs}
+    )
+
+
+def pairwise_angles(p_vectors: Mapping[str, PVector]) -> pd.DataFrame:
+    """Angles between all pairs of named P-vectors.
 
     Returns:
-        One row per unordered pair of different runs, with `run`, `other`, the columns
+        One row per unordered pair of different names, with `run`, `other`, the columns
         of a comparison, and the 95% band of the null angle.
     """
-    final = {run_label(run): run.p_vector("final", run.layers[0]) for run in runs}
     rows = [
-        {"run": a, "other": b, **dataclasses.asdict(compare(final[a], final[b]))}
-        for a, b in itertools.combinations(final, 2)
+        {
+            "run": a,
+            "other": b,
+            **dataclasses.asdict(compare(p_vectors[a], p_vectors[b])),
+        }
+        for a, b in itertools.combinations(p_vectors, 2)
     ]
     columns = ["run", "other", *(f.name for f in dataclasses.fields(Comparison))]
     return with_null_band(pd.DataFrame(rows, columns=columns))
+
+
+def angles_by_block(
+    runs: Sequence[Run], matrix: str = "data", n_epochs: int = 5
+) -> pd.DataFrame:
+    """Angle of each block of a network to the raw data, for some epochs of a training.
+
+    Args:
+        runs: Finished runs that logged their blocks.
+        matrix: As in `angles_to_data`.
+        n_epochs: How many epochs, each later by the same factor, to the last one.
+
+    Returns:
+        As `angles_to_final`, with `block`, counted from 1 at the input.
+    """
+
+    def angles(run: Run) -> pd.DataFrame:
+        blocks = {layer: i for i, layer in enumerate(block_layers(run), start=1)}
+        log = run.log[run.log["reference"] == matrix]
+        table = log[log["layer"].isin(blocks)]
+        ends = table.groupby(["epoch", "layer"], as_index=False).last()
+        last = ends["epoch"].max()
+        shown = np.unique(np.geomspace(1, last + 1, n_epochs).round().astype(int)) - 1
+        ends = ends[ends["epoch"].isin(shown)]
+        ends = ends.assign(block=ends["layer"].map(blocks))
+        return ends.sort_values(["epoch", "block"])
+
+    return _gather((run, angles(run)) for run in runs)
+
+
+def block_layers(run: Run) -> list[str]:
+    """The blocks that a run logged, from the input on."""
+    first, *others = run.layers
+    # The features are watched first; in some networks they are the last block as well.
+    patterns = run.info.get("settings", {}).get("layers", [])[1:]
+    is_block = any(re.search(p.removeprefix("re:"), first) for p in patterns)
+    return [*others, first] if is_block else others
+
+
+def singular_vector_angles(runs: Sequence[Run]) -> pd.DataFrame:
+    """Angle of each of the top singular vectors to that of the last epoch.
+
+    Returns:
+        One row per run, epoch and `index` (1 is the P-vector), with the columns of a
+        comparison of these vectors, and `subspace_angle_deg`, the largest principal
+        angle between the spans of the first `index` vectors.
+    """
+
+    def angles(run: Run) -> pd.DataFrame:
+        layer = run.layers[0]
+        final = run.p_vector("final", layer)
+        rows = []
+        for moment in _end_moments(run):
+            p = run.p_vectors(moment).get(layer)
+            for i in range(min(p.k, final.k) if p is not None else 0):
+                comparison = compare(_only(p, i, i + 1), _only(final, i, i + 1))
+                subspaces = principal_angles(_only(p, 0, i + 1), _only(final, 0, i + 1))
+                rows.append(
+                    {
+                        "epoch": moment[0],
+                        "index": i + 1,
+                        **dataclasses.asdict(comparison),
+                        "subspace_angle_deg": subspaces[-1],
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    return _gather((run, angles(run)) for run in runs)
+
+
+def explained_variance(runs: Sequence[Run]) -> pd.DataFrame:
+    """How much of the features the top `k` singular triplets hold, epoch by epoch.
+
+    Returns:
+        One row per run, epoch and `k`: `explained`, the share of `||X||_F^2` in the
+        first `k` directions; `error`, `E_k = ||X - U_k S_k V_k^T||_F^2`, in the squared
+        units of the features, which is what the other directions hold (Eckart and
+        Young 1936); `error_share`, `E_k / ||X||_F^2`; and `constant_share`, a lower
+        bound on the share that the constant vector alone would hold.
+    """
+
+    def table(run: Run) -> pd.DataFrame:
+        layer = run.layers[0]
+        rows = []
+        for moment in _end_moments(run):
+            p = run.p_vectors(moment).get(layer)
+            if p is None:
+                continue
+            total = p.frobenius_norm**2
+            held = np.cumsum(p.singular_values[: p.k] ** 2)
+            for k, energy in enumerate(held, start=1):
+                rows.append(
+                    {
+                        "epoch": moment[0],
+                        "k": k,
+                        "explained": min(energy / total, 1.0),
+                        "error": max(total - energy, 0.0),
+                        "error_share": max(1 - energy / total, 0.0),
+                        "constant_share": p.energy1 * p.cos_ones**2,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    return pd.concat([_identified(table(run), run) for run in runs], ignore_index=True)
+
+
+def p_vector_values(run: Run) -> dict[int, np.ndarray]:
+    """The entries of a run's P-vector by epoch, times `sqrt(n_samples)`.
+
+    The constant vector has all its values at 1. Signs are those of the last epoch, so
+    that epochs compare.
+    """
+    layer = run.layers[0]
+    final = run.p_vector("final", layer).vector
+    values = {}
+    for moment in _end_moments(run):
+        p = run.p_vectors(moment).get(layer)
+        if p is not None:
+            sign = -1.0 if p.vector @ final < 0 else 1.0
+            values[moment[0]] = sign * p.vector * np.sqrt(p.n_samples)
+    return values
+
+
+def value_histograms(run: Run, n_epochs: int = 5, n_bins: int = 60) -> pd.DataFrame:
+    """Histograms of the P-vector's values, for some epochs and before training.
+
+    Returns:
+        One row per epoch and bin: `left`, `right` (of `sqrt(n) u_i`), and `share`.
+    """
+    values = p_vector_values(run)
+    last = max(values)
+    shown = np.geomspace(1, last + 1, n_epochs).round().astype(int) - 1
+    shown = [e for e in sorted({BEFORE_TRAINING, *map(int, shown)}) if e in values]
+    edges = np.histogram_bin_edges(np.concatenate([values[e] for e in shown]), n_bins)
+    tables = []
+    for epoch in shown:
+        counts, _ = np.histogram(values[epoch], edges)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "epoch": epoch,
+                    "left": edges[:-1],
+                    "right": edges[1:],
+                    "share": counts / counts.sum(),
+                }
+            )
+        )
+    return _identified(pd.concat(tables, ignore_index=True), run)
+
+
+def value_densities(run: Run, n_points: int = 200) -> pd.DataFrame:
+    """Kernel density estimate of the P-vector's values at every epoch.
+
+    Returns:
+        One row per epoch and `value` (of `sqrt(n) u_i`): `density`, by SciPy's
+        Gaussian kernel with Scott's bandwidth; empty where all values are equal.
+    """
+    values = p_vector_values(run)
+    # A few far outliers would leave the rest a line.
+    low, high = np.quantile(np.concatenate([*values.values()]), [0.001, 0.999])
+    margin = 0.1 * (high - low)
+    grid = np.linspace(low - margin, high + margin, n_points)
+    tables = []
+    for epoch, of_epoch in values.items():
+        spread = np.std(of_epoch) > 1e-9
+        density = stats.gaussian_kde(of_epoch)(grid) if spread else np.nan
+        tables.append(pd.DataFrame({"epoch": epoch, "value": grid, "density": density}))
+    return _identified(pd.concat(tables, ignore_index=True), run)
+
+
+def value_drift(runs: Sequence[Run]) -> pd.DataFrame:
+    """How far the distribution of the P-vector's values is from that of the last epoch.
+
+    Returns:
+        One row per run and epoch: `distance` (Wasserstein's, of `sqrt(n) u_i`), and the
+        mean, standard deviation and skewness of the values.
+    """
+    tables = []
+    for run in runs:
+        values = p_vector_values(run)
+        final = values[max(values)]
+        rows = [
+            {
+                "epoch": epoch,
+                "distance": stats.wasserstein_distance(of_epoch, final),
+                "mean": of_epoch.mean(),
+                "std": of_epoch.std(),
+                "skewness": stats.skew(of_epoch) if of_epoch.std() > 1e-9 else np.nan,
+            }
+            for epoch, of_epoch in values.items()
+        ]
+        tables.append(_identified(pd.DataFrame(rows), run))
+    return pd.concat(tables, ignore_index=True)
+
+
+# What a generalization measure has to beat: any of these is known without a P-vector.
+PREDICTORS = (
+    "angle_deg",
+    "centered_angle_deg",
+    "train_loss",
+    "n_parameters",
+    "cos_ones",
+)
+
+
+def generalization(
+    runs: Sequence[Run], variants: Sequence[str], split: str, matrix: str = "data"
+) -> pd.DataFrame:
+    """Angle to the data and performance of each trained classifier.
+
+    Args:
+        runs: Finished classifiers.
+        variants: What each differs in from the base of its architecture, as
+            `"<factor>=<level>"`, or `"base"`.
+        split: Samples of the angle.
+        matrix: As in `angles_to_data`.
+
+    Returns:
+        One row per run: `run`, `model`, `seed`, `variant`, `factor`, the columns of a
+        comparison with the data at the last epoch, `train_accuracy`, `test_accuracy`,
+        `gap` (train less test), `train_loss`, `test_loss`, `n_parameters`.
+    """
+    tables = []
+    for run, variant in zip(runs, variants, strict=True):
+        table = _epoch_ends(_logged(run.on(split), matrix)).tail(1)
+        evaluation = run.info["evaluation"]
+        train, test = evaluation["train"], evaluation["test"]
+        table = table.assign(
+            variant=variant,
+            factor=variant.partition("=")[0],
+            train_accuracy=train["accuracy"],
+            test_accuracy=test["accuracy"],
+            gap=train["accuracy"] - test["accuracy"],
+            train_loss=train["loss"],
+            test_loss=test["loss"],
+            n_parameters=run.info["n_parameters"],
+        )
+        tables.append(_identified(table, run))
+    return with_null_band(pd.concat(tables, ignore_index=True))
+
+
+def rank_correlations(models: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Kendall's tau of each predictor with a target: overall, and among models that
+    differ in one factor only.
+
+    Across a whole grid a third quantity (the architecture, say) can make or turn a
+    correlation (Jiang et al. 2020, arXiv 1912.02178, section 4, who introduced the
+    second kind).
+
+    Args:
+        models: As `generalization` gives them.
+        target: `"test_accuracy"` or `"gap"`.
+
+    Returns:
+        One row per predictor and `factor` (`"all"` for the overall one): `tau`, its
+        95% bootstrap interval `low`, `high` over models (over groups, for a factor),
+        and how many models or groups there are (`n`). Empty where it is not defined.
+    """
+    rows = []
+    for predictor in PREDICTORS:
+        known = models.dropna(subset=[predictor, target])
+        overall = known[[predictor, target]].to_numpy(float)
+        tau = _kendall(*overall.T)
+        low, high = _bootstrap(_kendall, overall.T)
+        common = {"target": target, "predictor": predictor}
+        rows.append(
+            {**common, "factor": "all", "tau": tau, "low": low, "high": high}
+            | {"n": len(overall)}
+        )
+        for factor in _factors(known):
+            taus = [
+                _kendall(group[predictor], group[target])
+                for group in _groups(known, factor)
+            ]
+            taus = np.array([tau for tau in taus if np.isfinite(tau)])
+            low, high = _bootstrap(np.mean, [taus])
+            mean = taus.mean() if len(taus) else np.nan
+            rows.append(
+                {**common, "factor": factor, "tau": mean, "low": low, "high": high}
+                | {"n": len(taus)}
+            )
+    return pd.DataFrame(rows)
+
+
+def _factors(models: pd.DataFrame) -> list[str]:
+    varied = [factor for factor in models["factor"].unique() if factor != "base"]
+    return ["model", *varied] if models["model"].nunique() > 1 else varied
+
+
+def _groups(models: pd.DataFrame, factor: str) -> list[pd.DataFrame]:
+    """Models that differ in this factor alone, two or more together."""
+    if factor == "model":
+        groups = models.groupby(["variant", "seed"])
+    else:
+        has_factor = models["factor"].isin([factor, "base"])
+        groups = models[has_factor].groupby(["model", "seed"])
+    return [group for _, group in groups if len(group) > 1]
+
+
+def _kendall(x: Any, y: Any) -> float:
+    """Kendall's tau-b; NaN where one side does not vary."""
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return np.nan
+    return float(stats.kendalltau(x, y).statistic)
+
+
+def _bootstrap(
+    statistic: Callable[..., float], samples: Sequence[np.ndarray]
+) -> tuple[float, float]:
+    """Percentile interval; NaN from fewer than four observations."""
+    if len(samples[0]) < 4:
+        return np.nan, np.nan
+    result = stats.bootstrap(
+        tuple(samples),
+        statistic,
+        paired=len(samples) > 1,
+        vectorized=False,
+        n_resamples=_RESAMPLES,
+        confidence_level=_CONFIDENCE,
+        method="percentile",
+        random_state=np.random.default_rng(0),
+    )
+    values = result.bootstrap_distribution
+    # A resample of one model alone has no tau.
+    low, high = np.nanquantile(values, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def _logged(run: Run, reference: str) -> pd.DataFrame:
+    """The rows of `log.csv` of a run's first layer and a reference."""
+    log = run.log
+    chosen = (log["reference"] == reference) & (log["layer"] == run.layers[0])
+    return log[chosen]
+
+
+def _epoch_ends(table: pd.DataFrame) -> pd.DataFrame:
+    """The last moment of each epoch; those within one are another study's."""
+    last = table.groupby("epoch")["step"].transform("max")
+    return table[table["step"] == last]
+
+
+def _end_moments(run: Run) -> list[tuple[int, int]]:
+    return list(dict(run.moments).items())  # later steps of an epoch win
+
+
+def _only(p: PVector, start: int, stop: int) -> PVector:
+    """A P-vector with some of its singular vectors alone; the first of them leads."""
+    return dataclasses.replace(
+        p,
+        vectors=p.vectors[:, start:stop],
+        singular_values=p.singular_values[start:],
+        error_deg=p.error_deg[start:stop],
+        # The centred vector belongs to the first one.
+        centered_vector=None if start else p.centered_vector,
+    )
+
+
+def _identified(table: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """The table of a run with what it is called in front."""
+    table = table.copy()
+    table.insert(0, "run", run_label(run))
+    table.insert(1, "model", model_of(run))
+    table.insert(2, "seed", run.info.get("settings", {}).get("seed"))
+    return table
+
+
+def _gather(tables: Iterable[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
+    """The tables of many runs as one, with null bands."""
+    found = [_identified(table, run) for run, table in tables]
+    return with_null_band(pd.concat(found, ignore_index=True))
 
 
 def with_null_band(table: pd.DataFrame) -> pd.DataFrame:
@@ -83,106 +562,3 @@ def with_null_band(table: pd.DataFrame) -> pd.DataFrame:
     edges = [np.clip(np.abs(mean) + s * _BAND_STD * std, 0, 1) for s in (1, -1)]
     low, high = (np.degrees(np.arccos(edge)) for edge in edges)
     return table.assign(null_low_deg=low, null_high_deg=high)
-
-
-def convergence_claims(angles: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Rates C1 to C3 by criteria that are fixed here, before any number is seen.
-
-    A claim that the null angles would satisfy as well is rated as no more than the
-    null explains.
-
-    Args:
-        angles: As `angles_to_final` gives them.
-        pairs: As `angles_between` gives them.
-
-    Returns:
-        One row per claim: `claim`, `statement`, `criterion`, `measured`, `null`,
-        `verdict`.
-    """
-    trend, before, late = [], [], []
-    for _, run in angles.groupby("run"):
-        run = run.sort_values("epoch")
-        # The angle of the last epoch to itself is zero by definition.
-        open_part = run.iloc[:-1]
-        before.append(run.iloc[0])
-        near_end = min(_END * (run["epoch"].max() + 1), open_part["epoch"].max() + 1)
-        late.append(open_part[open_part["epoch"] + 1 >= near_end])
-        trend.append(_rank_correlation(open_part["epoch"], open_part["angle_deg"]))
-    before, late = pd.DataFrame(before), pd.concat(late)
-    return pd.DataFrame(
-        [
-            _small_angles_claim(pairs),
-            {
-                "claim": "C2",
-                "statement": "Training from scratch, the angle to the well-trained "
-                "model starts large and falls.",
-                "criterion": "before training at least 60 degrees in every run, and "
-                "rank correlation of angle and epoch at most -0.8 in every run",
-                "measured": f"before training {_range(before['angle_deg'])}; rank "
-                f"correlation {_range(trend, '')}",
-                "null": f"before training {_range(before['null_angle_deg'])}",
-                "verdict": _verdict(
-                    (before["angle_deg"] >= 60).all() and max(trend) <= -0.8
-                ),
-            },
-            {
-                "claim": "C3",
-                "statement": "Every architecture and supervision follows the same "
-                "curve, which ends under 10 degrees.",
-                "criterion": "at most 10 degrees in every run in the last tenth of "
-                "its epochs, and rank correlation of angle and epoch at most -0.8",
-                "measured": f"in the last tenth {_range(late['angle_deg'])}; "
-                f"rank correlation {_range(trend, '')}",
-                "null": f"in the last tenth {_range(late['null_angle_deg'])}",
-                "verdict": _verdict(
-                    (late["angle_deg"] <= 10).all() and max(trend) <= -0.8,
-                    null_passes=(late["null_angle_deg"] <= 10).all(),
-                ),
-            },
-        ]
-    )
-
-
-def _small_angles_claim(pairs: pd.DataFrame) -> dict[str, str]:
-    claim = {
-        "claim": "C1",
-        "statement": "Any two well-trained networks of one data set have a "
-        "small angle.",
-        "criterion": "at most 20 degrees (cosine 0.94) for every pair of runs",
-    }
-    if pairs.empty:
-        needs = "needs at least two runs"
-        return {**claim, "measured": needs, "null": "", "verdict": NOT_TESTED}
-    verdict = _verdict(
-        (pairs["angle_deg"] <= 20).all(),
-        null_passes=(pairs["null_angle_deg"] <= 20).all(),
-    )
-    measured = f"{_range(pairs['angle_deg'])} over {len(pairs)} pairs"
-    if pairs["centered_angle_deg"].notna().any():
-        measured += f"; centred {_range(pairs['centered_angle_deg'].dropna())}"
-    return {
-        **claim,
-        "measured": measured,
-        "null": _range(pairs["null_angle_deg"]),
-        "verdict": verdict,
-    }
-
-
-def _verdict(holds: bool, null_passes: bool = False) -> str:
-    if not holds:
-        return NOT_REPRODUCED
-    return NULL_EXPLAINS if null_passes else REPRODUCED
-
-
-def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
-    """Spearman's; 0 where it is not defined (fewer than three points, or constant)."""
-    if len(x) < 3 or y.nunique() < 2:
-        return 0.0
-    return float(stats.spearmanr(x, y).statistic)
-
-
-def _range(values: Sequence[float], unit: str = " degrees") -> str:
-    low, high = min(values), max(values)
-    if len(values) == 1:
-        return f"{low:.2f}{unit}"
-    return f"{low:.2f} to {high:.2f}{unit} (median {np.median(values):.2f})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 import os
 import warnings
@@ -33,6 +34,16 @@ _SAME_MODEL_DEG = 0.1
 Reference = PVector | Mapping[str, PVector] | str
 
 
+@dataclasses.dataclass
+class _Measured:
+    """What is known of a moment so far."""
+
+    moment: Moment
+    layers: set[str] = dataclasses.field(default_factory=set)
+    p_vectors: dict[str, PVector] = dataclasses.field(default_factory=dict)
+    angles: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
 class PVectorLogger(keras.callbacks.Callback):
     """Logs the P-vectors of chosen layers, and their angles to references.
 
@@ -56,12 +67,16 @@ class PVectorLogger(keras.callbacks.Callback):
             `PVector`, or the string `"previous"` for the moment logged before.
         log_freq: `"epoch"`; or an int, to log every so many steps besides; or
             `{"first_epoch": n}`, to do that within the first epoch only.
+        layers_within_epoch: `"all"`, or `"first"` to measure the first of the layers
+            only at moments within an epoch, which then cost and store less.
         k: How many left singular vectors to store.
         method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
         pooling: `None` flattens each sample's features to a row; `"avg"` first
             averages over all axes but the channels.
         batch_size: Samples run through the model at a time.
         max_feature_bytes: How much of the features may be held at once.
+        name: What the names of the angles in Keras's `logs` begin with; two loggers
+            of one training, on other samples, need different ones.
         resume: Whether to go on with a run that is already in `path`. Rows of the
             epoch that the training starts with, and of later ones, are dropped, since
             they are made again. Put `keras.callbacks.BackupAndRestore`, which brings
@@ -94,14 +109,21 @@ class PVectorLogger(keras.callbacks.Callback):
         *,
         references: Mapping[str, Reference] | None = None,
         log_freq: str | int | Mapping[str, int] = "epoch",
+        layers_within_epoch: str = "all",
         k: int = 1,
         method: str = "fast",
         pooling: str | None = None,
         batch_size: int = 256,
         max_feature_bytes: int = 2**30,
+        name: str = "pvec",
         resume: bool = False,
     ) -> None:
         super().__init__()
+        if layers_within_epoch not in ("all", "first"):
+            raise ValueError(
+                "`layers_within_epoch` must be 'all' or 'first'. Received: "
+                f"{layers_within_epoch!r}"
+            )
         if not isinstance(samples, SampleSet):
             raise TypeError(
                 "`samples` must be a kp.SampleSet; make one with kp.SampleSet(x). "
@@ -109,6 +131,8 @@ class PVectorLogger(keras.callbacks.Callback):
             )
         self.samples = samples
         self.layers = layers
+        self.layers_within_epoch = layers_within_epoch
+        self.name = name
         self.resume = resume
         self._last_epoch: int | None = None
         self._every, self._every_in_first_epoch = _parse_log_freq(log_freq)
@@ -147,7 +171,7 @@ class PVectorLogger(keras.callbacks.Callback):
         if self._epoch == 0 and self._every_in_first_epoch:
             every = self._every_in_first_epoch
         if every and self._steps // every > before // every:
-            self._log((self._epoch, self._steps))
+            self._log((self._epoch, self._steps), within_epoch=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
@@ -214,7 +238,7 @@ class PVectorLogger(keras.callbacks.Callback):
             layer, error = next(iter(hopeless.items()))
             raise ValueError(f"Layer {layer!r} has no P-vector. {error}") from error
         self._settings = self._describe(list(measured))
-        self._last: tuple[Moment, dict[str, float]] | None = None
+        self._last = _Measured(moment)
         self._previous: dict[str, PVector] = {}
         if kept and moment not in kept:
             self._previous = load_p_vectors(self._folder.moment_path(kept[-1]))
@@ -227,7 +251,7 @@ class PVectorLogger(keras.callbacks.Callback):
             self._compare_with_log(moment, p_vectors)
         else:
             self._write(moment, p_vectors, rows, failures)
-        self._last = (moment, angles)
+        self._last = _Measured(moment, set(measured), p_vectors, angles)
         self._previous = p_vectors
 
     def _compare_with_log(
@@ -246,16 +270,24 @@ class PVectorLogger(keras.callbacks.Callback):
                     stacklevel=3,
                 )
 
-    def _log(self, moment: Moment) -> dict[str, float]:
+    def _log(self, moment: Moment, within_epoch: bool = False) -> dict[str, float]:
         """Measures and stores a moment; returns the angles for Keras's `logs`."""
-        if self._last is not None and self._last[0] == moment:
-            return self._last[1]
-        p_vectors, failures = _sort_out(self._probe.measure())
-        rows, angles = self._compare(moment, p_vectors)
-        self._write(moment, p_vectors, rows, failures)
-        self._previous = {**self._previous, **p_vectors}
-        self._last = (moment, angles)
-        return angles
+        if self._last.moment != moment:
+            if self._last.p_vectors:
+                self._previous = {**self._previous, **self._last.p_vectors}
+            self._last = _Measured(moment)
+        layers = self._settings["layers"]
+        if within_epoch and self.layers_within_epoch == "first":
+            layers = layers[:1]
+        # The last step of an epoch may have been logged as one within it.
+        if missing := [layer for layer in layers if layer not in self._last.layers]:
+            p_vectors, failures = _sort_out(self._probe.measure(missing))
+            rows, angles = self._compare(moment, p_vectors)
+            self._last.layers.update(missing)
+            self._last.p_vectors.update(p_vectors)
+            self._last.angles.update(angles)
+            self._write(moment, self._last.p_vectors, rows, failures)
+        return self._last.angles
 
     def _write(
         self,
@@ -305,7 +337,7 @@ class PVectorLogger(keras.callbacks.Callback):
 
     def _log_name(self, reference: str, layer: str) -> str:
         first = layer == self._settings["layers"][0]
-        return f"pvec_angle_{reference}" + ("" if first else f"_{layer}")
+        return f"{self.name}_angle_{reference}" + ("" if first else f"_{layer}")
 
     def _describe(self, layers: list[str]) -> dict[str, Any]:
         return {
@@ -320,6 +352,7 @@ class PVectorLogger(keras.callbacks.Callback):
             "log_freq": {
                 "every": self._every,
                 "every_in_first_epoch": self._every_in_first_epoch,
+                "layers_within_epoch": self.layers_within_epoch,
             },
         }
 

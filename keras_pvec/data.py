@@ -130,6 +130,24 @@ class ImageData:
             test=_subset(self.test, test_samples, f"{self.name} test"),
         )
 
+    def with_label_noise(self, share: float) -> ImageData:
+        """The same data with a share of the training labels drawn from the other
+        classes, the same ones each time (Zhang et al. 2017, arXiv 1611.03530).
+
+        Raises:
+            ValueError: A share that is not between 0 and 1.
+        """
+        if not 0 <= share <= 1:
+            raise ValueError(f"`share` must be within 0 and 1. Received: {share}")
+        labels = self.train.labels.copy()
+        rng = np.random.default_rng(_SUBSET_SEED)
+        wrong = rng.permutation(len(labels))[: round(share * len(labels))]
+        labels[wrong] += rng.integers(1, self.n_classes, len(wrong))
+        labels %= self.n_classes
+        return dataclasses.replace(
+            self, train=dataclasses.replace(self.train, labels=labels)
+        )
+
     def samples(self, split: str, n: int | None = None) -> SampleSet:
         """The fixed samples that P-vectors are taken on.
 
@@ -260,28 +278,30 @@ def training_batches(
 
 
 def evaluation_batches(
-    data: ImageData, *, batch_size: int, task: str
+    data: ImageData, split: str, *, batch_size: int, task: str
 ) -> tf.data.Dataset:
-    """The test images once, in order, as `training_batches` gives them.
+    """The images of a split once, in order, as `training_batches` gives them, but not
+    augmented.
 
     Pairs of views are the same ones in each pass, so that losses compare.
     """
     _check_task(task)
-    pixels = tf.data.Dataset.from_tensor_slices(data.test.pixels())
+    images = getattr(data, split)
+    pixels = tf.data.Dataset.from_tensor_slices(images.pixels())
     if task == "contrastive":
         return (
             pixels.batch(batch_size)
             .enumerate()
             .map(
-                lambda step, images: two_views(
-                    images, tf.random.fold_in([0, 1], step), flip=data.augment
+                lambda step, batch: two_views(
+                    batch, tf.random.fold_in([0, 1], step), flip=data.augment
                 )
             )
         )
     if task == "reconstruction":
         targets = pixels
     else:
-        targets = tf.data.Dataset.from_tensor_slices(data.test.labels)
+        targets = tf.data.Dataset.from_tensor_slices(images.labels)
     return tf.data.Dataset.zip((pixels, targets)).batch(batch_size)
 
 
@@ -349,7 +369,7 @@ def _download(builder: object, name: str) -> None:
         "set 'digits', which needs no download."
     )
     where = builder.data_path.parent.parent
-    if not _is_online():
+    if not is_online():
         raise DatasetUnavailableError(
             f"The data set {name} is not in {where}, and there is no network to "
             f"download it. {mend}"
@@ -363,7 +383,7 @@ def _download(builder: object, name: str) -> None:
         ) from error
 
 
-def _is_online() -> bool:
+def is_online() -> bool:
     """Whether names resolve; without this, a download retries for minutes."""
     if urllib.request.getproxies():
         return True

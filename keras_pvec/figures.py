@@ -6,19 +6,26 @@ Whatever shows an angle shows beside it the angle that chance would give.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy import stats
 
 from keras_pvec.store import replace_atomically
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; black is the null's.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 _MARKERS = "osD^vP*"
+_BLUE = _COLOURS[0]
 _ANGLE_LABEL = "angle (degrees; 0 = same, 90 = unrelated)"
+_VALUE_LABEL = "$\\sqrt{n}\\,u_i$ (no unit)"
+_MATRICES = {"data": "the pixels", "input": "the standardised pixels"}
 
 
 def angle_to_final_figure(angles: pd.DataFrame, title: str) -> Figure:
@@ -29,52 +36,341 @@ def angle_to_final_figure(angles: pd.DataFrame, title: str) -> Figure:
             as their mean over seeds with the range between them.
         title: What was trained on what.
     """
-    figure = Figure(figsize=(9.0, 4.5), layout="constrained")
-    plain, centered = figure.subplots(1, 2, sharex=True, sharey=True)
-    for i, (model, of_model) in enumerate(angles.groupby("model", sort=False)):
-        colour, marker = _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
-        _draw_curve(plain, of_model, "angle_deg", colour, marker, model)
-        null = of_model.groupby("epoch")[["null_angle_deg"]].mean()
-        band = of_model.groupby("epoch")[["null_low_deg", "null_high_deg"]].mean()
-        epochs = null.index + 1
-        plain.plot(epochs, null["null_angle_deg"], color=colour, ls=":", lw=1.5)
-        plain.fill_between(
-            epochs,
-            band["null_low_deg"],
-            band["null_high_deg"],
-            color=colour,
-            alpha=0.12,
+    return _curves_figure(
+        angles, f"Angle to the same run after its last epoch: {title}"
+    )
+
+
+def angle_to_data_figure(angles: pd.DataFrame, matrix: str, title: str) -> Figure:
+    """Angle to the raw data over the epochs, plain and centred.
+
+    Args:
+        angles: As `analysis.angles_to_data` gives them.
+        matrix: Which raw data, `"data"` or `"input"`.
+        title: What was trained on what.
+    """
+    return _curves_figure(angles, f"Angle to {_MATRICES[matrix]}: {title}")
+
+
+def references_figure(angles: pd.DataFrame, title: str) -> Figure:
+    """Angle of every model to each of several references over the epochs.
+
+    Args:
+        angles: As `analysis.angles_to_references` gives them.
+        title: What was trained on what.
+    """
+    references = list(angles["reference"].unique())
+    figure = Figure(figsize=(4.2 * len(references) + 0.6, 4.5), layout="constrained")
+    panels = figure.subplots(1, len(references), sharey=True, squeeze=False)[0]
+    styles = _styles(angles["model"])
+    for axes, reference in zip(panels, references, strict=True):
+        for model, of_model in _by_model(angles[angles["reference"] == reference]):
+            _draw_with_null(axes, of_model, "epoch", styles[model], model)
+        axes.set_title(f"to {reference}", fontsize="medium")
+        _finish_epochs(axes)
+    panels[0].set_ylabel(_ANGLE_LABEL)
+    _legend(figure, panels, "null and its 95% band, in each model's colour")
+    figure.suptitle(f"Angle to other networks after their last epochs: {title}")
+    return figure
+
+
+def first_epoch_figure(angles: pd.DataFrame, title: str) -> Figure:
+    """Angles update by update within the first epoch.
+
+    Args:
+        angles: As `analysis.first_epoch_angles` gives them.
+        title: What was trained on what.
+    """
+    references, splits = angles["reference"].unique(), angles["split"].unique()
+    shape = len(references), len(splits)
+    figure = Figure(
+        figsize=(4.5 * shape[1] + 0.6, 3.6 * shape[0] + 0.6), layout="constrained"
+    )
+    panels = figure.subplots(*shape, sharex=True, sharey="row", squeeze=False)
+    styles = _styles(angles["model"])
+    for row, reference in zip(panels, references, strict=True):
+        to = "its last epoch" if reference == "final" else _MATRICES[reference]
+        row[0].set_ylabel(f"angle to {to} (degrees)")
+        for axes, split in zip(row, splits, strict=True):
+            chosen = (angles["reference"] == reference) & (angles["split"] == split)
+            for model, of_model in _by_model(angles[chosen]):
+                _draw_with_null(axes, of_model, "step", styles[model], model)
+            axes.set_title(f"{split} samples", fontsize="medium")
+            axes.set_ylim(bottom=0)
+            axes.grid(alpha=0.3)
+    for axes in panels[-1]:
+        axes.set_xlabel("updates")
+    _legend(figure, panels.ravel(), "null and its 95% band, in each model's colour")
+    figure.suptitle(f"Angles within the first epoch: {title}")
+    return figure
+
+
+def angle_by_block_figure(angles: pd.DataFrame, matrix: str, title: str) -> Figure:
+    """Angle to the raw data against the index of the block.
+
+    Args:
+        angles: As `analysis.angles_by_block` gives them.
+        matrix: Which raw data, `"data"` or `"input"`.
+        title: What was trained on what.
+    """
+    models = list(angles["model"].unique())
+    figure = Figure(figsize=(5.2 * len(models) + 0.6, 4.5), layout="constrained")
+    panels = figure.subplots(1, len(models), sharey=True, squeeze=False)[0]
+    epochs = sorted(angles["epoch"].unique())
+    colours = colormaps["viridis"]
+    for axes, model in zip(panels, models, strict=True):
+        for i, epoch in enumerate(epochs):
+            of_epoch = angles[(angles["model"] == model) & (angles["epoch"] == epoch)]
+            mean = of_epoch.groupby("block")[["angle_deg", "null_angle_deg"]].mean()
+            # Dark to light: time. The lightest yellow is left out.
+            colour = colours(0.9 * i / max(len(epochs) - 1, 1))
+            style = {"color": colour, "marker": _MARKERS[i % len(_MARKERS)], "ms": 5}
+            label = f"after epoch {epoch + 1}"
+            axes.plot(mean.index, mean["angle_deg"], label=label, **style)
+            axes.plot(mean.index, mean["null_angle_deg"], ls=":", color=colour)
+        axes.set_title(model, fontsize="medium")
+        axes.set_xlabel("block, from the input on")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel(_ANGLE_LABEL)
+    _legend(figure, panels, "null, in each epoch's colour")
+    figure.suptitle(f"Angle to {_MATRICES[matrix]}, block by block: {title}")
+    return figure
+
+
+def histograms_figure(histograms: pd.DataFrame, title: str) -> Figure:
+    """Histograms of the P-vector's values, a row of panels for each run.
+
+    Args:
+        histograms: As `analysis.value_histograms` gives them.
+        title: What was trained on what.
+    """
+    runs = list(histograms["run"].unique())
+    n_columns = int(histograms.groupby("run")["epoch"].nunique().max())
+    figure = Figure(
+        figsize=(2.4 * n_columns + 0.8, 2.6 * len(runs) + 0.7), layout="constrained"
+    )
+    panels = figure.subplots(
+        len(runs), n_columns, sharex="row", sharey="row", squeeze=False
+    )
+    for row, run in zip(panels, runs, strict=True):
+        of_run = histograms[histograms["run"] == run]
+        row[0].set_ylabel(f"{run}\nshare of the samples")
+        for axes in row:
+            axes.set_visible(False)
+        for axes, (epoch, bins) in zip(row, of_run.groupby("epoch"), strict=False):
+            axes.set_visible(True)
+            widths = bins["right"] - bins["left"]
+            axes.bar(bins["left"], bins["share"], widths, align="edge", color=_BLUE)
+            axes.axvline(1.0, color="black", ls=":", lw=1.2)
+            when = "before training" if epoch < 0 else f"after epoch {epoch + 1}"
+            axes.set_title(when, fontsize="medium")
+            axes.set_xlabel(_VALUE_LABEL)
+    figure.suptitle(f"Values of the P-vector (dotted: the constant vector): {title}")
+    return figure
+
+
+def densities_figure(densities: pd.DataFrame, title: str) -> Figure:
+    """Map of the frequency of the P-vector's values over the epochs, for each run.
+
+    Args:
+        densities: As `analysis.value_densities` gives them.
+        title: What was trained on what.
+    """
+    runs = list(densities["run"].unique())
+    figure = Figure(figsize=(5.2 * len(runs) + 0.8, 4.2), layout="constrained")
+    panels = figure.subplots(1, len(runs), squeeze=False)[0]
+    for axes, run in zip(panels, runs, strict=True):
+        of_run = densities[densities["run"] == run]
+        grid = of_run.pivot(index="value", columns="epoch", values="density")
+        image = axes.pcolormesh(
+            grid.columns + 1, grid.index, grid, cmap="viridis", rasterized=True
         )
-        _draw_curve(centered, of_model, "centered_angle_deg", colour, marker, model)
-    label = "null: samples in random order (left: 95% band, in each model's colour)"
-    centered.axhline(90, color="black", ls=":", lw=1.5, label=label)
-    plain.set_title("P-vector, with the null of each model")
-    centered.set_title("after centring the features")
-    plain.set_ylabel(_ANGLE_LABEL)
-    for axes in (plain, centered):
+        axes.axhline(1.0, color="white", ls=":", lw=1.2)
+        axes.set_title(run, fontsize="medium")
         axes.set_xlabel("epochs trained")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set_ylim(0, 93)
-        axes.grid(alpha=0.3)
-    handles, labels = centered.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=len(labels),
-        frameon=False,
-        fontsize="small",
+        figure.colorbar(image, ax=axes, label="density (Gaussian kernel)")
+    panels[0].set_ylabel(_VALUE_LABEL)
+    figure.suptitle(
+        f"Values of the P-vector over the epochs (dotted: constant): {title}"
     )
-    figure.suptitle(f"Angle to the same run after its last epoch: {title}")
+    return figure
+
+
+def drift_figure(drift: pd.DataFrame, title: str) -> Figure:
+    """Distance of the distribution of values to that of the last epoch.
+
+    Args:
+        drift: As `analysis.value_drift` gives it.
+        title: What was trained on what.
+    """
+    figure = Figure(figsize=(6.0, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for model, of_model in _by_model(drift):
+        style = _styles(drift["model"])[model]
+        _draw_curve(axes, of_model, "epoch", "distance", style, model)
+    _finish_epochs(axes, top=None)
+    axes.set_ylabel("Wasserstein distance (values have mean square 1)")
+    axes.legend(frameon=False)
+    axes.set_title(f"Distribution of values, to the last epoch's: {title}")
+    return figure
+
+
+def singular_vectors_figure(angles: pd.DataFrame, title: str) -> Figure:
+    """Angle of each singular vector to the last epoch's, vectors and subspaces.
+
+    Args:
+        angles: As `analysis.singular_vector_angles` gives them.
+        title: What was trained on what.
+    """
+    models = list(angles["model"].unique())
+    figure = Figure(figsize=(9.5, 3.9 * len(models) + 0.6), layout="constrained")
+    panels = figure.subplots(len(models), 2, sharex=True, sharey=True, squeeze=False)
+    for (vectors, subspaces), model in zip(panels, models, strict=True):
+        for index, of_index in angles[angles["model"] == model].groupby("index"):
+            style = _style(index - 1)
+            label = f"singular vector {index}"
+            _draw_with_null(vectors, of_index, "epoch", style, label, band=False)
+            name = f"first {index}"
+            _draw_curve(subspaces, of_index, "epoch", "subspace_angle_deg", style, name)
+        vectors.set_ylabel(f"{model}\n{_ANGLE_LABEL}")
+        vectors.set_title("each vector by itself", fontsize="medium")
+        subspaces.set_title(
+            "subspace of the first ones, largest principal angle", fontsize="medium"
+        )
+        subspaces.legend(frameon=False, fontsize="small")
+        for axes in (vectors, subspaces):
+            _finish_epochs(axes)
+    _legend(figure, panels[:, 0], "null of each, in its colour")
+    figure.suptitle(f"Singular vectors, to the last epoch's: {title}")
+    return figure
+
+
+def explained_variance_figure(explained: pd.DataFrame, title: str) -> Figure:
+    """Share of the first direction over the epochs, and error over `k` at the end.
+
+    Args:
+        explained: As `analysis.explained_variance` gives it.
+        title: What was trained on what.
+    """
+    figure = Figure(figsize=(9.5, 4.2), layout="constrained")
+    over_epochs, over_k = figure.subplots(1, 2)
+    styles = _styles(explained["model"])
+    last = explained["epoch"] == explained.groupby("run")["epoch"].transform("max")
+    for model, of_model in _by_model(explained[explained["k"] == 1]):
+        _draw_curve(over_epochs, of_model, "epoch", "explained", styles[model], model)
+        constant = of_model.groupby("epoch")["constant_share"].mean()
+        over_epochs.plot(
+            constant.index + 1,
+            constant,
+            ls=":",
+            color=styles[model][0],
+            label="the constant vector alone, at least",
+        )
+    for model, of_model in _by_model(explained[last]):
+        mean = of_model.groupby("k")["error_share"].mean()
+        colour, marker = styles[model]
+        over_k.plot(mean.index, mean, color=colour, marker=marker, label=model)
+    _finish_epochs(over_epochs, top=1.02)
+    over_epochs.set_ylabel("share of $||X||_F^2$ in the first direction")
+    over_epochs.legend(frameon=False, fontsize="small")
+    over_k.set_xlabel("k")
+    over_k.xaxis.get_major_locator().set_params(integer=True)
+    over_k.set_ylabel("$E_k / ||X||_F^2$ after the last epoch")
+    over_k.set_ylim(bottom=0)
+    over_k.grid(alpha=0.3)
+    figure.suptitle(f"What the first singular triplets hold: {title}")
+    return figure
+
+
+def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figure:
+    """Test accuracy and gap against the angle to the data, linear and log-log.
+
+    Args:
+        models: As `analysis.generalization` gives them.
+        matrix: Which raw data, `"data"` or `"input"`.
+        title: What was trained on what.
+    """
+    figure = Figure(figsize=(12.5, 4.4), layout="constrained")
+    linear, logarithmic, gap = figure.subplots(1, 3)
+    styles = _styles(models["model"])
+    for axes, column, log in (
+        (linear, "test_accuracy", False),
+        (logarithmic, "test_accuracy", True),
+        (gap, "gap", False),
+    ):
+        for model, of_model in _by_model(models):
+            colour, marker = styles[model]
+            axes.scatter(
+                of_model["angle_deg"], of_model[column], color=colour, marker=marker,
+                s=28, label=model,
+            )  # fmt: skip
+            axes.plot(
+                of_model["null_angle_deg"], of_model[column], color=colour,
+                marker=marker, mfc="none", ls="none", ms=4, alpha=0.5,
+            )  # fmt: skip
+        _draw_fit(axes, models["angle_deg"], models[column], log)
+        axes.set_xlabel(f"angle to {_MATRICES[matrix]} (degrees)")
+        axes.grid(alpha=0.3, which="both")
+    for axes, name in ((linear, "test accuracy"), (gap, "train less test accuracy")):
+        axes.set_ylabel(name)
+    logarithmic.set_ylabel("test accuracy (log-log)")
+    _legend(figure, [linear], "null (hollow: the angle with samples in random order)")
+    figure.suptitle(
+        f"Generalization against the angle to the data: {title} "
+        "(line: least squares, with the 95% band of its mean)"
+    )
+    return figure
+
+
+def rank_correlations_figure(correlations: pd.DataFrame, title: str) -> Figure:
+    """Kendall's tau of each predictor, overall and within each factor.
+
+    Args:
+        correlations: As `analysis.rank_correlations` gives them.
+        title: What was trained on what.
+    """
+    targets = list(correlations["target"].unique())
+    figure = Figure(figsize=(5.6 * len(targets) + 0.6, 4.6), layout="constrained")
+    panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
+    factors = list(correlations["factor"].unique())
+    predictors = list(correlations["predictor"].unique())
+    for axes, target in zip(panels, targets, strict=True):
+        of_target = correlations[correlations["target"] == target]
+        for i, predictor in enumerate(predictors):
+            colour, marker = _style(i)
+            rows = of_target[of_target["predictor"] == predictor]
+            places = [
+                factors.index(factor) + 0.13 * (i - (len(predictors) - 1) / 2)
+                for factor in rows["factor"]
+            ]
+            below, above = rows["tau"] - rows["low"], rows["high"] - rows["tau"]
+            axes.errorbar(
+                rows["tau"], places, xerr=[below.clip(0), above.clip(0)], fmt=marker,
+                color=colour, ms=5, capsize=2, label=predictor,
+            )  # fmt: skip
+        axes.axvline(0, color="black", ls=":", lw=1.5)
+        axes.set_xlim(-1.05, 1.05)
+        axes.set_xlabel(f"Kendall's tau with {target.replace('_', ' ')}")
+        axes.grid(alpha=0.3)
+    names = ["all models" if f == "all" else f"within {f}" for f in factors]
+    panels[0].set_yticks(range(len(factors)), names)
+    panels[0].invert_yaxis()
+    _legend(figure, [panels[0]], None)
+    figure.suptitle(
+        f"Predictors of generalization (95% bootstrap intervals; dotted: none): {title}"
+    )
     return figure
 
 
 def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
-    """Matrix of the angles between runs after their last epochs.
+    """Matrix of the angles between networks.
 
     Args:
-        pairs: As `analysis.angles_between` gives them.
-        title: What was trained on what.
+        pairs: As `analysis.pairwise_angles` gives them.
+        title: What the figure is to be called.
     """
     labels = list(dict.fromkeys([*pairs["run"], *pairs["other"]]))
     side = max(5.0, 1.1 * len(labels) + 2.0)
@@ -100,7 +396,7 @@ def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
     axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
     axes.set_yticks(range(len(labels)), labels)
     figure.colorbar(image, label=_ANGLE_LABEL, shrink=0.9)
-    figure.suptitle(f"Angle between runs after their last epochs: {title}")
+    figure.suptitle(title)
     axes.set_title(
         "null: angle with samples in random order; z: deviations beyond it",
         fontsize="small",
@@ -116,18 +412,147 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
-def _draw_curve(
-    axes: Axes, table: pd.DataFrame, column: str, colour: str, marker: str, label: str
+_Style = tuple[str, str]
+
+
+def _style(i: int) -> _Style:
+    """Colour and marker."""
+    return _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+
+
+def _styles(models: pd.Series) -> dict[str, _Style]:
+    return {model: _style(i) for i, model in enumerate(models.unique())}
+
+
+def _by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    yield from table.groupby("model", sort=False)
+
+
+def _curves_figure(angles: pd.DataFrame, title: str) -> Figure:
+    """Angles over the epochs, plain with their nulls, and after centring."""
+    figure = Figure(figsize=(9.0, 4.5), layout="constrained")
+    plain, centered = figure.subplots(1, 2, sharex=True, sharey=True)
+    styles = _styles(angles["model"])
+    for model, of_model in _by_model(angles):
+        _draw_with_null(plain, of_model, "epoch", styles[model], model)
+        _draw_curve(
+            centered, of_model, "epoch", "centered_angle_deg", styles[model], model
+        )
+    centered.axhline(90, color="black", ls=":", lw=1.5)
+    plain.set_title("P-vector, with the null of each model")
+    centered.set_title("after centring the features")
+    plain.set_ylabel(_ANGLE_LABEL)
+    for axes in (plain, centered):
+        _finish_epochs(axes)
+    _legend(
+        figure,
+        [plain],
+        "null: samples in random order (left: 95% band, in each model's colour)",
+    )
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_with_null(
+    axes: Axes,
+    table: pd.DataFrame,
+    x: str,
+    style: _Style,
+    label: str,
+    band: bool = True,
 ) -> None:
-    over_seeds = table.groupby("epoch")[column].agg(["mean", "min", "max", "count"])
-    epochs = over_seeds.index + 1  # epoch 0 ends when one epoch is trained
-    n_seeds = int(over_seeds["count"].max())
-    name = label if n_seeds == 1 else f"{label} ({n_seeds} seeds, mean and range)"
-    axes.plot(epochs, over_seeds["mean"], color=colour, marker=marker, ms=4, label=name)
+    """The angle as a line over its dotted null, which is the mean over seeds."""
+    _draw_curve(axes, table, x, "angle_deg", style, label)
+    columns = ["null_angle_deg", "null_low_deg", "null_high_deg"]
+    null = table.groupby(x)[columns].mean()
+    places = _places(null.index, x)
+    axes.plot(places, null["null_angle_deg"], color=style[0], ls=":", lw=1.5)
+    if band:
+        axes.fill_between(
+            places,
+            null["null_low_deg"],
+            null["null_high_deg"],
+            color=style[0],
+            alpha=0.12,
+        )
+
+
+def _draw_curve(
+    axes: Axes, table: pd.DataFrame, x: str, column: str, style: _Style, label: str
+) -> None:
+    """Mean over seeds, with the range between them."""
+    over_seeds = table.groupby(x)[column].agg(["mean", "min", "max"])
+    places = _places(over_seeds.index, x)
+    n_seeds = table["seed"].nunique()
+    name = label if n_seeds <= 1 else f"{label} ({n_seeds} seeds, mean and range)"
+    colour, marker = style
+    every = max(1, len(places) // 20)
+    axes.plot(
+        places,
+        over_seeds["mean"],
+        color=colour,
+        marker=marker,
+        markevery=every,
+        ms=4,
+        label=name,
+    )
     if n_seeds > 1:
         axes.fill_between(
-            epochs, over_seeds["min"], over_seeds["max"], color=colour, alpha=0.3
+            places, over_seeds["min"], over_seeds["max"], color=colour, alpha=0.3
         )
+
+
+def _places(index: pd.Index, x: str) -> pd.Index:
+    return index + 1 if x == "epoch" else index  # epoch 0 ends when one is trained
+
+
+def _finish_epochs(axes: Axes, top: float | None = 93) -> None:
+    axes.set_xlabel("epochs trained")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_ylim(0, top)
+    axes.grid(alpha=0.3)
+
+
+def _legend(figure: Figure, panels: Iterable[Axes], null: str | None) -> None:
+    """One legend below for all panels, each label once, the null's line last."""
+    entries: dict[str, object] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if null is not None:
+        entries[null] = Line2D([], [], color="black", ls=":", lw=1.5)
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="outside lower center",
+        ncols=min(len(entries), 4),
+        frameon=False,
+        fontsize="small",
+    )
+
+
+def _draw_fit(axes: Axes, x: pd.Series, y: pd.Series, log: bool) -> None:
+    """A straight line by least squares, with the 95% band of its mean."""
+    if log:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    usable = (x > 0) & (y > 0) if log else x.notna() & y.notna()
+    u, v = x[usable].to_numpy(float), y[usable].to_numpy(float)
+    if log:
+        u, v = np.log(u), np.log(v)
+    if len(u) < 4 or np.ptp(u) == 0:
+        return
+    fit = stats.linregress(u, v)
+    grid = np.linspace(u.min(), u.max(), 100)
+    line = fit.intercept + fit.slope * grid
+    residual = np.sqrt(np.sum((v - fit.intercept - fit.slope * u) ** 2) / (len(u) - 2))
+    spread = (grid - u.mean()) ** 2 / np.sum((u - u.mean()) ** 2)
+    half = stats.t.ppf(0.975, len(u) - 2) * residual * np.sqrt(1 / len(u) + spread)
+    band = [grid, line, line - half, line + half]
+    if log:
+        band = [np.exp(values) for values in band]
+    axes.plot(band[0], band[1], color="black", lw=1.2)
+    axes.fill_between(band[0], band[2], band[3], color="black", alpha=0.12)
 
 
 def _number(value: float | None) -> str:

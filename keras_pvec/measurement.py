@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -63,14 +63,16 @@ class PVectorProbe:
             model, layers, pooling=pooling, batch_size=batch_size
         )
 
-    def measure(self) -> dict[str, PVector | ValueError]:
-        """P-vectors by layer, as the model stands.
+    def measure(
+        self, only: Sequence[str] | None = None
+    ) -> dict[str, PVector | ValueError]:
+        """P-vectors by layer, as the model stands, of all layers or `only` of some.
 
         A layer whose features have no P-vector (all zero, NaN) maps to the error that
         says so: the other layers are not to suffer from it.
         """
         if self.method == "exact":
-            return self._exact()
+            return self._exact(only)
         solvers: dict[str, linalg.LeftSingularSolver] = {}
         failed: dict[str, ValueError] = {}
         held: dict[str, list[tf.Tensor]] = {}
@@ -92,7 +94,7 @@ class PVectorProbe:
         def unfinished(label: str) -> bool:
             return label not in failed and not solvers[label].done
 
-        for features in self._extractor.blocks(self.samples):
+        for features in self._features(only):
             if not solvers:
                 held = {label: [] for label in self._fitting(features)}
                 solvers = {label: self._solver(label in held) for label in features}
@@ -123,9 +125,9 @@ class PVectorProbe:
             for label, solver in solvers.items()
         }
 
-    def _exact(self) -> dict[str, PVector | ValueError]:
+    def _exact(self, only: Sequence[str] | None) -> dict[str, PVector | ValueError]:
         held: dict[str, list[tf.Tensor]] = {}
-        for features in self._extractor.blocks(self.samples):
+        for features in self._features(only):
             for label, block in features.items():
                 held.setdefault(label, []).append(block)
         result: dict[str, PVector | ValueError] = {}
@@ -139,6 +141,11 @@ class PVectorProbe:
                     triplets, layer=label, samples=self.samples
                 )
         return result
+
+    def _features(self, only: Sequence[str] | None) -> Iterator[dict[str, tf.Tensor]]:
+        # The one traced forward pass serves whichever layers are asked for.
+        for features in self._extractor.blocks(self.samples):
+            yield {k: v for k, v in features.items() if only is None or k in only}
 
     def _solver(self, is_held: bool) -> linalg.LeftSingularSolver:
         if is_held:

@@ -252,6 +252,17 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
+    def on(self, split: str) -> Run:
+        """The same training on the samples of another split.
+
+        The runs of the experiments hold the training samples in their own folder, and
+        the test samples in the folder `test` within it.
+
+        Raises:
+            RunNotFoundError: The training did not log that split.
+        """
+        return self if split == "train" else Run(self.path / split)
+
     @property
     def info(self) -> dict[str, Any]:
         """What `run.json` says: settings, seed, versions, status."""

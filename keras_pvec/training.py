@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import inspect
 import json
 import math
 import os
@@ -16,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_pvec.callback import PVectorLogger
-from keras_pvec.data import ImageData, evaluation_batches, training_batches
+from keras_pvec.data import SPLITS, ImageData, evaluation_batches, training_batches
 from keras_pvec.evaluation import linear_accuracy
 from keras_pvec.features import FeatureExtractor
 from keras_pvec.models import MODELS, Architecture, parse_model_name
-from keras_pvec.pvector import data_p_vector
+from keras_pvec.pvector import PVector, data_p_vector, p_vector
+from keras_pvec.samples import SampleSet
 from keras_pvec.store import (
     Run,
     RunConflictError,
@@ -97,8 +100,11 @@ class Preset:
         epochs: Passes over the training images.
         train_samples: Size of the training subset; `None` for all.
         test_samples: How many test images are evaluated; `None` for all.
-        num_samples: How many samples P-vectors are taken on; `None` for all.
-        model_options: Keyword arguments of the builders, by model.
+        num_samples: How many samples of either split P-vectors are taken on; `None`
+            for all.
+        model_options: Keyword arguments of the builders, by model name; those of a
+            variant such as `"resnet-50"` come on top of those of its key.
+        variant_width: Factor on all widths in a study that trains many variants.
     """
 
     epochs: int
@@ -106,6 +112,7 @@ class Preset:
     test_samples: int | None
     num_samples: int | None
     model_options: Mapping[str, Mapping[str, Any]]
+    variant_width: float = 1.0
 
 
 PRESETS: dict[str, Preset] = {
@@ -113,10 +120,11 @@ PRESETS: dict[str, Preset] = {
         epochs=15,
         train_samples=5000,
         test_samples=2000,
-        num_samples=2000,
+        num_samples=1000,
         model_options={
             "mlp": {"width": 256},
             "resnet": {"width": 16},
+            "resnet-50": {"width": 8},
             "wide_resnet": {"depth": 16, "widen": 1},
             "vgg": {"width": 16},
             "densenet": {"growth": 8},
@@ -124,6 +132,7 @@ PRESETS: dict[str, Preset] = {
             "denoising_autoencoder": {"width": 16, "bottleneck": 64},
             "dense_autoencoder": {"width": 256, "bottleneck": 64},
         },
+        variant_width=0.5,
     ),
     # 200 epochs of batch 128 on the whole set, at full width, as in the paper.
     "paper": Preset(
@@ -137,20 +146,36 @@ PRESETS: dict[str, Preset] = {
 
 
 def model_options(preset: Preset, model: str) -> dict[str, Any]:
-    """Builder options of a model by name: the preset's, less what the name says.
+    """Builder options of a model by name: the preset's, unless the name says other.
 
     Raises:
         ValueError: An unknown model, or a variant that it does not have.
     """
     key, variant = parse_model_name(model)
-    options = {**preset.model_options.get(key, {}), **variant}
     if key == "simclr":
-        encoder = options.setdefault("encoder", "resnet")
-        options["encoder_options"] = {
-            **preset.model_options.get(encoder, {}),
-            **options.get("encoder_options", {}),
+        encoder = model.removeprefix("simclr").removeprefix("-") or "resnet"
+        return {
+            "encoder": parse_model_name(encoder)[0],
+            "encoder_options": model_options(preset, encoder),
         }
-    return options
+    of_preset = preset.model_options
+    return {**of_preset.get(key, {}), **of_preset.get(model, {}), **variant}
+
+
+def scale_width(
+    model: str, options: Mapping[str, Any], factor: float
+) -> dict[str, Any]:
+    """Builder options that make a network `factor` times as wide."""
+    architecture = MODELS[parse_model_name(model)[0]]
+    name = architecture.width_option
+    default = inspect.signature(architecture.build).parameters[name].default
+    return {**options, name: max(1, round(factor * options.get(name, default)))}
+
+
+def watched_layers(model: str) -> list[str]:
+    """What is logged of a model by default: its features, then its blocks."""
+    architecture = MODELS[parse_model_name(model)[0]]
+    return [architecture.feature_layer, f"re:{architecture.block_layers}"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,16 +187,19 @@ class RunSettings:
         data_sha256: Fingerprint of the images and labels that are used.
         model: A key of `MODELS`, with a variant if wanted, as in `"resnet-50"`.
         model_options: Keyword arguments of its builder.
+        variant: What it is called in a study of many variants of a model.
         recipe: How it is optimised.
         epochs: Passes over the training images.
         batch_size: Images per update.
         seed: Seed of weights, order, augmentation and dropout.
-        split: Where the samples come from, `"train"` or `"test"`.
-        num_samples: How many samples P-vectors are taken on.
-        layers: Watched layers; the architecture's feature layer by default.
+        num_samples: How many samples P-vectors are taken on, by split.
+        layers: Watched layers.
+        layers_within_epoch: As in `PVectorLogger`.
+        pooling: As in `PVectorLogger`.
         log_freq: As in `PVectorLogger`.
         k: How many left singular vectors are stored.
         method: As in `PVectorLogger`.
+        label_noise: Share of the training labels that are wrong; `data` has them.
         precision: Keras's dtype policy, e.g. `"mixed_float16"`.
         jit_compile: Whether to train under XLA.
         deterministic: Whether TensorFlow has to repeat a training bit for bit also
@@ -188,12 +216,15 @@ class RunSettings:
     epochs: int
     batch_size: int
     seed: int
-    split: str
-    num_samples: int
+    num_samples: Mapping[str, int]
     layers: Sequence[str]
+    layers_within_epoch: str = "all"
+    pooling: str | None = "avg"
     log_freq: str | int | Mapping[str, int] = "epoch"
     k: int = 1
     method: str = "fast"
+    label_noise: float = 0.0
+    variant: str = ""
     precision: str = "float32"
     jit_compile: bool = False
     deterministic: bool = False
@@ -231,14 +262,13 @@ def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
             "without augmentation there is nothing to learn. Leave it on."
         )
     keras.utils.set_random_seed(settings.seed)
-    mean, variance = data.channel_moments()
+    mean, variance = _moments(data)
     with _dtype_policy(settings.precision):
         model = architecture.build(
             data.input_shape,
             data.n_classes,
             mean=mean,
-            # A channel that never changes stays zero instead of becoming NaN.
-            variance=[max(v, 1e-12) for v in variance],
+            variance=variance,
             **settings.model_options,
         )
     steps = settings.epochs * steps_per_epoch(settings, data)
@@ -296,7 +326,9 @@ def train(
         return open_run(path)
 
     # Whatever can be wrong with the settings shows before anything is written.
-    samples = data.samples(settings.split, settings.num_samples)
+    samples = {
+        split: data.samples(split, n) for split, n in settings.num_samples.items()
+    }
     model = build_model(settings, data)
     FeatureExtractor(model, settings.layers)
 
@@ -317,16 +349,6 @@ def train(
             # The yardstick of what training adds; the model is still as initialised.
             _note_linear_accuracy(folder, model, architecture, data, "untrained")
         first_epoch = _restore(model, folder)
-        logger = PVectorLogger(
-            path,
-            samples,
-            list(settings.layers),
-            references={"data": data_p_vector(samples)},
-            log_freq=settings.log_freq,
-            k=settings.k,
-            method=settings.method,
-            resume=True,
-        )
         model.fit(
             training_batches(
                 data,
@@ -339,16 +361,28 @@ def train(
             steps_per_epoch=steps_per_epoch(settings, data),
             epochs=settings.epochs,
             initial_epoch=first_epoch,
-            validation_data=evaluation_batches(
-                data, batch_size=settings.batch_size, task=architecture.task
-            ),
+            validation_data=_evaluation_batches(settings, data, "test"),
             callbacks=[
-                logger,
+                *_loggers(settings, samples, data, folder),
                 _Checkpoint(folder, started, earlier_s),
                 *callbacks,
             ],
             shuffle=False,  # the batches are
             verbose=0,
+        )
+        if architecture.task != "classification":
+            _note_linear_accuracy(folder, model, architecture, data, "trained")
+        folder.update_info(
+            evaluation={
+                split: model.evaluate(
+                    _evaluation_batches(settings, data, split),
+                    verbose=0,
+                    return_dict=True,
+                )
+                for split in SPLITS
+            },
+            n_parameters=sum(math.prod(w.shape) for w in model.trainable_weights),
+            n_train=len(data.train),
         )
         replace_atomically(folder.model_path, model.save)
         if architecture.task != "classification":
@@ -357,6 +391,65 @@ def train(
         for _, checkpoint in _checkpoints(folder):
             checkpoint.unlink()
     return open_run(path)
+
+
+def _loggers(
+    settings: RunSettings,
+    samples: Mapping[str, SampleSet],
+    data: ImageData,
+    folder: RunFolder,
+) -> list[PVectorLogger]:
+    """One logger for each sample set. That of the training samples writes into the
+    run's own folder; it stands last, so that `metrics.csv` there holds all angles."""
+    loggers = []
+    for split in sorted(samples, key=lambda split: split == "train"):
+        path = folder.path if split == "train" else folder.path / split
+        if split != "train":
+            RunFolder(path).update_info(settings=_as_json(settings))
+        loggers.append(
+            PVectorLogger(
+                path,
+                samples[split],
+                list(settings.layers),
+                references=_data_p_vectors(samples[split], data),
+                log_freq=settings.log_freq,
+                layers_within_epoch=settings.layers_within_epoch,
+                k=settings.k,
+                method=settings.method,
+                pooling=settings.pooling,
+                name="pvec" if split == "train" else f"pvec_{split}",
+                resume=True,
+            )
+        )
+    return loggers
+
+
+def _data_p_vectors(samples: SampleSet, data: ImageData) -> dict[str, PVector]:
+    """Of the pixels in [0, 1], and of the standardised ones that networks work on."""
+    mean, variance = _moments(data)
+    standardised = ((samples.x - mean) / np.sqrt(variance)).astype(np.float32)
+    return {
+        "data": data_p_vector(samples),
+        "input": p_vector(standardised, layer="input", samples=samples),
+    }
+
+
+def _moments(data: ImageData) -> tuple[list[float], list[float]]:
+    """Mean and variance of each channel, as models are given them."""
+    mean, variance = data.channel_moments()
+    # A channel that never changes stays zero instead of becoming NaN.
+    return mean, [max(v, 1e-12) for v in variance]
+
+
+def _evaluation_batches(
+    settings: RunSettings, data: ImageData, split: str
+) -> tf.data.Dataset:
+    return evaluation_batches(
+        data,
+        split,
+        batch_size=settings.batch_size,
+        task=architecture_of(settings).task,
+    )
 
 
 def check_layers(settings: RunSettings, data: ImageData) -> None:
@@ -398,13 +491,24 @@ def epochs_done(path: str | os.PathLike) -> int:
     return max((epoch for epoch, _ in _checkpoints(RunFolder(path))), default=0)
 
 
-def expected_seconds(settings: RunSettings, data: ImageData) -> float:
-    """A rough forecast of the time that the training takes on this machine.
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """How long a model takes on this machine.
 
-    The forward pass of one batch is timed; an update costs about three of them (the
-    backward pass computes two gradients), a logging moment and a validation one each
-    per sample. Building and compiling for all of these takes about four times what it
-    takes for the forward pass.
+    Attributes:
+        start_s: Seconds until everything is built and compiled.
+        sample_s: Seconds of a forward pass, per sample.
+    """
+
+    start_s: float
+    sample_s: float
+
+
+def measure_speed(settings: RunSettings, data: ImageData) -> Speed:
+    """Times the forward pass of one batch of the model of a run.
+
+    Building and compiling for training, evaluation and logging takes about four times
+    what it takes for the forward pass.
     """
     started = time.monotonic()
     model = build_model(settings, data)
@@ -412,10 +516,28 @@ def expected_seconds(settings: RunSettings, data: ImageData) -> float:
     model.predict_on_batch(batch)
     compiled = time.monotonic()
     model.predict_on_batch(batch)
-    per_sample = (time.monotonic() - compiled) / len(batch)
+    return Speed(4 * (compiled - started), (time.monotonic() - compiled) / len(batch))
+
+
+def expected_seconds(
+    settings: RunSettings, data: ImageData, speed: Speed, epochs_done: int = 0
+) -> float:
+    """A rough forecast of the time that the rest of a training takes.
+
+    An update costs about three forward passes (the backward pass computes two
+    gradients), a logging moment and a validation one each per sample.
+    """
     views = 2 if architecture_of(settings).task == "contrastive" else 1
-    per_epoch = views * (3 * len(data.train) + len(data.test)) + settings.num_samples
-    return 4 * (compiled - started) + per_sample * per_epoch * settings.epochs
+    epochs = settings.epochs - epochs_done
+    passes = epochs * views * (3 * len(data.train) + len(data.test))
+    moments = epochs
+    steps = steps_per_epoch(settings, data)
+    if isinstance(settings.log_freq, int):
+        moments += epochs * steps // settings.log_freq
+    elif isinstance(settings.log_freq, Mapping) and not epochs_done:
+        moments += steps // settings.log_freq["first_epoch"]
+    passes += moments * sum(settings.num_samples.values())
+    return speed.start_s + speed.sample_s * passes
 
 
 class _Checkpoint(keras.callbacks.Callback):

@@ -23,6 +23,7 @@ class Architecture:
             which the models number from the input on.
         variant: Options of the builder that numbers behind the name stand for, in
             their order, as in `"wide_resnet-28-2"` or `"mlp-512x3"`.
+        width_option: Option of the builder that all widths are multiples of.
     """
 
     build: Callable[..., keras.Model]
@@ -30,6 +31,7 @@ class Architecture:
     feature_layer: str
     block_layers: str
     variant: tuple[str, ...] = ()
+    width_option: str = "width"
 
 
 def normalize(

@@ -65,4 +65,5 @@ DENSENET = Architecture(
     feature_layer="avg_pool",
     block_layers=r"^block_\d+$",
     variant=("growth",),
+    width_option="growth",
 )

@@ -79,4 +79,5 @@ WIDE_RESNET = Architecture(
     feature_layer="avg_pool",
     block_layers=r"^block_\d+$",
     variant=("depth", "widen"),
+    width_option="widen",
 )

@@ -1,0 +1,112 @@
+"""All case studies on shared runs, from nothing to the last figure.
+
+    python experiments/reproduce.py                         # digits
+    python experiments/reproduce.py --dataset=cifar10       # an hour on two CPU cores
+    python experiments/reproduce.py --datasets=mnist,cifar10,cifar100 --seeds=0,1,2
+    python experiments/reproduce.py --dataset=cifar10 --only=C4,C9
+
+A run that two studies need is trained once. What is there already is reused, and a
+program that was stopped goes on after the last finished epoch. Writes what the programs
+of the studies write, and all verdicts as `<out_dir>/claims.csv`.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+import common
+import pandas as pd
+from absl import flags
+
+from keras_pvec.data import DATASETS
+from keras_pvec.store import Run
+from keras_pvec.studies import STUDIES, Study
+
+FLAGS = flags.FLAGS
+
+# Supervised, unsupervised and self-supervised, as in the paper.
+_MODELS = ("mlp", "resnet", "resnet-50", "wide_resnet", "autoencoder", "simclr")
+_CLAIMS = tuple(
+    dict.fromkeys(claim for study in STUDIES.values() for claim in study.claims)
+)
+
+common.define_flags()
+flags.DEFINE_list(
+    "datasets", None, "Data sets to go through; default the one of --dataset."
+)
+flags.DEFINE_list("only", None, f"Claims to test, of {', '.join(_CLAIMS)}.")
+flags.register_validator(
+    "datasets",
+    lambda names: names is None or (names and set(names) <= set(DATASETS)),
+    f"must be of {', '.join(DATASETS)}",
+)
+flags.register_validator(
+    "only",
+    lambda claims: claims is None or (claims and set(claims) <= set(_CLAIMS)),
+    f"must be of {', '.join(_CLAIMS)}",
+)
+
+
+def _models(study: Study) -> list[str]:
+    if not study.every_model:
+        quick = study.quick_models if FLAGS.dataset == "digits" else ()
+        return [*(quick or study.models)]
+    return list(dict.fromkeys([*(FLAGS.models or _MODELS), *study.references]))
+
+
+def _analyse(
+    study: Study, jobs: list[common.Job], runs: dict, failures: list[str]
+) -> pd.DataFrame | None:
+    """The verdicts of a study; what goes wrong does not stop the others."""
+    try:
+        if not any(job.path in runs for job in jobs):
+            raise common.RunsFailedError("none of its runs was finished")
+        return common.analyse(study, jobs, runs).claims
+    except Exception as error:
+        report = common.out_dir() / study.name / "error.txt"
+        report.write_text(traceback.format_exc())
+        failures.append(
+            f"{study.name} failed ({type(error).__name__}: {error}); the whole of it "
+            f"is in {report}."
+        )
+        return None
+
+
+def main() -> None:
+    chosen = [
+        study
+        for study in STUDIES.values()
+        if FLAGS.only is None or set(FLAGS.only) & set(study.claims)
+    ]
+    plans: dict[str, dict[Study, list[common.Job]]] = {}
+    for dataset in FLAGS.datasets or [FLAGS.dataset]:
+        FLAGS.dataset = dataset
+        plans[dataset] = common.prepare({study: _models(study) for study in chosen})
+
+    runs: dict[object, Run]
+    runs, failures = common.train(
+        [
+            job
+            for jobs in plans.values()
+            for of_study in jobs.values()
+            for job in of_study
+        ]
+    )
+    for dataset, jobs in plans.items():
+        FLAGS.dataset = dataset
+        found = [
+            claims.assign(study=study.name)
+            for study in chosen
+            if (claims := _analyse(study, jobs[study], runs, failures)) is not None
+        ]
+        if not found:
+            continue
+        claims = pd.concat(found, ignore_index=True)
+        common.save_table(claims, common.out_dir() / "claims.csv")
+        print(f"\n{common.title()}")
+        common.print_claims(claims)
+    common.finish(common.out_dir(), failures)
+
+
+if __name__ == "__main__":
+    common.run(main)

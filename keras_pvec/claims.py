@@ -1,0 +1,471 @@
+"""The claims of the paper, rated by criteria that are fixed here, before any number is
+seen.
+
+A claim that the null angles would satisfy as well is rated as no more than the null
+explains. The thresholds are this package's; the paper gives one of them, the 10 degrees
+of C3. Nothing here needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+REPRODUCED = "reproduced"
+NULL_EXPLAINS = "reproduced, but no more than the null explains"
+NOT_REPRODUCED = "not reproduced"
+NOT_TESTED = "not tested"
+
+# A training nears its end when this share of its epochs is done.
+_END = 0.9
+# Degrees: what counts as small between networks, as converged to oneself, as a change.
+_SMALL = 20.0
+_CONVERGED = 10.0
+_CHANGE = 2.0
+# Rank correlation with time, or with depth, from which on a curve falls or rises.
+_FALLS = -0.8
+_TENDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A claim, how it was tested, and how that fell out.
+
+    Attributes:
+        claim: Its id, `"C1"` to `"C13"`.
+        statement: What is claimed.
+        criterion: What has to hold for it to be reproduced.
+        measured: What was measured.
+        null: What the null gives for the same quantity; empty if there is none.
+        verdict: One of the four verdicts of this module.
+    """
+
+    claim: str
+    statement: str
+    criterion: str
+    measured: str
+    null: str
+    verdict: str
+
+
+def as_table(claims: Iterable[Claim]) -> pd.DataFrame:
+    """One row per claim."""
+    columns = [field.name for field in dataclasses.fields(Claim)]
+    return pd.DataFrame([dataclasses.asdict(c) for c in claims], columns=columns)
+
+
+def small_angles(pairs: pd.DataFrame, claim: str = "C1") -> Claim:
+    """C1: any two trained networks of one data set have a small angle.
+
+    Args:
+        pairs: As `analysis.angles_between` gives them.
+        claim: The id, since C13 asks the same of ready-trained networks.
+    """
+    statement = {
+        "C1": "Any two well-trained networks of one data set have a small angle.",
+        "C13": "Ready-trained ImageNet networks have small angles to each other.",
+    }[claim]
+    criterion = f"at most {_SMALL:g} degrees (cosine 0.94) for every pair"
+    if pairs.empty:
+        needs = "needs at least two networks"
+        return Claim(claim, statement, criterion, needs, "", NOT_TESTED)
+    measured = f"{_range(pairs['angle_deg'])} over {len(pairs)} pairs"
+    if pairs["centered_angle_deg"].notna().any():
+        measured += f"; centred {_range(pairs['centered_angle_deg'].dropna())}"
+    return Claim(
+        claim,
+        statement,
+        criterion,
+        measured,
+        _range(pairs["null_angle_deg"]),
+        _verdict(
+            (pairs["angle_deg"] <= _SMALL).all(),
+            (pairs["null_angle_deg"] <= _SMALL).all(),
+        ),
+    )
+
+
+def starts_large_and_falls(angles: pd.DataFrame) -> Claim:
+    """C2: the angle to the well-trained model starts large and falls.
+
+    Args:
+        angles: As `analysis.angles_to_final` gives them.
+    """
+    before = _first_rows(angles)
+    trend = _trends(angles)
+    return Claim(
+        "C2",
+        "Training from scratch, the angle to the well-trained model starts large and "
+        "falls.",
+        "before training at least 60 degrees in every run, and rank correlation of "
+        f"angle and epoch at most {_FALLS} in every run",
+        f"before training {_range(before['angle_deg'])}; rank correlation "
+        f"{_range(trend, '')}",
+        f"before training {_range(before['null_angle_deg'])}",
+        _verdict((before["angle_deg"] >= 60).all() and max(trend) <= _FALLS),
+    )
+
+
+def ends_under_ten_degrees(angles: pd.DataFrame) -> Claim:
+    """C3: the same curve for every architecture and supervision.
+
+    Args:
+        angles: As `analysis.angles_to_final` gives them.
+    """
+    late = _late_rows(angles)
+    trend = _trends(angles)
+    return Claim(
+        "C3",
+        "Every architecture and supervision follows the same curve, which ends under "
+        "10 degrees.",
+        f"at most {_CONVERGED:g} degrees in every run in the last tenth of its epochs, "
+        f"and rank correlation of angle and epoch at most {_FALLS}",
+        f"in the last tenth {_range(late['angle_deg'])}; rank correlation "
+        f"{_range(trend, '')}",
+        f"in the last tenth {_range(late['null_angle_deg'])}",
+        _verdict(
+            (late["angle_deg"] <= _CONVERGED).all() and max(trend) <= _FALLS,
+            (late["null_angle_deg"] <= _CONVERGED).all(),
+        ),
+    )
+
+
+def first_epoch_peak(peaks: pd.DataFrame, reference: str) -> Claim:
+    """C4 (to the well-trained model) and the first part of C6 (to the data): within the
+    first epoch the angle first rises, then falls.
+
+    Args:
+        peaks: As `analysis.first_epoch_peaks` gives them.
+        reference: `"final"` for C4; the data matrix for C6, on training samples.
+    """
+    is_c4 = reference == "final"
+    chosen = peaks[peaks["reference"] == reference]
+    if not is_c4:
+        chosen = chosen[chosen["split"] == "train"]
+    to = "well-trained P-vector" if is_c4 else "raw data"
+    statement = (
+        f"Update by update within the first epoch, the angle to the {to} first rises, "
+        "then falls" + (", on training and on test samples." if is_c4 else ".")
+    )
+    criterion = (
+        f"in every run{' and on both splits' if is_c4 else ''}, the largest angle of "
+        f"the first epoch lies at least {_CHANGE:g} degrees above that before training "
+        "and above that at the end of the epoch"
+    )
+    if (chosen["n_steps"] < 3).all():
+        needs = "needs moments within the first epoch (--log_freq=first_epoch:1)"
+        return Claim(
+            "C4" if is_c4 else "C6", statement, criterion, needs, "", NOT_TESTED
+        )
+    place = chosen["peak_step"] / chosen["n_steps"]
+    return Claim(
+        "C4" if is_c4 else "C6",
+        statement,
+        criterion,
+        f"rise {_range(chosen['rise_deg'])}, fall {_range(chosen['fall_deg'])}, peak "
+        f"at {_range(place, '')} of the epoch, in {len(chosen)} curves",
+        f"rise {_range(chosen['null_rise_deg'])}, fall "
+        f"{_range(chosen['null_fall_deg'])}",
+        _verdict(_peaks(chosen, ""), _peaks(chosen, "null_")),
+    )
+
+
+def common_subspace(angles: pd.DataFrame) -> Claim:
+    """C5: checkpoints of every model converge to all of three references.
+
+    Args:
+        angles: As `analysis.angles_to_references` gives them.
+    """
+    by = ["run", "reference"]
+    before, end = _first_rows(angles, by), _last_rows(angles, by)
+    gained = before["angle_deg"].to_numpy() - end["angle_deg"].to_numpy()
+    return Claim(
+        "C5",
+        "Checkpoints of every model converge to the P-vectors of a supervised, an "
+        "unsupervised and a self-supervised well-trained network.",
+        f"after the last epoch at most {_SMALL:g} degrees to every reference, and less "
+        "than before training",
+        f"after the last epoch {_range(end['angle_deg'])}; less than before training "
+        f"by {_range(gained)}; {len(end)} pairs",
+        f"after the last epoch {_range(end['null_angle_deg'])}",
+        _verdict(
+            (end["angle_deg"] <= _SMALL).all() and (gained > 0).all(),
+            (end["null_angle_deg"] <= _SMALL).all(),
+        ),
+    )
+
+
+def falls_to_the_data(angles: pd.DataFrame) -> Claim:
+    """C6, second part: after the first epoch the angle to the raw data falls to a small
+    value.
+
+    Args:
+        angles: As `analysis.angles_to_data` gives them.
+    """
+    trained = angles[angles["epoch"] >= 0]
+    trend = _trends(trained, whole=True)
+    end = _last_rows(trained)
+    null_trend = _trends(trained, "null_angle_deg", whole=True)
+    return Claim(
+        "C6",
+        "After the first epoch the angle to the raw data falls, roughly monotonically, "
+        "to a small value.",
+        f"rank correlation of angle and epoch at most {_FALLS} in every run, and at "
+        f"most {_SMALL:g} degrees after its last epoch",
+        f"rank correlation {_range(trend, '')}; after the last epoch "
+        f"{_range(end['angle_deg'])}",
+        f"rank correlation {_range(null_trend, '')}; after the last epoch "
+        f"{_range(end['null_angle_deg'])}",
+        _verdict(
+            max(trend) <= _FALLS and (end["angle_deg"] <= _SMALL).all(),
+            max(null_trend) <= _FALLS and (end["null_angle_deg"] <= _SMALL).all(),
+        ),
+    )
+
+
+def turns_with_depth(angles: pd.DataFrame) -> Claim:
+    """C7: early in training the angle to the data rises from block to block, late it
+    falls towards the top blocks.
+
+    Args:
+        angles: As `analysis.angles_by_block` gives them.
+    """
+
+    def with_depth(column: str) -> tuple[list[float], list[float]]:
+        early, late = [], []
+        for _, run in angles.groupby("run", sort=False):
+            first = run[run["epoch"] == run["epoch"].min()]
+            last = run[run["epoch"] == run["epoch"].max()]
+            top = last[last["block"] > last["block"].max() / 2]
+            early.append(_rank_correlation(first["block"], first[column]))
+            late.append(_rank_correlation(top["block"], top[column]))
+        return early, late
+
+    early, late = with_depth("angle_deg")
+    null_early, null_late = with_depth("null_angle_deg")
+    return Claim(
+        "C7",
+        "Early in training the angle to the raw data rises with the depth of the "
+        "block; late in training it falls towards the top blocks.",
+        f"rank correlation of angle and block at least {_TENDS} in the first epoch, "
+        f"and at most {-_TENDS} over the upper half of the blocks in the last",
+        f"first epoch {_range(early, '')}; upper half in the last {_range(late, '')}",
+        f"first epoch {_range(null_early, '')}; upper half in the last "
+        f"{_range(null_late, '')}",
+        _verdict(
+            min(early) >= _TENDS and max(late) <= -_TENDS,
+            min(null_early) >= _TENDS and max(null_late) <= -_TENDS,
+        ),
+    )
+
+
+def values_drift(drift: pd.DataFrame) -> Claim:
+    """C8: the distribution of the P-vector's values drifts in training and settles.
+
+    Args:
+        drift: As `analysis.value_drift` gives it.
+    """
+    trend = _trends(drift, "distance")
+    before = _first_rows(drift)
+    return Claim(
+        "C8",
+        "The distribution of the P-vector's values drifts in training, and settles.",
+        "rank correlation of epoch and Wasserstein's distance to the distribution of "
+        f"the last epoch at most {_FALLS} in every run",
+        f"rank correlation {_range(trend, '')}; distance before training "
+        f"{_range(before['distance'], '')} (values have mean square 1)",
+        "",
+        _verdict(max(trend) <= _FALLS),
+    )
+
+
+def others_do_not_converge(angles: pd.DataFrame) -> Claim:
+    """C9: singular vectors other than the first do not converge.
+
+    Args:
+        angles: As `analysis.singular_vector_angles` gives them.
+    """
+    late = _late_rows(angles, ["run", "index"])
+    first = late.loc[late["index"] == 1, "angle_deg"]
+    others = late[late["index"] > 1].groupby(["run", "index"])["angle_deg"].median()
+    statement = "The 2nd, 3rd and later singular vectors do not converge as the 1st."
+    criterion = (
+        f"in the last tenth of the epochs the 1st is within {_CONVERGED:g} degrees of "
+        f"the last epoch's, and each of the others (its median) more than {_SMALL:g} "
+        "degrees away, in every run"
+    )
+    if others.empty:
+        needs = "needs more than one singular vector"
+        return Claim("C9", statement, criterion, needs, "", NOT_TESTED)
+    return Claim(
+        "C9",
+        statement,
+        criterion,
+        f"1st {_range(first)}; medians of the others {_range(others)}",
+        "",
+        _verdict((first <= _CONVERGED).all() and (others > _SMALL).all()),
+    )
+
+
+def explained_by_one(explained: pd.DataFrame) -> Claim:
+    """C12: one singular triplet explains most of the features.
+
+    Args:
+        explained: As `analysis.explained_variance` gives it.
+    """
+    one = explained[explained["k"] == 1]
+    trained = one[one["epoch"] >= 0]
+    end = _last_rows(one)
+    most = explained[explained["k"] == explained["k"].max()]
+    return Claim(
+        "C12",
+        "The first singular triplet explains most of the features at every checkpoint, "
+        "and further ones add little.",
+        "at least half of ||X||_F^2 in the first direction after every epoch, in every "
+        "run",
+        f"k=1 {_range(trained['explained'], '')}, after the last epoch "
+        f"{_range(end['explained'], '')}; k={int(most['k'].iloc[0])} after the last "
+        f"epoch {_range(_last_rows(most)['explained'], '')}",
+        f"the constant vector alone explains at least "
+        f"{_range(trained['constant_share'], '')}",
+        _verdict(
+            (trained["explained"] >= 0.5).all(),
+            (trained["constant_share"] >= 0.5).all(),
+        ),
+    )
+
+
+def goes_with_generalization(correlations: pd.DataFrame) -> Claim:
+    """C10: the angle to the data goes with generalization performance.
+
+    Args:
+        correlations: As `analysis.rank_correlations` gives them for `test_accuracy`.
+    """
+    tau = correlations.set_index(["predictor", "factor"])["tau"]
+    overall = correlations.set_index(["predictor", "factor"]).loc[("angle_deg", "all")]
+    within = tau["angle_deg"].drop("all").dropna()
+    trivial = {
+        name: abs(tau[(name, "all")])
+        for name in ("train_loss", "n_parameters", "cos_ones")
+        if np.isfinite(tau[(name, "all")])
+    }
+    best = max(trivial, key=trivial.get, default="")
+    holds = overall["tau"] <= -0.3 and overall["high"] < 0 and (within < 0).all()
+    return Claim(
+        "C10",
+        "The smaller the angle to the raw data, the better a model generalizes.",
+        "Kendall's tau of angle and test accuracy at most -0.3 with a 95% interval "
+        "below zero, and negative among models that differ in one factor only, for "
+        "every factor",
+        f"tau {overall['tau']:.2f} ({overall['low']:.2f} to {overall['high']:.2f}) "
+        f"over {int(overall['n'])} models; within factors: "
+        + ", ".join(f"{factor} {value:.2f}" for factor, value in within.items()),
+        f"trivial predictors reach |tau| = {trivial.get(best, 0.0):.2f} ({best})",
+        _verdict(holds, trivial.get(best, 0.0) >= abs(overall["tau"])),
+    )
+
+
+def log_log_relation(models: pd.DataFrame) -> Claim:
+    """C11: the same on log-log axes.
+
+    Args:
+        models: As `analysis.generalization` gives them.
+    """
+    statement = "On log-log axes, test accuracy falls as a power of the angle."
+    criterion = (
+        "Pearson's correlation of the logarithms of angle and test accuracy at most "
+        "-0.5, with a 95% interval below zero"
+    )
+    known = models[(models["angle_deg"] > 0) & (models["test_accuracy"] > 0)]
+    if len(known) < 4:
+        needs = "needs at least four models"
+        return Claim("C11", statement, criterion, needs, "", NOT_TESTED)
+    accuracy = np.log(known["test_accuracy"])
+
+    def correlation(column: str) -> tuple[float, float, float]:
+        result = stats.pearsonr(np.log(known[column]), accuracy)
+        interval = result.confidence_interval()
+        return result.statistic, interval.low, interval.high
+
+    r, low, high = correlation("angle_deg")
+    null_r = correlation("null_angle_deg")[0]
+    fit = stats.linregress(np.log(known["angle_deg"]), accuracy)
+    return Claim(
+        "C11",
+        statement,
+        criterion,
+        f"r = {r:.2f} ({low:.2f} to {high:.2f}) over {len(known)} models; exponent "
+        f"{fit.slope:.2f} +- {1.96 * fit.stderr:.2f}",
+        f"r = {null_r:.2f} with the null angle",
+        _verdict(r <= -0.5 and high < 0, null_r <= r),
+    )
+
+
+def not_tested(claim: str, statement: str, why: str) -> Claim:
+    """A claim that these runs cannot say anything about."""
+    return Claim(claim, statement, "", why, "", NOT_TESTED)
+
+
+def _verdict(holds: bool, null_passes: bool = False) -> str:
+    if not holds:
+        return NOT_REPRODUCED
+    return NULL_EXPLAINS if null_passes else REPRODUCED
+
+
+def _peaks(peaks: pd.DataFrame, prefix: str) -> bool:
+    rise, fall = peaks[f"{prefix}rise_deg"], peaks[f"{prefix}fall_deg"]
+    return bool(((rise >= _CHANGE) & (fall >= _CHANGE)).all())
+
+
+def _first_rows(table: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.DataFrame:
+    return table.sort_values("epoch").groupby([*by], sort=False).first()
+
+
+def _last_rows(table: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.DataFrame:
+    return table.sort_values("epoch").groupby([*by], sort=False).last()
+
+
+def _late_rows(table: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.DataFrame:
+    """The rows of the last tenth of each training, without its last epoch, whose angle
+    to itself is zero by definition."""
+    late = []
+    for _, run in table.groupby([*by], sort=False):
+        earlier = run[run["epoch"] < run["epoch"].max()]
+        end = min(_END * (run["epoch"].max() + 1), earlier["epoch"].max() + 1)
+        late.append(earlier[earlier["epoch"] + 1 >= end])
+    return pd.concat(late, ignore_index=True)
+
+
+def _trends(
+    table: pd.DataFrame, column: str = "angle_deg", whole: bool = False
+) -> list[float]:
+    """Rank correlation of a column with the epoch, for each run; without the last epoch
+    unless `whole`."""
+    trends = []
+    for _, run in table.groupby("run", sort=False):
+        run = run.sort_values("epoch")
+        run = run if whole else run.iloc[:-1]
+        trends.append(_rank_correlation(run["epoch"], run[column]))
+    return trends
+
+
+def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
+    """Spearman's; 0 where it is not defined (fewer than three points, or constant)."""
+    if len(x) < 3 or y.nunique() < 2:
+        return 0.0
+    return float(stats.spearmanr(x, y).statistic)
+
+
+def _range(values: Sequence[float], unit: str = " degrees") -> str:
+    values = [value for value in values if not math.isnan(value)]
+    if not values:
+        return "nothing"
+    low, high = min(values), max(values)
+    if len(values) == 1:
+        return f"{low:.2f}{unit}"
+    return f"{low:.2f} to {high:.2f}{unit} (median {np.median(values):.2f})"
