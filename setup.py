@@ -35,6 +35,7 @@ setup(
         "tensorflow-datasets>=4.9.4",
         # tensorflow-datasets imports it when it downloads, and does not ask for it.
         "importlib_resources",
+        "threadpoolctl>=3.0",
         "tqdm>=4.65",
     ],
     extras_require=EXTRAS,

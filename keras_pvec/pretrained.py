@@ -172,7 +172,7 @@ def imagenet_v2(
     builder = tfds.builder("imagenet_v2/matched-frequency", data_dir=data_dir)
     if not (builder.data_path / "dataset_info.json").exists():
         raise DatasetUnavailableError(
-            f"The data set imagenet_v2 is not in {builder.data_path.parent.parent}. "
+            f"The data set imagenet_v2 is not in {builder.data_path.parents[2]}. "
             "Make it there once, where there is a network, with tensorflow-datasets: "
             "tfds.builder('imagenet_v2/matched-frequency', data_dir=...)"
             ".download_and_prepare(); or give a folder of images instead."
@@ -280,6 +280,8 @@ def _p_vector(
             ((layer, part),) = features.items()
             parts.append(part.numpy())
         blocks.append(np.concatenate(parts)[:rows])
+    # Keras counts such names up from model to model.
+    layer = re.sub(r"(?<=pooling2d)_\d+$", "", layer)
     try:
         vector = p_vector(blocks, k=k, layer=layer)
     except ValueError as error:

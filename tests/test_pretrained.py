@@ -23,6 +23,12 @@ from keras_pvec.pretrained import (
     p_vectors,
 )
 
+pytestmark = [
+    # Keras's own remarks on a model of its own and on files that do not fit.
+    pytest.mark.filterwarnings("ignore:`input_shape` is undefined"),
+    pytest.mark.filterwarnings("ignore:Skipping nested container"),
+]
+
 APPLICATIONS = keras.applications
 
 
@@ -45,11 +51,11 @@ def png_folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def photos():
-    """Eight photographs of the folder that `IMAGENET_SAMPLE_DIR` names."""
+    """Seven photographs of the folder that `IMAGENET_SAMPLE_DIR` names."""
     folder = os.environ.get("IMAGENET_SAMPLE_DIR")
     if not folder or not os.path.isdir(folder):
         pytest.skip("IMAGENET_SAMPLE_DIR names no folder with real images")
-    return image_files(folder, 8)
+    return image_files(folder, 7)
 
 
 def random_model(name, seed):
@@ -57,11 +63,11 @@ def random_model(name, seed):
     return getattr(APPLICATIONS, name)(weights=None)
 
 
-def features_by_hand(model, module, layer, files):
+def features_by_hand(model, module, layer, files, size=224):
     """What the layer at an index gives for image files, through a cut-off model."""
     pixels = [
         tf.image.resize(
-            tf.io.decode_image(Path(file).read_bytes(), channels=3), (224, 224)
+            tf.io.decode_image(Path(file).read_bytes(), channels=3), (size, size)
         ).numpy()
         for file in files
     ]
@@ -79,22 +85,22 @@ def assert_is_p_vector_of(found, features):
 
 
 @pytest.mark.parametrize(
-    ("name", "module", "layer", "n_features"),
+    ("name", "module", "layer", "n_features", "size"),
     [
-        ("MobileNetV2", "mobilenet_v2", -2, 1280),
-        ("MobileNet", "mobilenet", -5, 1024),  # its last Dense is a convolution
-        ("MobileNetV3Small", "mobilenet_v3", -7, 576),  # its last two as well
-        ("ResNet50", "resnet", -2, 2048),
-        ("VGG16", "vgg16", -2, 4096),
+        ("MobileNetV2", "mobilenet_v2", -2, 1280, 224),
+        ("MobileNet", "mobilenet", -5, 1024, 224),  # a convolution for a last Dense
+        ("MobileNetV3Small", "mobilenet_v3", -7, 576, 224),  # two of them
+        ("ResNet50", "resnet", -2, 2048, 224),
+        ("Xception", "xception", -2, 2048, 299),
     ],
 )
 def test_photographs_against_a_computation_by_hand(
-    name, module, layer, n_features, photos
+    name, module, layer, n_features, size, photos
 ):
     model = random_model(name, seed=3)
-    by_hand = features_by_hand(model, module, layer, photos)
+    by_hand = features_by_hand(model, module, layer, photos, size)
     keras.utils.set_random_seed(3)
-    # Three batches, the last of them shorter.
+    # Three batches, the last of them of a single image.
     found = p_vectors(name, photos, batch_size=3)[name]
     assert found.n_features == n_features
     assert_is_p_vector_of(found, by_hand)
@@ -109,7 +115,7 @@ def test_synthetic_files_of_different_sizes(png_folder):
     assert_is_p_vector_of(found, by_hand)
     second = lapack_vector(by_hand, 1)
     assert degrees_between(found.vectors[:, 1], second) < 0.1
-    assert found.layer.startswith("global_average_pooling2d")
+    assert found.layer == "global_average_pooling2d"
 
 
 def test_models_compare_and_nothing_is_left_of_them(png_folder):
@@ -387,8 +393,8 @@ def test_keras_names_its_files_after_the_models(keras_cache, monkeypatch, offlin
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", wanted)
     for name in [
-        *("ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0"),
-        *("InceptionV3", "MobileNetV3Small", "ResNet50V2", "VGG16", "Xception"),
+        *("ConvNeXtTiny", "EfficientNetV2B0", "InceptionV3", "MobileNet"),
+        *("MobileNetV3Small", "ResNet50V2", "Xception"),
     ]:
         with pytest.raises(FileNotFoundError) as caught:
             getattr(APPLICATIONS, name)(weights="imagenet")
@@ -418,7 +424,7 @@ def test_every_model_has_its_preprocessing():
 
 
 def test_imagenet_v2_that_is_not_there(tmp_path):
-    with pytest.raises(DatasetUnavailableError, match=f"not in {tmp_path}"):
+    with pytest.raises(DatasetUnavailableError, match=rf"not in {tmp_path}\."):
         imagenet_v2(tmp_path)
 
 
