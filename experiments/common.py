@@ -17,12 +17,13 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 from absl import app, flags
 from tqdm import tqdm
 
-from keras_pvec import figures, training
+from keras_pvec import figures, pretrained, studies, training
 from keras_pvec.data import (
     DATASETS,
     SPLITS,
@@ -47,10 +48,11 @@ FLAGS = flags.FLAGS
 
 # absl files the flags under the module that defines them: this one.
 _MODULE = __name__
-_DEVICES = ("auto", "cpu", "gpu")
+DEVICES = ("auto", "cpu", "gpu")
 _POOLINGS = {"avg": "avg", "flatten": None}
 # The P-vector, and those that are compared with it.
 _STORED_VECTORS = 5
+_TRIAL_IMAGES = 100
 
 
 class RunsFailedError(RuntimeError):
@@ -158,7 +160,7 @@ def define_flags() -> None:
         ["none", "mirrored"],
         "Share each batch among all accelerators of this machine.",
     )
-    flags.DEFINE_enum("device", "auto", _DEVICES, "Where to train.")
+    flags.DEFINE_enum("device", "auto", DEVICES, "Where to train.")
     flags.register_validator("models", _check_models)
     flags.register_validator(
         "layers",
@@ -189,6 +191,60 @@ class Job:
     data: ImageData
 
 
+def define_pretrained_flags(networks: str) -> None:
+    """Defines the flags of what is done with ready-trained networks, which are chosen
+    by the flag that is called `networks`."""
+    flags.DEFINE_list(
+        networks,
+        ["MobileNet", "MobileNetV2", "EfficientNetB0"],
+        "Networks of keras.applications to compare.",
+    )
+    flags.DEFINE_string(
+        "weights",
+        "none",
+        "Their weights: 'imagenet' (downloaded once), a weights file, a folder with "
+        "<network>.weights.h5 for each, or 'none' for random ones.",
+    )
+    flags.DEFINE_string(
+        "images",
+        None,
+        "Folder of images, or 'imagenet_v2' for that of tensorflow-datasets; default "
+        "the digits, which serve to try things.",
+    )
+    flags.DEFINE_integer(
+        "num_images", None, "How many images, the first ones.", lower_bound=2
+    )
+
+
+def pretrained_findings(networks: Sequence[str]) -> Findings:
+    """Compares ready-trained networks on what the flags say."""
+    n = FLAGS.num_images
+    try:
+        if FLAGS.images is None:
+            digits = load_data("digits").test.take(n or _TRIAL_IMAGES)
+            images = pretrained.Images(
+                np.uint8(np.rint(255 * digits.pixels())), name="digits"
+            )
+        elif FLAGS.images == "imagenet_v2":
+            images = pretrained.imagenet_v2(FLAGS.data_dir, n)
+        else:
+            name = Path(FLAGS.images).name
+            images = pretrained.Images(
+                pretrained.image_files(FLAGS.images, n), name=name
+            )
+        keras.utils.set_random_seed(0)  # of random weights
+        p_vectors = pretrained.p_vectors(
+            networks,
+            images,
+            weights=None if FLAGS.weights == "none" else FLAGS.weights,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return studies.pretrained(
+        p_vectors, FLAGS.weights, f"{len(images)} images of {images.name}"
+    )
+
+
 def run(experiment: Callable[[], None]) -> None:
     """Runs an experiment as a program: what the user got wrong becomes one sentence."""
 
@@ -211,6 +267,7 @@ def run(experiment: Callable[[], None]) -> None:
             DatasetUnavailableError,
             LayerChoiceError,
             RunConflictError,
+            pretrained.WeightsUnavailableError,
         ) as error:
             print(f"Error: {error}", file=sys.stderr)
             sys.exit(1)
@@ -243,7 +300,7 @@ def prepare(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
     """
     tf.get_logger().addFilter(_is_news)
     logging.getLogger("absl").addFilter(_is_news)
-    _choose_device()
+    choose_device()
     try:
         data = _load_data()
         jobs = {study: _plan(study, names, data) for study, names in models.items()}
@@ -252,7 +309,7 @@ def prepare(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
         raise
     except ValueError as error:
         raise UsageError(str(error)) from error
-    _make_folders(Path(FLAGS.runs_dir), *(out_dir() / study.name for study in models))
+    make_folders(Path(FLAGS.runs_dir), *(out_dir() / study.name for study in models))
     return jobs
 
 
@@ -271,15 +328,24 @@ def analyse(study: Study, jobs: Sequence[Job], runs: Mapping[Path, Run]) -> Find
     them into its folder."""
     finished = [runs[job.path] for job in jobs if job.path in runs]
     findings = study.analyse(finished, Options(title(), FLAGS.split, FLAGS.data_matrix))
-    folder = out_dir() / study.name
+    save_findings(findings, out_dir() / study.name)
+    return findings
+
+
+def save_findings(findings: Findings, folder: Path) -> None:
+    """Writes tables, figures, claims and the flags that led to them."""
     for name, table in {**findings.tables, "claims": findings.claims}.items():
         save_table(table, folder / f"{name}.csv")
     for name, figure in findings.figures.items():
         figures.save_figure(figure, folder / name)
-    used = {flag.name: flag.value for flag in FLAGS.flags_by_module_dict()[_MODULE]}
+    by_module = FLAGS.flags_by_module_dict()
+    used = {
+        flag.name: flag.value
+        for module in (_MODULE, sys.argv[0])
+        for flag in by_module.get(module, [])
+    }
     with write_atomically(folder / "flags.json") as file:
         file.write((json.dumps(used, indent=2, sort_keys=True) + "\n").encode())
-    return findings
 
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
@@ -533,14 +599,15 @@ class _Progress(keras.callbacks.Callback):
         self._bar.set_postfix(shown, refresh=False)
 
 
-def _choose_device() -> None:
+def choose_device() -> None:
+    """Keeps TensorFlow to the device of --device."""
     if FLAGS.device == "cpu":
         tf.config.set_visible_devices([], "GPU")
     elif FLAGS.device == "gpu" and not tf.config.list_physical_devices("GPU"):
         raise UsageError("--device=gpu was asked for, but TensorFlow sees no GPU.")
 
 
-def _make_folders(*folders: Path) -> None:
+def make_folders(*folders: Path) -> None:
     """Makes folders that can be written to, all of them or none."""
     made: list[Path] = []
     for folder in folders:

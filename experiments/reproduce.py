@@ -4,6 +4,7 @@
     python experiments/reproduce.py --dataset=cifar10       # an hour on two CPU cores
     python experiments/reproduce.py --datasets=mnist,cifar10,cifar100 --seeds=0,1,2
     python experiments/reproduce.py --dataset=cifar10 --only=C4,C9
+    python experiments/reproduce.py --only=C13 --weights=imagenet --images=FOLDER
 
 A run that two studies need is trained once. What is there already is reused, and a
 program that was stopped goes on after the last finished epoch. Writes what the programs
@@ -19,18 +20,22 @@ import pandas as pd
 from absl import flags
 
 from keras_pvec.data import DATASETS
-from keras_pvec.store import Run
 from keras_pvec.studies import STUDIES, Study
 
 FLAGS = flags.FLAGS
 
 # Supervised, unsupervised and self-supervised, as in the paper.
 _MODELS = ("mlp", "resnet", "resnet-50", "wide_resnet", "autoencoder", "simclr")
+_PRETRAINED = "C13"
 _CLAIMS = tuple(
-    dict.fromkeys(claim for study in STUDIES.values() for claim in study.claims)
+    sorted(
+        {_PRETRAINED, *(c for study in STUDIES.values() for c in study.claims)},
+        key=lambda claim: int(claim[1:]),
+    )
 )
 
 common.define_flags()
+common.define_pretrained_flags("pretrained")
 flags.DEFINE_list(
     "datasets", None, "Data sets to go through; default the one of --dataset."
 )
@@ -72,6 +77,19 @@ def _analyse(
         return None
 
 
+def _analyse_pretrained(failures: list[str]) -> None:
+    """Ready-trained networks, which need images and weights that a user has to name."""
+    folder = common.out_dir().parent / "imagenet"
+    try:
+        common.make_folders(folder)
+        findings = common.pretrained_findings(FLAGS.pretrained)
+    except Exception as error:
+        failures.append(f"imagenet failed ({type(error).__name__}: {error})")
+        return
+    common.save_findings(findings, folder)
+    common.print_claims(findings.claims)
+
+
 def main() -> None:
     chosen = [
         study
@@ -83,7 +101,6 @@ def main() -> None:
         FLAGS.dataset = dataset
         plans[dataset] = common.prepare({study: _models(study) for study in chosen})
 
-    runs: dict[object, Run]
     runs, failures = common.train(
         [
             job
@@ -105,6 +122,9 @@ def main() -> None:
         common.save_table(claims, common.out_dir() / "claims.csv")
         print(f"\n{common.title()}")
         common.print_claims(claims)
+    asked = FLAGS.only is not None and _PRETRAINED in FLAGS.only
+    if asked or (FLAGS.only is None and FLAGS.images is not None):
+        _analyse_pretrained(failures)
     common.finish(common.out_dir(), failures)
 
 

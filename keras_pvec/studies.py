@@ -7,12 +7,13 @@ needs TensorFlow.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from keras_pvec import analysis, claims, figures
+from keras_pvec.pvector import PVector
 from keras_pvec.store import Run
 
 DATA_MATRICES = ("data", "input")
@@ -276,6 +277,31 @@ def generalization(runs: Sequence[Run], options: Options) -> Findings:
             ]
         ),
     )
+
+
+def pretrained(p_vectors: Mapping[str, PVector], weights: str, title: str) -> Findings:
+    """Do ready-trained networks have small angles to each other?
+
+    Args:
+        p_vectors: By name of the network, all on the same images.
+        weights: What was loaded into them; `"none"` for random weights, of which the
+            claim says nothing.
+        title: What the images are, for the figure.
+    """
+    pairs = analysis.pairwise_angles(p_vectors)
+    claim = claims.small_angles(pairs, "C13")
+    if weights == "none":
+        claim = dataclasses.replace(
+            claim,
+            measured=f"with random weights {claim.measured}",
+            verdict=claims.NOT_TESTED,
+        )
+    drawn = {}
+    if not pairs.empty:
+        drawn["angle_matrix"] = figures.angle_matrix_figure(
+            pairs, f"Angle between keras.applications networks: {title}"
+        )
+    return Findings({"angle_matrix": pairs}, drawn, claims.as_table([claim]))
 
 
 STUDIES: dict[str, Study] = {

@@ -491,6 +491,10 @@ def epochs_done(path: str | os.PathLike) -> int:
     return max((epoch for epoch, _ in _checkpoints(RunFolder(path))), default=0)
 
 
+# Solving for P-vectors and writing them, per sample set and moment.
+_MOMENT_S = 0.05
+
+
 @dataclasses.dataclass(frozen=True)
 class Speed:
     """How long a model takes on this machine.
@@ -537,7 +541,8 @@ def expected_seconds(
     elif isinstance(settings.log_freq, Mapping) and not epochs_done:
         moments += steps // settings.log_freq["first_epoch"]
     passes += moments * sum(settings.num_samples.values())
-    return speed.start_s + speed.sample_s * passes
+    solving = moments * len(settings.num_samples) * _MOMENT_S
+    return speed.start_s + speed.sample_s * passes + solving
 
 
 class _Checkpoint(keras.callbacks.Callback):

@@ -28,12 +28,25 @@ MAY_IMPORT = {
         "features",
         "models",
         "pvector",
+        "samples",
         "store",
     },
+    "pretrained": {"data", "features", "pvector", "samples"},
     "analysis": {"pvector", "store"},
+    "claims": set(),
     "figures": {"analysis", "store"},
+    "studies": {"analysis", "claims", "figures", "pvector", "store"},
 }
-WITHOUT_TENSORFLOW = {"samples", "pvector", "store", "analysis", "figures", "__init__"}
+WITHOUT_TENSORFLOW = {
+    "__init__",
+    "analysis",
+    "claims",
+    "figures",
+    "pvector",
+    "samples",
+    "store",
+    "studies",
+}
 
 
 def imports(path):
