@@ -55,8 +55,7 @@ def _compare(name, data):
         epochs=10**6,
         batch_size=FLAGS.batch_size,
         seed=0,
-        split="train",
-        num_samples=2,
+        num_samples={"train": 2},
         layers=[MODELS[key].feature_layer],
     )
     model = training.build_model(settings, data)

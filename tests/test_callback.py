@@ -93,6 +93,61 @@ def test_training_is_bit_for_bit_the_same(
         assert len(moments) > 3
 
 
+def test_within_an_epoch_the_first_layer_alone_if_wanted(data, samples, tmp_path):
+    runs = {}
+    for which in ("first", "all"):
+        logger = kp.PVectorLogger(
+            tmp_path / which,
+            samples,
+            ["features", "conv"],
+            references={"previous": "previous"},
+            log_freq=4,
+            layers_within_epoch=which,
+        )
+        fit(build(), data, [logger])
+        runs[which] = kp.open_run(tmp_path / which)
+    first, whole = runs["first"], runs["all"]
+    moments = [(-1, 0), (0, 4), (0, 8), (0, 12), (1, 16), (1, 20), (1, 24)]
+    assert first.moments == whole.moments == moments
+    for moment in moments:
+        ends_epoch = moment[1] % 12 == 0
+        layers = {"features", "conv"} if ends_epoch else {"features"}
+        assert set(first.p_vectors(moment)) == layers
+        for layer in layers:
+            p, q = (run.p_vectors(moment)[layer] for run in (first, whole))
+            np.testing.assert_array_equal(p.vectors, q.vectors)
+    # One row per moment and layer: the last step of an epoch is not logged twice.
+    log = first.log
+    assert not log.duplicated(["epoch", "step", "layer"]).any()
+    assert list(log[log["layer"] == "conv"]["step"]) == [0, 12, 24]
+    # What was before is told layer by layer.
+    of_conv = log[log["layer"] == "conv"].iloc[-1]["angle_deg"]
+    expected = kp.angle(
+        *(first.p_vectors((e, s))["conv"] for e, s in ((0, 12), (1, 24)))
+    )
+    np.testing.assert_allclose(of_conv, expected)
+    with pytest.raises(ValueError, match="'all' or 'first'"):
+        kp.PVectorLogger(tmp_path, samples, layers_within_epoch="none")
+
+
+def test_two_loggers_of_one_training(data, samples, tmp_path):
+    others = kp.SampleSet(data[0][40:60], name="others")
+    loggers = [
+        kp.PVectorLogger(
+            tmp_path / name,
+            chosen,
+            references={"data": kp.data_p_vector(chosen)},
+            name=name,
+        )
+        for name, chosen in (("pvec", samples), ("pvec_others", others))
+    ]
+    history = fit(build(), data, loggers).history
+    for logger, name in zip(loggers, ("pvec", "pvec_others"), strict=True):
+        log = kp.open_run(tmp_path / name).log
+        angles = history[f"{logger.name}_angle_data"]
+        np.testing.assert_allclose(angles, log["angle_deg"][1:])
+
+
 def test_mixed_precision(data, samples, tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     try:

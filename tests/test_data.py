@@ -7,6 +7,7 @@ from keras_pvec.data import (
     DatasetUnavailableError,
     ImageData,
     ImageSplit,
+    evaluation_batches,
     load_data,
     training_batches,
 )
@@ -132,6 +133,44 @@ def test_augmentation_shifts_and_flips_and_nothing_else():
     assert {shift for shift, _, _ in seen} == set(range(-4, 5))
     assert {shift for _, shift, _ in seen} == set(range(-4, 5))
     assert {flipped for _, _, flipped in seen} == {True, False}
+
+
+def test_label_noise_is_exact_and_always_the_same():
+    data = load_data("digits")
+    noisy, again = data.with_label_noise(0.3), data.with_label_noise(0.3)
+    assert noisy.fingerprint() == again.fingerprint() != data.fingerprint()
+    wrong = noisy.train.labels != data.train.labels
+    assert wrong.sum() == round(0.3 * len(data.train))
+    assert set(np.unique(noisy.train.labels)) == set(range(10))
+    np.testing.assert_array_equal(noisy.test.labels, data.test.labels)
+    # More noise adds to less.
+    more = data.with_label_noise(0.5).train.labels != data.train.labels
+    assert (more >= wrong).all()
+    with pytest.raises(ValueError, match="within 0 and 1"):
+        data.with_label_noise(1.5)
+
+
+def test_evaluation_batches_are_the_images_in_order():
+    data = position_data()
+    batches = list(
+        evaluation_batches(data, "train", batch_size=16, task="classification")
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([x for x, _ in batches]), data.train.pixels()
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([y for _, y in batches]), data.train.labels
+    )
+    views = [
+        np.concatenate(
+            list(evaluation_batches(data, "test", batch_size=2, task="contrastive"))
+        )
+        for _ in range(2)
+    ]
+    assert views[0].shape == (5, 2, 12, 12, 1)
+    np.testing.assert_array_equal(*views)
+    with pytest.raises(ValueError, match="`task` must be one of"):
+        evaluation_batches(data, "test", batch_size=2, task="regression")
 
 
 def test_reconstruction_targets_are_the_augmented_images():

@@ -136,8 +136,8 @@ def test_models_compare_and_nothing_is_left_of_them(png_folder):
 
 
 def test_order_matters_and_permutes_the_vector(png_folder):
-    files = image_files(png_folder)
-    order = [3, 0, 5, 1, 4, 2]
+    files = image_files(png_folder, 4)
+    order = [3, 0, 2, 1]
     keras.utils.set_random_seed(0)
     straight = p_vectors("MobileNet", files)["MobileNet"]
     keras.utils.set_random_seed(0)
@@ -313,7 +313,7 @@ def test_weights_from_a_folder(weights_folder, png_folder):
         assert_is_p_vector_of(found[name], by_hand)
 
 
-@pytest.mark.parametrize("file", ["MobileNetV2.weights.h5", "V2.keras", "V2.h5"])
+@pytest.mark.parametrize("file", ["V2.keras", "V2.h5"])
 def test_weights_from_a_file(file, weights_folder, png_folder):
     folder, features = weights_folder
     files = image_files(png_folder)
@@ -392,10 +392,7 @@ def test_keras_names_its_files_after_the_models(keras_cache, monkeypatch, offlin
         raise FileNotFoundError(fname)
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", wanted)
-    for name in [
-        *("ConvNeXtTiny", "EfficientNetV2B0", "InceptionV3", "MobileNet"),
-        *("MobileNetV3Small", "ResNet50V2", "Xception"),
-    ]:
+    for name in ["EfficientNetV2B0", "MobileNet", "MobileNetV3Small", "ResNet50V2"]:
         with pytest.raises(FileNotFoundError) as caught:
             getattr(APPLICATIONS, name)(weights="imagenet")
         assert not _may_be_cached(name)

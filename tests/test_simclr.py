@@ -157,7 +157,7 @@ def test_an_interrupted_training_ends_with_the_same_rows(tmp_path):
                 raise KeyboardInterrupt
 
     data = load_data("digits").subset(150, 50)
-    settings = settings_for(data, epochs=3, num_samples=100)
+    settings = settings_for(data, epochs=3, num_samples={"train": 100})
     runs = [training.train(settings, data, tmp_path / "whole")]
     with pytest.raises(KeyboardInterrupt):
         training.train(settings, data, tmp_path / "cut", callbacks=[Interrupt()])
@@ -181,8 +181,7 @@ def settings_for(data, augment=True, **changes):
             "epochs": 8,
             "batch_size": 128,
             "seed": 0,
-            "split": "train",
-            "num_samples": 200,
+            "num_samples": {"train": 200},
             "layers": ["encoder"],
         }
         | changes

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL_MODELS
+from conftest import SMALL_MODELS, degrees_between, lapack_vector
 
 import keras_pvec as kp
 from keras_pvec import training
@@ -37,8 +37,7 @@ def settings_for(data, model="mlp", **changes):
         epochs=3,
         batch_size=64,
         seed=0,
-        split="train",
-        num_samples=100,
+        num_samples={"train": 100},
         layers=[MODELS[model].feature_layer],
     )
     return dataclasses.replace(settings, **changes)
@@ -51,7 +50,7 @@ def test_a_run_leaves_what_the_design_promises(model, data, tmp_path):
     names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
     assert names == {"log.csv", "metrics.csv", "pvectors", "model.keras", "run.json"}
     assert run.moments == [(-1, 0), (0, 4), (1, 8), (2, 12), (3, 16)]
-    assert list(run.log["reference"].unique()) == ["data"]
+    assert list(run.log["reference"].unique()) == ["data", "input"]
     loss = run.metrics["loss"]
     assert loss.iloc[-1] < loss.iloc[0]
     recipe = settings.recipe
@@ -66,11 +65,78 @@ def test_a_run_leaves_what_the_design_promises(model, data, tmp_path):
     assert info["settings"]["seed"] == 0
     assert info["settings"]["data_sha256"] == data.fingerprint()
     assert info["wall_time_s"] > 0
+    assert info["n_train"] == 200
+    assert set(info["evaluation"]) == {"train", "test"}
+    last = run.metrics.iloc[-1]
+    np.testing.assert_allclose(
+        info["evaluation"]["test"]["loss"], last["val_loss"], rtol=1e-5
+    )
+    supervised = MODELS[model].task == "classification"
+    assert ("accuracy" in info["evaluation"]["train"]) == supervised
+    assert ("linear_accuracy" in info) != supervised
     assert {"python", "keras", "tensorflow", "numpy"} <= set(info["versions"])
     # The saved model is the one that the last P-vector is of.
     model = keras.saving.load_model(run.path / "model.keras")
     p = kp.model_p_vectors(model, data.samples("train", 100), settings.layers)
     assert kp.angle(p[settings.layers[0]], run.p_vector("final")) < 1e-5
+
+
+def test_both_splits_are_logged_by_one_training(data, tmp_path):
+    """On training and on test samples, blocks at the ends of epochs only; references
+    are P-vectors of the pixels and of what the network makes of them first."""
+    settings = settings_for(
+        data,
+        num_samples={"train": 100, "test": 40},
+        layers=training.watched_layers("mlp"),
+        layers_within_epoch="first",
+        log_freq={"first_epoch": 2},
+        k=3,
+        epochs=2,
+    )
+    run = training.train(settings, data, tmp_path)
+    test = run.on("test")
+    assert run.on("train") is run
+    mean, variance = data.channel_moments()
+    for logged, split, n in ((run, "train", 100), (test, "test", 40)):
+        assert logged.moments == [(-1, 0), (0, 2), (0, 4), (1, 8)]
+        assert logged.layers == ["features", "block_1", "block_2"]
+        assert set(logged.p_vectors((0, 2))) == {"features"}
+        assert set(logged.p_vectors((0, 4))) == {"features", "block_1", "block_2"}
+        assert logged.p_vector(layer="features").vectors.shape == (n, 3)
+        x = data.samples(split, n).x.reshape(n, -1).astype(float)
+        for reference, matrix in (
+            ("data", x),
+            ("input", (x - mean[0]) / np.sqrt(variance[0])),
+        ):
+            log = logged.log
+            row = log[(log["reference"] == reference) & (log["layer"] == "features")]
+            expected = degrees_between(
+                logged.p_vector(layer="features").vector, lapack_vector(matrix)
+            )
+            np.testing.assert_allclose(row["angle_deg"].iloc[-1], expected, atol=1e-4)
+    assert {"pvec_angle_data", "pvec_test_angle_data"} <= set(run.metrics.columns)
+    assert test.info["settings"] == run.info["settings"]
+    with pytest.raises(kp.RunNotFoundError):
+        training.train(settings_for(data), data, tmp_path / "b").on("test")
+
+
+def test_model_options_of_presets_and_names():
+    small, paper = training.PRESETS["small"], training.PRESETS["paper"]
+    options = training.model_options
+    assert options(paper, "resnet-50") == {"depth": 50}
+    assert options(small, "resnet") == {"width": 16}
+    assert options(small, "resnet-50") == {"depth": 50, "width": 8}
+    assert options(small, "resnet-18-32") == {"depth": 18, "width": 32}
+    assert options(paper, "simclr") == {"encoder": "resnet", "encoder_options": {}}
+    assert options(small, "simclr-wide_resnet-28-2") == {
+        "encoder": "wide_resnet",
+        "encoder_options": {"depth": 28, "widen": 2},
+    }
+    scale = training.scale_width
+    assert scale("resnet", {"width": 16}, 0.5) == {"width": 8}
+    assert scale("resnet-50", {"depth": 50}, 2) == {"depth": 50, "width": 128}
+    assert scale("densenet", {}, 0.5) == {"growth": 16}
+    assert scale("wide_resnet", {"widen": 1}, 0.5) == {"widen": 1}
 
 
 def test_a_finished_run_is_reused(data, tmp_path):
