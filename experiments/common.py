@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -10,7 +11,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 # Before TensorFlow is imported: keep its start-up remarks out of the user's way.
@@ -608,7 +609,11 @@ def choose_device() -> None:
 
 
 def make_folders(*folders: Path) -> None:
-    """Makes folders that can be written to, all of them or none."""
+    """Makes folders that can be written to, all of them or none.
+
+    Raises:
+        UsageError: One of them cannot be written to.
+    """
     made: list[Path] = []
     for folder in folders:
         missing = [p for p in (folder, *folder.parents) if not p.exists()]
@@ -618,12 +623,30 @@ def make_folders(*folders: Path) -> None:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            for path in sorted(made, reverse=True):  # inner ones first
-                path.rmdir()
+            _remove(made)
             raise UsageError(
                 f"Cannot write to {folder} ({error.strerror}); choose another folder "
                 "with --runs_dir or --out_dir."
             ) from error
+
+
+@contextlib.contextmanager
+def results_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder for the results of what runs within, and removes it again if that
+    fails before anything was written."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    make_folders(folder)
+    try:
+        yield
+    except BaseException:
+        if not any(folder.iterdir()):
+            _remove(missing)
+        raise
+
+
+def _remove(empty: Sequence[Path]) -> None:
+    for path in sorted(empty, reverse=True):  # inner ones first
+        path.rmdir()
 
 
 def _check_models(names: list[str] | None) -> bool:

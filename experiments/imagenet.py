@@ -26,9 +26,9 @@ common.define_pretrained_flags("models")
 def main() -> None:
     common.choose_device()
     folder = Path(FLAGS.out_dir) / "imagenet"
-    common.make_folders(folder)
-    findings = common.pretrained_findings(FLAGS.models)
-    common.save_findings(findings, folder)
+    with common.results_folder(folder):
+        findings = common.pretrained_findings(FLAGS.models)
+        common.save_findings(findings, folder)
     common.print_claims(findings.claims)
     common.finish(folder, failures=[])
 

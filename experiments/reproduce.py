@@ -81,13 +81,13 @@ def _analyse_pretrained(failures: list[str]) -> None:
     """Ready-trained networks, which need images and weights that a user has to name."""
     folder = common.out_dir().parent / "imagenet"
     try:
-        common.make_folders(folder)
-        findings = common.pretrained_findings(FLAGS.pretrained)
+        with common.results_folder(folder):
+            findings = common.pretrained_findings(FLAGS.pretrained)
+            common.save_findings(findings, folder)
     except Exception as error:
         failures.append(f"imagenet failed ({type(error).__name__}: {error})")
-        return
-    common.save_findings(findings, folder)
-    common.print_claims(findings.claims)
+    else:
+        common.print_claims(findings.claims)
 
 
 def main() -> None:

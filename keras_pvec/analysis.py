@@ -306,16 +306,18 @@ def value_histograms(run: Run, n_epochs: int = 5, n_bins: int = 60) -> pd.DataFr
     """Histograms of the P-vector's values, for some epochs and before training.
 
     Returns:
-        One row per epoch and bin: `left`, `right` (of `sqrt(n) u_i`), and `share`.
+        One row per epoch and bin: `left`, `right` (of `sqrt(n) u_i`), and `share`. The
+        first and the last bin hold what lies beyond them as well.
     """
     values = p_vector_values(run)
     last = max(values)
     shown = np.geomspace(1, last + 1, n_epochs).round().astype(int) - 1
     shown = [e for e in sorted({BEFORE_TRAINING, *map(int, shown)}) if e in values]
-    edges = np.histogram_bin_edges(np.concatenate([values[e] for e in shown]), n_bins)
+    edges = np.linspace(*_usual_range([values[e] for e in shown]), n_bins + 1)
     tables = []
     for epoch in shown:
-        counts, _ = np.histogram(values[epoch], edges)
+        inside = np.clip(values[epoch], edges[0], edges[-1])
+        counts, _ = np.histogram(inside, edges)
         tables.append(
             pd.DataFrame(
                 {
@@ -334,19 +336,32 @@ def value_densities(run: Run, n_points: int = 200) -> pd.DataFrame:
 
     Returns:
         One row per epoch and `value` (of `sqrt(n) u_i`): `density`, by SciPy's
-        Gaussian kernel with Scott's bandwidth; empty where all values are equal.
+        Gaussian kernel with Silverman's bandwidth, which a few far values do not widen;
+        empty where all values are equal.
     """
     values = p_vector_values(run)
-    # A few far outliers would leave the rest a line.
-    low, high = np.quantile(np.concatenate([*values.values()]), [0.001, 0.999])
-    margin = 0.1 * (high - low)
-    grid = np.linspace(low - margin, high + margin, n_points)
+    grid = np.linspace(*_usual_range([*values.values()]), n_points)
     tables = []
     for epoch, of_epoch in values.items():
-        spread = np.std(of_epoch) > 1e-9
-        density = stats.gaussian_kde(of_epoch)(grid) if spread else np.nan
+        density = np.nan
+        if of_epoch.std() > 1e-9:
+            bandwidth = _silverman(of_epoch) / of_epoch.std(ddof=1)
+            density = stats.gaussian_kde(of_epoch, bandwidth)(grid)
         tables.append(pd.DataFrame({"epoch": epoch, "value": grid, "density": density}))
     return _identified(pd.concat(tables, ignore_index=True), run)
+
+
+def _usual_range(values: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Where nearly all values lie; a few far ones would leave the rest a line."""
+    low, high = np.quantile(np.concatenate(values), [0.005, 0.995])
+    margin = max(0.1 * (high - low), 1e-6)
+    return low - margin, high + margin
+
+
+def _silverman(values: np.ndarray) -> float:
+    """Bandwidth by Silverman's rule of thumb (1986, equation 3.31)."""
+    spread = min(values.std(ddof=1), stats.iqr(values) / 1.34)
+    return 0.9 * (spread or values.std(ddof=1)) * len(values) ** -0.2
 
 
 def value_drift(runs: Sequence[Run]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ Whatever shows an angle shows beside it the angle that chance would give.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def references_figure(angles: pd.DataFrame, title: str) -> Figure:
         _finish_epochs(axes)
     panels[0].set_ylabel(_ANGLE_LABEL)
     _legend(figure, panels, "null and its 95% band, in each model's colour")
-    figure.suptitle(f"Angle to other networks after their last epochs: {title}")
+    _entitle(figure, f"Angle to other networks after their last epochs: {title}")
     return figure
 
 
@@ -101,7 +102,7 @@ def first_epoch_figure(angles: pd.DataFrame, title: str) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("updates")
     _legend(figure, panels.ravel(), "null and its 95% band, in each model's colour")
-    figure.suptitle(f"Angles within the first epoch: {title}")
+    _entitle(figure, f"Angles within the first epoch: {title}")
     return figure
 
 
@@ -135,7 +136,7 @@ def angle_by_block_figure(angles: pd.DataFrame, matrix: str, title: str) -> Figu
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(_ANGLE_LABEL)
     _legend(figure, panels, "null, in each epoch's colour")
-    figure.suptitle(f"Angle to {_MATRICES[matrix]}, block by block: {title}")
+    _entitle(figure, f"Angle to {_MATRICES[matrix]}, block by block: {title}")
     return figure
 
 
@@ -167,7 +168,11 @@ def histograms_figure(histograms: pd.DataFrame, title: str) -> Figure:
             when = "before training" if epoch < 0 else f"after epoch {epoch + 1}"
             axes.set_title(when, fontsize="medium")
             axes.set_xlabel(_VALUE_LABEL)
-    figure.suptitle(f"Values of the P-vector (dotted: the constant vector): {title}")
+    _entitle(
+        figure,
+        f"Values of the P-vector (dotted: the constant vector; the end bins hold what "
+        f"lies beyond): {title}",
+    )
     return figure
 
 
@@ -193,8 +198,8 @@ def densities_figure(densities: pd.DataFrame, title: str) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
         figure.colorbar(image, ax=axes, label="density (Gaussian kernel)")
     panels[0].set_ylabel(_VALUE_LABEL)
-    figure.suptitle(
-        f"Values of the P-vector over the epochs (dotted: constant): {title}"
+    _entitle(
+        figure, f"Values of the P-vector over the epochs (dotted: constant): {title}"
     )
     return figure
 
@@ -244,7 +249,7 @@ def singular_vectors_figure(angles: pd.DataFrame, title: str) -> Figure:
         for axes in (vectors, subspaces):
             _finish_epochs(axes)
     _legend(figure, panels[:, 0], "null of each, in its colour")
-    figure.suptitle(f"Singular vectors, to the last epoch's: {title}")
+    _entitle(figure, f"Singular vectors, to the last epoch's: {title}")
     return figure
 
 
@@ -281,7 +286,7 @@ def explained_variance_figure(explained: pd.DataFrame, title: str) -> Figure:
     over_k.set_ylabel("$E_k / ||X||_F^2$ after the last epoch")
     over_k.set_ylim(bottom=0)
     over_k.grid(alpha=0.3)
-    figure.suptitle(f"What the first singular triplets hold: {title}")
+    _entitle(figure, f"What the first singular triplets hold: {title}")
     return figure
 
 
@@ -318,9 +323,10 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
         axes.set_ylabel(name)
     logarithmic.set_ylabel("test accuracy (log-log)")
     _legend(figure, [linear], "null (hollow: the angle with samples in random order)")
-    figure.suptitle(
+    _entitle(
+        figure,
         f"Generalization against the angle to the data: {title} "
-        "(line: least squares, with the 95% band of its mean)"
+        "(line: least squares, with the 95% band of its mean)",
     )
     return figure
 
@@ -359,8 +365,9 @@ def rank_correlations_figure(correlations: pd.DataFrame, title: str) -> Figure:
     panels[0].set_yticks(range(len(factors)), names)
     panels[0].invert_yaxis()
     _legend(figure, [panels[0]], None)
-    figure.suptitle(
-        f"Predictors of generalization (95% bootstrap intervals; dotted: none): {title}"
+    _entitle(
+        figure,
+        f"Predictors of generalization, 95% intervals (dotted: no relation): {title}",
     )
     return figure
 
@@ -396,7 +403,7 @@ def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
     axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
     axes.set_yticks(range(len(labels)), labels)
     figure.colorbar(image, label=_ANGLE_LABEL, shrink=0.9)
-    figure.suptitle(title)
+    _entitle(figure, title)
     axes.set_title(
         "null: angle with samples in random order; z: deviations beyond it",
         fontsize="small",
@@ -449,7 +456,7 @@ def _curves_figure(angles: pd.DataFrame, title: str) -> Figure:
         [plain],
         "null: samples in random order (left: 95% band, in each model's colour)",
     )
-    figure.suptitle(title)
+    _entitle(figure, title)
     return figure
 
 
@@ -513,6 +520,12 @@ def _finish_epochs(axes: Axes, top: float | None = 93) -> None:
     axes.grid(alpha=0.3)
 
 
+def _entitle(figure: Figure, title: str) -> None:
+    """Heads a figure, in as many lines as its width asks for."""
+    n_characters = int(10 * figure.get_figwidth())
+    figure.suptitle(textwrap.fill(title, n_characters))
+
+
 def _legend(figure: Figure, panels: Iterable[Axes], null: str | None) -> None:
     """One legend below for all panels, each label once, the null's line last."""
     entries: dict[str, object] = {}
@@ -525,7 +538,7 @@ def _legend(figure: Figure, panels: Iterable[Axes], null: str | None) -> None:
         entries.values(),
         entries.keys(),
         loc="outside lower center",
-        ncols=min(len(entries), 4),
+        ncols=max(1, min(len(entries), int(figure.get_figwidth() // 2.4))),
         frameon=False,
         fontsize="small",
     )

@@ -21,9 +21,9 @@ QUICK = [
 ]
 
 
-def run(folder, *flags, environment=None):
+def run(folder, *flags, program="convergence", environment=None):
     return subprocess.run(
-        [sys.executable, str(ROOT / "experiments" / "convergence.py"), *flags],
+        [sys.executable, str(ROOT / "experiments" / f"{program}.py"), *flags],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
         capture_output=True,
@@ -67,7 +67,7 @@ def test_tables_agree_with_the_runs(finished):
     pairs = pd.read_csv(out / "angle_matrix.csv")
     runs = {
         f"{model}, seed {seed}": kp.open_run(
-            folder / "runs" / "digits" / "small" / "train" / model / f"seed_{seed}"
+            folder / "runs" / "digits" / "small" / model / f"seed_{seed}"
         )
         for model in ("mlp", "autoencoder")
         for seed in (0, 1)
@@ -102,8 +102,83 @@ def test_other_settings_are_refused(finished):
     assert "Traceback" not in result.stderr
 
 
+def n_trained(result):
+    assert result.returncode == 0, result.stderr
+    return result.stdout.count("  train  ")
+
+
+def test_programs_share_runs(finished):
+    """What one trained the others reuse; each writes figures beside their tables."""
+    folder, _ = finished
+    one = ["--models=mlp", *QUICK[1:]]
+    for program, names in (
+        ("data_angle", ["angle_to_data"]),
+        ("first_epoch", ["first_epoch"]),
+        ("layerwise", ["angle_by_block"]),
+        ("distribution", ["histograms", "densities", "drift"]),
+        ("singular_vectors", ["singular_vector_angles", "explained_variance"]),
+    ):
+        result = run(folder, *one, program=program)
+        assert n_trained(result) == 0, program
+        out = folder / "results" / "digits" / program
+        for name in names:
+            for ending in ("csv", "png", "pdf"):
+                assert (out / f"{name}.{ending}").stat().st_size > 0
+        assert set(pd.read_csv(out / "claims.csv")["claim"])
+        assert result.stdout.splitlines()[-1] == f"Results in {out}"
+
+
+def test_flattened_features_are_another_run(finished):
+    folder, _ = finished
+    flags = ["--models=autoencoder", *QUICK[1:], "--pooling=flatten", "--epochs=1"]
+    result = run(folder, *flags, program="layerwise")
+    assert n_trained(result) == 1
+    log = kp.open_run(folder / "runs/digits/small/autoencoder_flattened/seed_0").log
+    of_block = log[log["layer"] == "block_1"]
+    assert set(of_block["n_features"]) == {4 * 4 * 16}
+    pooled = kp.open_run(folder / "runs/digits/small/autoencoder/seed_0").log
+    assert set(pooled[pooled["layer"] == "block_1"]["n_features"]) == {16}
+
+
+def test_the_whole_reproduction_shares_and_reuses(finished):
+    folder, _ = finished
+    flags = [*QUICK, "--only=C3,C4,C6,C13", "--num_images=4", "--pretrained=MobileNet"]
+    result = run(folder, *flags, program="reproduce")
+    assert n_trained(result) == 0
+    claims = pd.read_csv(folder / "results" / "digits" / "claims.csv")
+    assert set(claims["claim"]) == {"C1", "C2", "C3", "C4", "C6"}
+    assert set(claims["study"]) == {"convergence", "first_epoch", "data_angle"}
+    assert "C13: NOT TESTED" in result.stdout
+
+
+def test_variants_of_a_classifier(tmp_path):
+    flags = ["--models=mlp", "--epochs=1", *QUICK[2:]]
+    result = run(tmp_path, *flags, program="generalization")
+    assert n_trained(result) == 11  # digits are not augmented
+    out = tmp_path / "results" / "digits" / "generalization"
+    models = pd.read_csv(out / "generalization.csv")
+    assert len(models) == 11
+    by_variant = models.set_index("variant")
+    assert (
+        by_variant["n_features"]["width=2"] == 4 * by_variant["n_features"]["width=0.5"]
+    )
+    place = tmp_path / "runs" / "digits" / "small" / "variants" / "mlp"
+    for variant, key, value in (
+        ("base", "n_train", 200),
+        ("train_share=0.2", "n_train", 40),
+        ("label_noise=0.5", "n_train", 200),
+    ):
+        info = kp.open_run(place / variant / "seed_0").info
+        assert info[key] == value
+        np.testing.assert_allclose(
+            info["evaluation"]["test"]["accuracy"],
+            by_variant["test_accuracy"][variant],
+        )
+    assert run(tmp_path, *flags, program="generalization").stdout.count("reuse") == 11
+
+
 def test_one_failing_run_does_not_stop_the_others(tmp_path):
-    place = tmp_path / "runs" / "digits" / "small" / "train" / "mlp"
+    place = tmp_path / "runs" / "digits" / "small" / "mlp"
     place.mkdir(parents=True)
     (place / "seed_0").write_text("a file where the run's folder has to be")
     result = run(tmp_path, *QUICK)
@@ -145,6 +220,27 @@ def test_one_failing_run_does_not_stop_the_others(tmp_path):
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
 def test_a_mistake_gets_one_sentence_and_leaves_nothing(flags, words, tmp_path):
+    check_mistake("convergence", flags, words, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("program", "flags", "words"),
+    [
+        ("convergence", ["--models=simclr", "--noaugment"], "without augmentation"),
+        ("generalization", ["--models=autoencoder"], "compares classifiers"),
+        ("reproduce", ["--only=C99"], "C13"),
+        ("reproduce", ["--datasets=imagenet"], "cifar100"),
+        ("imagenet", ["--models=LeNet"], "no model 'LeNet'"),
+        ("imagenet", ["--images=nowhere"], "no folder nowhere"),
+        ("imagenet", ["--weights=nowhere"], "no such file"),
+    ],
+    ids=str,
+)
+def test_mistakes_of_other_programs(program, flags, words, tmp_path):
+    check_mistake(program, flags, words, tmp_path)
+
+
+def check_mistake(program, flags, words, tmp_path):
     (tmp_path / "file").write_text("a file, not a folder")
     # Python imports this module at its start: no name resolves any more.
     (tmp_path / "offline").mkdir()
@@ -156,7 +252,7 @@ def test_a_mistake_gets_one_sentence_and_leaves_nothing(flags, words, tmp_path):
     )
     offline = {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path / 'offline'}"}
     offline |= {name: "" for name in os.environ if name.lower().endswith("_proxy")}
-    result = run(tmp_path, *flags, environment=offline)
+    result = run(tmp_path, *flags, program=program, environment=offline)
     assert result.returncode == 1, result.stderr
     assert "Traceback" not in result.stderr
     assert any(word in result.stderr for word in words.split("|")), result.stderr
