@@ -336,17 +336,20 @@ def value_densities(run: Run, n_points: int = 200) -> pd.DataFrame:
 
     Returns:
         One row per epoch and `value` (of `sqrt(n) u_i`): `density`, by SciPy's
-        Gaussian kernel with Silverman's bandwidth, which a few far values do not widen;
-        empty where all values are equal.
+        Gaussian kernel with Silverman's bandwidth, which a few far values do not widen,
+        and which is at least two steps of the values; empty where all are equal.
     """
     values = p_vector_values(run)
     grid = np.linspace(*_usual_range([*values.values()]), n_points)
+    finest = 2 * (grid[1] - grid[0])
     tables = []
     for epoch, of_epoch in values.items():
         density = np.nan
         if of_epoch.std() > 1e-9:
-            bandwidth = _silverman(of_epoch) / of_epoch.std(ddof=1)
-            density = stats.gaussian_kde(of_epoch, bandwidth)(grid)
+            bandwidth = max(_silverman(of_epoch), finest)
+            # SciPy takes it as a factor on the standard deviation.
+            kernel = stats.gaussian_kde(of_epoch, bandwidth / of_epoch.std(ddof=1))
+            density = kernel(grid)
         tables.append(pd.DataFrame({"epoch": epoch, "value": grid, "density": density}))
     return _identified(pd.concat(tables, ignore_index=True), run)
 

@@ -189,6 +189,7 @@ def densities_figure(densities: pd.DataFrame, title: str) -> Figure:
     for axes, run in zip(panels, runs, strict=True):
         of_run = densities[densities["run"] == run]
         grid = of_run.pivot(index="value", columns="epoch", values="density")
+        grid = grid / grid.max()  # of each epoch: all are to be seen
         image = axes.pcolormesh(
             grid.columns + 1, grid.index, grid, cmap="viridis", rasterized=True
         )
@@ -196,7 +197,9 @@ def densities_figure(densities: pd.DataFrame, title: str) -> Figure:
         axes.set_title(run, fontsize="medium")
         axes.set_xlabel("epochs trained")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        figure.colorbar(image, ax=axes, label="density (Gaussian kernel)")
+        figure.colorbar(
+            image, ax=axes, label="density, by the epoch's largest"
+        )
     panels[0].set_ylabel(_VALUE_LABEL)
     _entitle(
         figure, f"Values of the P-vector over the epochs (dotted: constant): {title}"
