@@ -139,7 +139,8 @@ def first_epoch_peaks(angles: pd.DataFrame) -> pd.DataFrame:
     keys = ["run", "model", "seed", "split", "reference"]
     for key, curve in angles.groupby(keys, sort=False, dropna=False):
         curve = curve.sort_values("step")
-        row = dict(zip(keys, key, strict=True), n_steps=int(curve["step"].max()))
+        row = dict(zip(keys, key, strict=True))
+        row |= {"n_steps": int(curve["step"].max()), "n_moments": len(curve)}
         for prefix, column in (("", "angle_deg"), ("null_", "null_angle_deg")):
             values = curve[column].to_numpy(float)
             peak = int(np.argmax(values))
@@ -199,7 +200,9 @@ def angles_by_block(
         blocks = {layer: i for i, layer in enumerate(block_layers(run), start=1)}
         log = run.log[run.log["reference"] == matrix]
         table = log[log["layer"].isin(blocks)]
-        ends = table.groupby(["epoch", "layer"], as_index=False).last()
+        ends = table.groupby(["epoch", "layer"]).tail(1)
+        if ends.empty:
+            return ends.assign(block=[])
         last = ends["epoch"].max()
         shown = np.unique(np.geomspace(1, last + 1, n_epochs).round().astype(int)) - 1
         ends = ends[ends["epoch"].isin(shown)]
@@ -214,7 +217,10 @@ def block_layers(run: Run) -> list[str]:
     first, *others = run.layers
     # The features are watched first; in some networks they are the last block as well.
     patterns = run.info.get("settings", {}).get("layers", [])[1:]
-    is_block = any(re.search(p.removeprefix("re:"), first) for p in patterns)
+    is_block = any(
+        re.search(p.removeprefix("re:"), first) if p.startswith("re:") else p == first
+        for p in patterns
+    )
     return [*others, first] if is_block else others
 
 
@@ -509,19 +515,14 @@ def _bootstrap(
     """Percentile interval; NaN from fewer than four observations."""
     if len(samples[0]) < 4:
         return np.nan, np.nan
-    result = stats.bootstrap(
-        tuple(samples),
-        statistic,
-        paired=len(samples) > 1,
-        vectorized=False,
-        n_resamples=_RESAMPLES,
-        confidence_level=_CONFIDENCE,
-        method="percentile",
-        random_state=np.random.default_rng(0),
-    )
-    values = result.bootstrap_distribution
-    # A resample of one model alone has no tau.
-    low, high = np.nanquantile(values, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
+    n = len(samples[0])
+    chosen = np.random.default_rng(0).integers(n, size=(_RESAMPLES, n))
+    values = np.array([statistic(*(sample[c] for sample in samples)) for c in chosen])
+    # A resample of one model alone has no tau; SciPy's bootstrap would warn of it.
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return np.nan, np.nan
+    low, high = np.quantile(values, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
     return float(low), float(high)
 
 

@@ -157,7 +157,7 @@ def first_epoch_peak(peaks: pd.DataFrame, reference: str) -> Claim:
         f"the first epoch lies at least {_CHANGE:g} degrees above that before training "
         "and above that at the end of the epoch"
     )
-    if (chosen["n_steps"] < 3).all():
+    if (chosen["n_moments"] < 3).all():
         needs = "needs moments within the first epoch (--log_freq=first_epoch:1)"
         return Claim(
             "C4" if is_c4 else "C6", statement, criterion, needs, "", NOT_TESTED
@@ -246,14 +246,23 @@ def turns_with_depth(angles: pd.DataFrame) -> Claim:
             late.append(_rank_correlation(top["block"], top[column]))
         return early, late
 
+    statement = (
+        "Early in training the angle to the raw data rises with the depth of the "
+        "block; late in training it falls towards the top blocks."
+    )
+    criterion = (
+        f"rank correlation of angle and block at least {_TENDS} in the first epoch, "
+        f"and at most {-_TENDS} over the upper half of the blocks in the last"
+    )
+    if angles.empty or (angles.groupby("run")["block"].max() < 5).any():
+        needs = "needs at least five blocks, of which three are the upper half"
+        return Claim("C7", statement, criterion, needs, "", NOT_TESTED)
     early, late = with_depth("angle_deg")
     null_early, null_late = with_depth("null_angle_deg")
     return Claim(
         "C7",
-        "Early in training the angle to the raw data rises with the depth of the "
-        "block; late in training it falls towards the top blocks.",
-        f"rank correlation of angle and block at least {_TENDS} in the first epoch, "
-        f"and at most {-_TENDS} over the upper half of the blocks in the last",
+        statement,
+        criterion,
         f"first epoch {_range(early, '')}; upper half in the last {_range(late, '')}",
         f"first epoch {_range(null_early, '')}; upper half in the last "
         f"{_range(null_late, '')}",
@@ -346,8 +355,17 @@ def goes_with_generalization(correlations: pd.DataFrame) -> Claim:
     Args:
         correlations: As `analysis.rank_correlations` gives them for `test_accuracy`.
     """
+    statement = "The smaller the angle to the raw data, the better a model generalizes."
+    criterion = (
+        "Kendall's tau of angle and test accuracy at most -0.3 with a 95% interval "
+        "below zero, and negative among models that differ in one factor only, for "
+        "every factor"
+    )
     tau = correlations.set_index(["predictor", "factor"])["tau"]
     overall = correlations.set_index(["predictor", "factor"]).loc[("angle_deg", "all")]
+    if overall["n"] < 4:
+        needs = "needs at least four models"
+        return Claim("C10", statement, criterion, needs, "", NOT_TESTED)
     within = tau["angle_deg"].drop("all").dropna()
     trivial = {
         name: abs(tau[(name, "all")])
@@ -358,10 +376,8 @@ def goes_with_generalization(correlations: pd.DataFrame) -> Claim:
     holds = overall["tau"] <= -0.3 and overall["high"] < 0 and (within < 0).all()
     return Claim(
         "C10",
-        "The smaller the angle to the raw data, the better a model generalizes.",
-        "Kendall's tau of angle and test accuracy at most -0.3 with a 95% interval "
-        "below zero, and negative among models that differ in one factor only, for "
-        "every factor",
+        statement,
+        criterion,
         f"tau {overall['tau']:.2f} ({overall['low']:.2f} to {overall['high']:.2f}) "
         f"over {int(overall['n'])} models; within factors: "
         + ", ".join(f"{factor} {value:.2f}" for factor, value in within.items()),
@@ -382,8 +398,9 @@ def log_log_relation(models: pd.DataFrame) -> Claim:
         "-0.5, with a 95% interval below zero"
     )
     known = models[(models["angle_deg"] > 0) & (models["test_accuracy"] > 0)]
-    if len(known) < 4:
-        needs = "needs at least four models"
+    columns = ["angle_deg", "null_angle_deg", "test_accuracy"]
+    if len(known) < 4 or (known[columns].nunique() < 2).any():
+        needs = "needs at least four models, and that they differ"
         return Claim("C11", statement, criterion, needs, "", NOT_TESTED)
     accuracy = np.log(known["test_accuracy"])
 
@@ -458,7 +475,8 @@ def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
     """Spearman's; 0 where it is not defined (fewer than three points, or constant)."""
     if len(x) < 3 or y.nunique() < 2:
         return 0.0
-    return float(stats.spearmanr(x, y).statistic)
+    # A correlation of exactly the threshold is not to fail by its last digit.
+    return round(float(stats.spearmanr(x, y).statistic), 9)
 
 
 def _range(values: Sequence[float], unit: str = " degrees") -> str:

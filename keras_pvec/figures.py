@@ -197,9 +197,7 @@ def densities_figure(densities: pd.DataFrame, title: str) -> Figure:
         axes.set_title(run, fontsize="medium")
         axes.set_xlabel("epochs trained")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        figure.colorbar(
-            image, ax=axes, label="density, by the epoch's largest"
-        )
+        figure.colorbar(image, ax=axes, label="density, by the epoch's largest")
     panels[0].set_ylabel(_VALUE_LABEL)
     _entitle(
         figure, f"Values of the P-vector over the epochs (dotted: constant): {title}"
@@ -283,7 +281,10 @@ def explained_variance_figure(explained: pd.DataFrame, title: str) -> Figure:
         over_k.plot(mean.index, mean, color=colour, marker=marker, label=model)
     _finish_epochs(over_epochs, top=1.02)
     over_epochs.set_ylabel("share of $||X||_F^2$ in the first direction")
-    over_epochs.legend(frameon=False, fontsize="small")
+    # The label of the dotted lines once, behind the models.
+    handles, labels = over_epochs.get_legend_handles_labels()
+    once = dict(sorted(zip(labels, handles, strict=True), key=lambda e: " " in e[0]))
+    over_epochs.legend(once.values(), once.keys(), frameon=False, fontsize="small")
     over_k.set_xlabel("k")
     over_k.xaxis.get_major_locator().set_params(integer=True)
     over_k.set_ylabel("$E_k / ||X||_F^2$ after the last epoch")

@@ -2,45 +2,61 @@
 
 The matrix ``X``, shape ``(n_samples, n_features)``, is only ever seen in blocks of
 rows. One pass over the blocks turns directions ``V`` of feature space into ``X V``
-and ``X^T X V``, summed in float64; `LeftSingularSolver` grows the directions from
-pass to pass until every wanted left singular vector is known to within a tolerance.
-Memory is ``O((n_samples + n_features) * basis)``, never ``n_samples * n_features``.
+and ``X^T X V``; `LeftSingularSolver` grows the directions from pass to pass until every
+wanted left singular vector is known to within a tolerance. Memory is
+``O((n_samples + n_features) * basis)``, never ``n_samples * n_features``.
 
 Method: block Krylov iteration with full orthogonalisation and thick restart
-(Golub and Van Loan, "Matrix Computations", 4th ed., 10.1-10.3). Error bound: residual
-over gap (Davis and Kahan 1970; Parlett, "The Symmetric Eigenvalue Problem", 11.7).
+(Golub and Van Loan, "Matrix Computations", 4th ed., 10.1-10.3), from directions that
+some of the rows suggest (Halko et al. 2011, arXiv 0909.4061, on the use of a sample).
+Error bound: residual over gap (Davis and Kahan 1970; Parlett, "The Symmetric Eigenvalue
+Problem", 11.7), with what rounding leaves.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
-DEFAULT_TOLERANCE_DEG = 1e-6
+from keras_pvec.row_products import (
+    as_rows,
+    check_finite,
+    on_one_thread,
+    row_products,
+    safe_scale,
+    working_dtype,
+)
+
+DEFAULT_TOLERANCE_DEG = 1e-3
 
 # Up to this many features the whole Gram matrix takes less time than iterations do:
 # the start is a full basis, and a single pass gives all vectors.
 _DENSE_FEATURES = 256
-_START_COLUMNS = 3
+# Besides the wanted vectors, the start holds some more that a sample of the rows
+# suggests, and some at random, so that no direction can be missed.
+_SAMPLE_ROWS = 128
+_SAMPLE_COLUMNS = 5
+_RANDOM_COLUMNS = 2
+# A pass improves some more vectors than are wanted: it costs little more, and the
+# wanted ones converge the faster for it.
+_MORE_PAIRS = 6
 _MAX_BASIS = 48
-# A float64 copy of this many bytes is cast at a time, so that it stays in the cache.
-_CHUNK_BYTES = 1 << 20
 # The centred vector is a companion statistic: it is found to this many degrees, and
 # where its spectrum is flat (pure noise) it does not hold up the P-vector for long.
-_CENTERED_TOLERANCE_DEG = 1e-3
-_CENTERED_EXTRA_PASSES = 8
-# float64 entries beyond this range are scaled, because the method squares twice.
-_SAFE_MAGNITUDE = (1e-60, 1e60)
+_CENTERED_TOLERANCE_DEG = 1e-2
+_CENTERED_PASSES = 12
 # Squared norms of a row from pass to pass; features that are computed anew on an
 # accelerator, in half precision, differ a little.
 _SAME_ROW = 0.05
-_EPS = float(np.finfo(np.float64).eps)
+# How much of each block is compared.
+_COMPARED_BYTES = 1 << 20
+# Where sums of squares are within this range, float32 neither over- nor underflows.
+_FLOAT32_SAFE = (1e-24, 1e30)
 
 
 class ZeroMatrixError(ValueError):
@@ -76,38 +92,22 @@ class SingularTriplets:
     n_passes: int
 
 
-@functools.cache
-def _threads() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def _on_one_thread(function: Callable) -> Callable:
-    """Runs the linear algebra of NumPy within on one thread.
-
-    Parts are small enough for one core's cache, and beside TensorFlow's own threads
-    those of OpenBLAS wait for each other: on two cores the eigenvectors of 256 x 256
-    took half a second instead of 10 ms.
-    """
-
-    @functools.wraps(function)
-    def limited(*args: Any, **kwargs: Any) -> Any:
-        with _threads().limit(limits=1, user_api="blas"):
-            return function(*args, **kwargs)
-
-    return limited
-
-
 class LeftSingularSolver:
     """Finds `SingularTriplets` of a matrix fed to it in blocks of rows, pass by pass.
 
     Several solvers can be fed from one source of rows, which is how all the layers of
-    a model share a forward pass. The result depends on the rows alone: the start is
-    seeded and no global random state is touched.
+    a model share a forward pass. The result depends on the arguments alone: what is
+    random about the start is seeded by the rows, and no global random state is touched.
 
     Args:
         k: Number of left singular vectors.
         tolerance_deg: Stop when every error bound is below this many degrees.
         max_passes: Stop after this many passes in any case; the error bound tells.
+        centered_passes: How many passes more than the vectors need the vector of the
+            column-centred matrix, which is found from the same passes, may cost;
+            `None` to do without it.
+        start: Right singular vectors to start from, shape `(n_features, columns)`,
+            such as those of a matrix that is nearly the same.
 
     Example:
 
@@ -127,6 +127,8 @@ class LeftSingularSolver:
         *,
         tolerance_deg: float = DEFAULT_TOLERANCE_DEG,
         max_passes: int = 200,
+        centered_passes: int | None = _CENTERED_PASSES,
+        start: np.ndarray | None = None,
     ) -> None:
         if k < 1:
             raise ValueError(f"`k` must be at least 1. Received: k={k}")
@@ -137,16 +139,18 @@ class LeftSingularSolver:
         self.k = k
         self.tolerance_deg = tolerance_deg
         self.max_passes = max_passes
+        self.centered_passes = centered_passes
         self.done = False
         self.n_passes = 0
+        self._start = start
         self._plain_passes = 1
         self._wanted: _Wanted | None = None
         self._scale: float | None = None
-        self._column_sums: Any = 0.0
         self._new_v: np.ndarray | None = None
+        self._dtype: type[np.floating] = np.float64
         self._start_pass()
 
-    @_on_one_thread
+    @on_one_thread
     def update(self, block: Any) -> None:
         """Takes the next rows of the current pass, shape `(rows, ...)`.
 
@@ -156,30 +160,37 @@ class LeftSingularSolver:
             ValueError: A block of the wrong shape or kind, or with NaN or infinity.
         """
         block = as_rows(block)
+        if block.shape[0] == 0:
+            return
         if self._new_v is None:
-            self._new_v = _start_directions(block.shape[1], self.k)
+            self._begin(block)
         if block.shape[1] != self._new_v.shape[0]:
             raise ValueError(
                 "All row blocks need the same number of features. Received a block "
                 f"of {block.shape[1]} after blocks of {self._new_v.shape[0]}."
             )
         if self._scale is None:
-            self._scale = _safe_scale(block)
+            self._scale = safe_scale(block)
         first_pass = self.n_passes == 0
-        multiply = _multiply_tensor if _on_accelerator(block) else _multiply_array
-        for y, z, column_sums, row_squares in multiply(
-            block, self._new_v, self._scale or 1.0
-        ):
-            if first_pass:
-                if not np.isfinite(row_squares).all():
-                    _raise_not_finite(block, self._n_rows)
-                self._column_sums = self._column_sums + column_sums
-            self._row_squares.append(row_squares)
-            self._new_y.append(y)
-            self._new_z = self._new_z + z
+        if not first_pass:
+            self._check_same_rows(block)
+        products = row_products(
+            block,
+            self._new_v,
+            self._dtype,
+            scale=self._scale or 1.0,
+            with_squares=first_pass,
+        )
+        if first_pass:
+            if not np.isfinite(products.row_squares).all():
+                check_finite(block, self._n_rows)
+            self._row_squares.append(products.row_squares)
+            self._column_sums = self._column_sums + products.column_sums
+        self._new_y.append(products.y)
+        self._new_z = self._new_z + products.z
         self._n_rows += block.shape[0]
 
-    @_on_one_thread
+    @on_one_thread
     def end_pass(self) -> bool:
         """Closes a pass. Returns `True`, and sets `done`, when no other is needed.
 
@@ -187,31 +198,22 @@ class LeftSingularSolver:
             ValueError: No rows, one row, a zero matrix, or other rows than in the
                 first pass.
         """
-        y = np.concatenate(self._new_y) if self._new_y else np.zeros((0, 0))
-        row_squares = np.concatenate(self._row_squares or [np.zeros(0)])
         if self.n_passes == 0:
-            self._close_first_pass(y, row_squares)
-        elif row_squares.size != self._first_row_squares.size or not np.allclose(
-            row_squares,
-            self._first_row_squares,
-            rtol=_SAME_ROW,
-            # A row of next to nothing may differ by as much as it is.
-            atol=_SAME_ROW * self._energy / row_squares.size,
-        ):
-            raise ValueError(
-                f"The rows changed between passes: {self._first_row_squares.size} in "
-                f"the first, {row_squares.size} in pass {self.n_passes + 1}, or in "
-                "another order. Give the same rows in the same order each time; a "
-                "shuffled dataset does not."
-            )
+            if not self._close_first_pass():
+                return False  # once more, in float64
+        elif self._n_rows != self._first_row_squares.size:
+            self._raise_other_rows()
+        y = np.concatenate(self._new_y)
         self._v = np.concatenate([self._v, self._new_v], axis=1)
         self._y = np.concatenate([self._y, y], axis=1)
         self._z = np.concatenate([self._z, self._new_z], axis=1)
         self.n_passes += 1
 
         self._wanted = self._rayleigh_ritz()
-        fresh = self._next_directions(self._wanted)
-        self.done = fresh.shape[1] == 0 or self.n_passes >= self.max_passes
+        self.done = self.n_passes >= self.max_passes
+        if not self.done:
+            fresh = self._next_directions(self._wanted)
+            self.done = fresh.shape[1] == 0
         if not self.done:
             if self._v.shape[1] + fresh.shape[1] > _MAX_BASIS + self.k:
                 self._restart(self._wanted)
@@ -219,7 +221,7 @@ class LeftSingularSolver:
             self._start_pass()
         return self.done
 
-    @_on_one_thread
+    @on_one_thread
     def result(self) -> SingularTriplets:
         """The triplets as known after the last closed pass."""
         if self._wanted is None:
@@ -227,7 +229,7 @@ class LeftSingularSolver:
         plain, centered = self._wanted.plain, self._wanted.centered
         k = min(self.k, plain.values.size)
         unscale = 1.0 / (self._scale or 1.0)
-        left = self._y @ plain.coefficients[:, :k]
+        left = (self._y @ plain.coefficients[:, :k]).astype(np.float64)
         left /= np.linalg.norm(left, axis=0)
         centered_left = None
         if centered is not None:
@@ -246,45 +248,107 @@ class LeftSingularSolver:
             n_passes=self.n_passes,
         )
 
+    def directions(self) -> np.ndarray:
+        """Approximate right singular vectors, of more than are wanted, to start a
+        solver of a similar matrix from; shape `(n_features, columns)`."""
+        if self._wanted is None:
+            raise RuntimeError("No pass was closed: call `end_pass()` first.")
+        coefficients = self._wanted.plain.coefficients
+        return self._v @ coefficients[:, : self.k + _SAMPLE_COLUMNS]
+
+    def _begin(self, block: Any) -> None:
+        """Chooses precision and first directions by the first block."""
+        self._scale = safe_scale(block)
+        n_features = block.shape[1]
+        if n_features > _DENSE_FEATURES:
+            self._dtype = working_dtype(block)
+        self._new_v = _start_directions(block, self.k, self._start)
+
     def _start_pass(self) -> None:
         self._n_rows = 0
         self._row_squares: list[np.ndarray] = []
+        self._column_sums: Any = 0.0
         self._new_y: list[np.ndarray] = []
         self._new_z: Any = 0.0
 
-    def _close_first_pass(self, y: np.ndarray, row_squares: np.ndarray) -> None:
-        n = y.shape[0]
+    def _close_first_pass(self) -> bool:
+        """Takes note of what the first pass gives once; `False` if float32 was too
+        narrow for it, so that it has to be made again."""
+        n = self._n_rows
         if n < 2:
             raise ValueError(
                 "A P-vector needs at least two samples (rows). Received: "
                 f"{'an empty matrix' if n == 0 else 'one row'}."
             )
-        self._first_row_squares = row_squares
-        self._energy = float(np.sum(row_squares))
-        if self._energy == 0.0:
+        row_squares = np.concatenate(self._row_squares)
+        energy = float(np.sum(row_squares))
+        low, high = _FLOAT32_SAFE
+        if self._dtype is np.float32 and not low < energy < high:
+            self._dtype = np.float64
+            self._start_pass()
+            return False
+        if energy == 0.0:
             raise ZeroMatrixError(
                 "All features are zero: a zero matrix has no singular vector. The "
                 "layer is dead, its weights are still zero, or the training diverged."
             )
-        if not math.isfinite(self._energy):
+        if not math.isfinite(energy):
             raise ValueError(
                 "The features span more than float64 can square. Divide them by their "
                 "largest absolute value."
             )
+        self._first_row_squares = row_squares
+        self._energy = energy
         self._mean = self._column_sums / n
         d = self._new_v.shape[0]
         self._v = np.zeros((d, 0))
-        self._y = np.zeros((n, 0))
+        self._y = np.zeros((n, 0), self._dtype)
         self._z = np.zeros((d, 0))
+        return True
+
+    def _check_same_rows(self, block: Any) -> None:
+        """Compares some rows with those of the first pass, by their norms."""
+        n_compared = max(4, _COMPARED_BYTES // (8 * block.shape[1]))
+        some = np.asarray(block[:n_compared], np.float64) * (self._scale or 1.0)
+        known = self._first_row_squares[self._n_rows :][: len(some)]
+        squares = np.einsum("ij,ij->i", some, some)
+        # A row of next to nothing may differ by as much as it is.
+        atol = _SAME_ROW * self._energy / self._first_row_squares.size
+        if known.size != squares.size or not np.allclose(
+            squares, known, rtol=_SAME_ROW, atol=atol
+        ):
+            self._raise_other_rows()
+
+    def _raise_other_rows(self) -> None:
+        raise ValueError(
+            f"The rows changed between passes: {self._first_row_squares.size} in the "
+            f"first; pass {self.n_passes + 1} has another number, or another order. "
+            "Give the same rows in the same order each time; a shuffled dataset does "
+            "not."
+        )
+
+    def _rounding(self) -> float:
+        """What rounding may leave in a product, relative to the norms of its factors.
+
+        Sums within a part of the rows are in the working precision, in several partial
+        sums at a time; their errors are of either sign.
+        """
+        eps = float(np.finfo(self._dtype).eps)
+        return eps * (8 + math.sqrt(self._v.shape[0]) / 8)
 
     def _rayleigh_ritz(self) -> _Wanted:
         n = self._y.shape[0]
-        gram = self._y.T @ self._y
+        is_full = self._v.shape[0] == self._v.shape[1] and self.n_passes == 1
+        # In a full basis, X^T X is known already.
+        gram = self._z if is_full else self._v.T @ self._z
+        gram = (gram + gram.T) / 2
         mean_in_basis = self._v.T @ self._mean
-        plain = _ritz_pairs(gram, self._energy, self.k, self._residual)
+        rounding = self._rounding()
+        plain = _ritz_pairs(gram, self._energy, self.k, self._residual, rounding)
         centered = None
         centered_energy = self._energy - n * float(self._mean @ self._mean)
-        if centered_energy > 100 * _EPS * self._energy:
+        wanted = self.centered_passes is not None
+        if wanted and centered_energy > 100 * rounding * self._energy:
             shift = n * np.outer(mean_in_basis, mean_in_basis)
             centered = _ritz_pairs(
                 gram - shift,
@@ -294,7 +358,8 @@ class LeftSingularSolver:
                     self._residual(c, values)
                     - n * np.outer(self._mean, mean_in_basis @ c)
                 ),
-                floor=_EPS * self._energy,
+                rounding,
+                floor=rounding * self._energy,
             )
         return _Wanted(plain, centered)
 
@@ -308,36 +373,57 @@ class LeftSingularSolver:
         one basis that holds the mean serves both.
         """
         candidates = []
-        if wanted.plain.error_deg.max() > self.tolerance_deg:
-            candidates.append(wanted.plain.residuals)
+        plain = wanted.plain
+        if plain.error_deg.max() > self.tolerance_deg:
+            if self._dtype is np.float32 and self._is_rounding(plain):
+                return self._turn_to_float64(wanted)
+            candidates.append(plain.residuals)
             self._plain_passes = self.n_passes + 1
         if self._centered_needs_more(wanted.centered):
             candidates.append(wanted.centered.residuals)
         if not candidates or self._v.shape[1] >= self._v.shape[0]:
             return np.zeros((self._v.shape[0], 0))
-        if self.n_passes == 1:
+        if self.n_passes == 1 and self.centered_passes is not None:
             candidates.append(self._mean[:, None])
-        smallest = 10 * _EPS * wanted.plain.values[0]
+        smallest = self._rounding() * plain.values[0]
         return _orthonormal_complement(
             np.concatenate(candidates, axis=1), self._v, smallest
         )
 
+    def _is_rounding(self, plain: _RitzPairs) -> bool:
+        """Whether what is left of the residuals is what float32 cannot tell."""
+        norms = np.linalg.norm(plain.residuals[:, : self.k], axis=0)
+        return bool((norms < 4 * self._rounding() * plain.values[0]).all())
+
+    def _turn_to_float64(self, wanted: _Wanted) -> np.ndarray:
+        """Forgets the products, keeps the directions that matter."""
+        directions = self._v @ self._kept(wanted)
+        self._dtype = np.float64
+        self._plain_passes = self.n_passes + 1
+        self._v = np.zeros((len(directions), 0))
+        self._y = np.zeros((self._y.shape[0], 0))
+        self._z = np.zeros((len(directions), 0))
+        return directions
+
     def _centered_needs_more(self, centered: _RitzPairs | None) -> bool:
-        if centered is None or self.n_passes >= (
-            2 * self._plain_passes + _CENTERED_EXTRA_PASSES
-        ):
+        if centered is None:
+            return False
+        if self.n_passes >= self._plain_passes + self.centered_passes:
             return False
         return centered.error_deg[0] > max(self.tolerance_deg, _CENTERED_TOLERANCE_DEG)
 
     def _restart(self, wanted: _Wanted) -> None:
         """Shrinks the basis to its best part, so that memory stays bounded."""
+        combine = self._kept(wanted)
+        self._v, self._z = self._v @ combine, self._z @ combine
+        self._y = self._y @ combine.astype(self._y.dtype)
+
+    def _kept(self, wanted: _Wanted) -> np.ndarray:
+        """Combinations of the basis that span its best part, orthonormal."""
         keep = [wanted.plain.coefficients[:, : self.k + 8]]
         if wanted.centered is not None:
             keep.append(wanted.centered.coefficients[:, :8])
-        combine, _ = np.linalg.qr(np.concatenate(keep, axis=1))
-        self._v, self._y, self._z = (
-            part @ combine for part in (self._v, self._y, self._z)
-        )
+        return np.linalg.qr(np.concatenate(keep, axis=1))[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -346,7 +432,7 @@ class _RitzPairs:
 
     values: np.ndarray  # (m,)
     coefficients: np.ndarray  # (m, m)
-    residuals: np.ndarray  # (n_features, wanted + 1)
+    residuals: np.ndarray  # (n_features, wanted + _MORE_PAIRS)
     error_deg: np.ndarray  # (wanted,)
 
 
@@ -361,28 +447,31 @@ def _ritz_pairs(
     energy: float,
     k: int,
     residual: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    rounding: float,
     floor: float = 0.0,
 ) -> _RitzPairs:
     values, coefficients = np.linalg.eigh(gram)
     values, coefficients = np.maximum(values[::-1], 0.0), coefficients[:, ::-1]
-    m = min(k + 1, values.size)
+    m = min(k + _MORE_PAIRS, values.size)
     residuals = residual(coefficients[:, :m], values[:m])
     # What rounding alone leaves in a residual is part of the bound.
-    norms = np.linalg.norm(residuals, axis=0) + 8 * _EPS * values[0] + floor
+    norms = np.linalg.norm(residuals, axis=0) + rounding * values[0] + floor
     errors = [
-        _error_bound_deg(values, norms, energy, i) for i in range(min(k, values.size))
+        _error_bound_deg(values, norms, energy, i, rounding)
+        for i in range(min(k, values.size))
     ]
     return _RitzPairs(values, coefficients, residuals, np.array(errors))
 
 
 def _error_bound_deg(
-    values: np.ndarray, norms: np.ndarray, energy: float, i: int
+    values: np.ndarray, norms: np.ndarray, energy: float, i: int, rounding: float
 ) -> float:
     """Bound on the angle of left singular vector `i`, in degrees.
 
     The eigenvalue below is at most the energy that the ones above leave over, and,
     once the basis has met it, at most its approximation plus residual. The basis
-    starts from random directions, so it misses one with probability zero.
+    starts from directions some of which are random, so it misses one with probability
+    zero.
     """
     below = max(energy - float(values[: i + 1].sum()), 0.0)
     if i + 1 < values.size:
@@ -393,17 +482,39 @@ def _error_bound_deg(
     if gap <= 0 or norms[i] >= gap:
         return 90.0
     # X maps the error of the right vector to the left side; it shrinks by
-    # sigma_j / sigma_i in every other direction j, so it can grow only for i > 0.
+    # sigma_j / sigma_i in every other direction j, so it can grow only for i > 0. So
+    # does the rounding of the product itself.
     growth = math.sqrt(float(values[0] / values[i]))
-    return math.degrees(math.atan(growth * math.tan(math.asin(norms[i] / gap))))
+    angle = math.atan(growth * math.tan(math.asin(norms[i] / gap)))
+    return min(math.degrees(angle + growth * rounding), 90.0)
 
 
-def _start_directions(n_features: int, k: int) -> np.ndarray:
+def _start_directions(block: Any, k: int, start: np.ndarray | None) -> np.ndarray:
+    """The first directions, orthonormal.
+
+    A full basis where there are few features. Else the top right singular vectors of
+    some rows of the first block, or those that are given, and random ones.
+    """
+    n_features = block.shape[1]
     if n_features <= _DENSE_FEATURES:
         return np.eye(n_features)
-    rng = np.random.default_rng(20211005)
-    start = rng.standard_normal((n_features, k + _START_COLUMNS))
-    return np.linalg.qr(start)[0]
+    n_rows = min(block.shape[0], _SAMPLE_ROWS)
+    stride = block.shape[0] // n_rows
+    sample = np.asarray(block[: n_rows * stride : stride], np.float64)
+    largest = np.abs(sample).max(initial=0.0)
+    if not (0 < largest < np.inf):  # zero or not finite: told when the pass closes
+        sample, largest = np.ones((1, n_features)), 1.0
+    sample = sample / largest
+    rng = np.random.default_rng(zlib.crc32(sample.tobytes()))
+    columns = [rng.standard_normal((n_features, _RANDOM_COLUMNS))]
+    if start is not None:
+        columns.insert(0, start)
+    else:
+        left = np.linalg.eigh(sample @ sample.T)[1][:, ::-1]
+        columns.insert(0, sample.T @ left[:, : k + _SAMPLE_COLUMNS])
+    directions = np.concatenate(columns, axis=1)
+    lengths = np.linalg.norm(directions, axis=0)
+    return np.linalg.qr(directions[:, lengths > 0])[0][:, :n_features]
 
 
 def _orthonormal_complement(
@@ -434,6 +545,7 @@ def top_singular_triplets(
     k: int = 1,
     *,
     tolerance_deg: float = DEFAULT_TOLERANCE_DEG,
+    centered_passes: int | None = _CENTERED_PASSES,
 ) -> SingularTriplets:
     """Triplets of a matrix given as row blocks that can be iterated over repeatedly.
 
@@ -442,12 +554,15 @@ def top_singular_triplets(
             iteration has to give the same rows in the same order.
         k: Number of left singular vectors.
         tolerance_deg: Wanted bound on their angular error, in degrees.
+        centered_passes: As in `LeftSingularSolver`.
 
     Raises:
         ValueError: Blocks that do not make a matrix of at least two finite, not all
             zero rows.
     """
-    solver = LeftSingularSolver(k, tolerance_deg=tolerance_deg)
+    solver = LeftSingularSolver(
+        k, tolerance_deg=tolerance_deg, centered_passes=centered_passes
+    )
     while not solver.done:
         for block in blocks:
             solver.update(block)
@@ -474,8 +589,9 @@ def exact_singular_triplets(matrix: Any, k: int = 1) -> SingularTriplets:
     rows = as_rows(matrix)
     # One pass checks the input and gives the norm and the scale.
     check = LeftSingularSolver(k, max_passes=1)
-    check.update(rows)
-    check.end_pass()
+    while not check.done:
+        check.update(rows)
+        check.end_pass()
     scale = check._scale or 1.0
 
     x = tf.cast(rows, tf.float64) * scale
@@ -485,7 +601,8 @@ def exact_singular_triplets(matrix: Any, k: int = 1) -> SingularTriplets:
     centered = None
     centered_error = 90.0
     centered_energy = energy - x.shape[0] * float(tf.reduce_sum(mean * mean))
-    if centered_energy > 100 * _EPS * energy:
+    eps = np.finfo(np.float64).eps
+    if centered_energy > 100 * eps * energy:
         centered_sigma, centered_u, _ = tf.linalg.svd(x - mean, full_matrices=False)
         centered = centered_u[:, 0].numpy()
         centered_error = _backward_error_deg(centered_sigma.numpy(), 0)
@@ -507,104 +624,8 @@ def _backward_error_deg(singular_values: np.ndarray, i: int) -> float:
     """Wedin's bound for the rounding of a backward stable SVD, in degrees."""
     neighbours = np.delete(singular_values, i)
     gap = np.abs(neighbours - singular_values[i]).min(initial=singular_values[i])
-    rounding = singular_values.size * _EPS * singular_values[0]
+    eps = np.finfo(np.float64).eps
+    rounding = singular_values.size * eps * singular_values[0]
     if rounding >= gap:
         return 90.0
     return math.degrees(math.asin(rounding / gap))
-
-
-def as_rows(block: Any) -> Any:
-    """Checks a block and flattens each of its samples to a row."""
-    if not hasattr(block, "shape") or not hasattr(block, "dtype"):
-        raise ValueError(
-            "Features must be arrays or tensors of shape (n_samples, n_features). "
-            f"Received: {type(block).__name__}"
-        )
-    if len(block.shape) < 2:
-        raise ValueError(
-            "Features must have at least two axes, (n_samples, n_features). Received "
-            f"shape: {tuple(block.shape)}"
-        )
-    if not _on_accelerator(block):
-        block = np.asarray(block)
-        if block.dtype.kind in "cOSUMm":
-            raise ValueError(
-                f"Features must be real numbers. Received dtype: {block.dtype}"
-            )
-    n_features = math.prod(block.shape[1:])
-    if n_features == 0:
-        raise ValueError(f"Features are empty. Received shape: {tuple(block.shape)}")
-    if len(block.shape) == 2:
-        return block
-    if isinstance(block, np.ndarray):
-        return block.reshape(block.shape[0], n_features)
-    import tensorflow as tf
-
-    return tf.reshape(block, (block.shape[0], n_features))
-
-
-def _on_accelerator(block: Any) -> bool:
-    """Whether `block` is a TensorFlow tensor that does not live on the CPU."""
-    if not type(block).__module__.startswith("tensorflow"):
-        return False
-    return "CPU" not in getattr(block, "device", "CPU")
-
-
-def _safe_scale(block: Any) -> float | None:
-    """What float64 entries are multiplied by so that their squares stay in range."""
-    if not str(block.dtype).endswith(("float64", "'float64'>")):
-        return 1.0
-    largest = float(np.abs(np.asarray(block)).max(initial=0.0))
-    if largest == 0.0 or not math.isfinite(largest):
-        return None
-    low, high = _SAFE_MAGNITUDE
-    return 1.0 if low < largest < high else 1.0 / largest
-
-
-_Products = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-def _multiply_array(
-    block: np.ndarray, v: np.ndarray, scale: float
-) -> Iterator[_Products]:
-    """Yields `X v`, `X^T X v`, column sums and squared row norms, part by part."""
-    rows = max(1, _CHUNK_BYTES // (8 * block.shape[1]))
-    for start in range(0, block.shape[0], rows):
-        x = block[start : start + rows].astype(np.float64, copy=False)
-        if scale != 1.0:
-            x = x * scale
-        # What is not finite is told by an error, not by NumPy's warnings as well.
-        with np.errstate(all="ignore"):
-            # A full basis is the identity: nothing to multiply.
-            y = x if v.shape[0] == v.shape[1] else x @ v
-            products = (y, x.T @ y, x.sum(axis=0), np.einsum("ij,ij->i", x, x))
-        yield products
-
-
-def _multiply_tensor(block: Any, v: np.ndarray, scale: float) -> Iterator[_Products]:
-    """The same on the device that holds `block`, all rows at once."""
-    import tensorflow as tf
-
-    with tf.device(block.device):
-        x = tf.cast(block, tf.float64) * scale
-        y = x @ tf.constant(v)
-        products = (
-            y,
-            tf.matmul(x, y, transpose_a=True),
-            tf.reduce_sum(x, axis=0),
-            tf.reduce_sum(x * x, axis=1),
-        )
-    yield tuple(product.numpy() for product in products)
-
-
-def _raise_not_finite(block: Any, first_row: int) -> None:
-    values = np.asarray(block, dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if bad.size == 0:
-        return  # finite, but too large to square: told when the pass closes
-    kind = "NaN" if np.isnan(values[bad]).any() else "infinity"
-    raise ValueError(
-        f"Features hold {kind}, first in row {first_row + int(bad[0])} "
-        f"({bad.size} such rows in this block). A diverged training or a division by "
-        "zero is the usual reason."
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import keras
 import numpy as np
@@ -12,12 +12,12 @@ import tensorflow as tf
 from keras_pvec import linalg
 from keras_pvec.features import FeatureExtractor, LayerChoice
 from keras_pvec.pvector import PVector, from_triplets
+from keras_pvec.row_products import as_rows
 from keras_pvec.samples import SampleSet
 
-# A layer too large to hold costs a forward pass for each pass of the solver, so it is
-# found less sharply than one that is held, and with a limit on the passes.
-_STREAMED_TOLERANCE_DEG = 1e-3
+# A layer too large to hold costs a forward pass for each pass of the solver.
 _STREAMED_MAX_PASSES = 30
+_STREAMED_CENTERED_PASSES = 2
 
 
 class PVectorProbe:
@@ -25,7 +25,8 @@ class PVectorProbe:
 
     Features are held where they are computed, up to `max_feature_bytes` over all
     layers, smallest layers first; a moment then takes a single forward pass. Layers
-    that do not fit are run through block by block in further passes, which they share.
+    that do not fit are run through block by block in further passes, which they share,
+    starting from where the last measurement ended.
 
     Args:
         model: A built Keras model.
@@ -58,6 +59,7 @@ class PVectorProbe:
         self.k = k
         self.method = method
         self.max_feature_bytes = max_feature_bytes
+        self._starts: dict[str, np.ndarray] = {}
         _build(model, samples)
         self._extractor = FeatureExtractor(
             model, layers, pooling=pooling, batch_size=batch_size
@@ -97,11 +99,11 @@ class PVectorProbe:
         for features in self._features(only):
             if not solvers:
                 held = {label: [] for label in self._fitting(features)}
-                solvers = {label: self._solver(label in held) for label in features}
+                solvers = {label: self._solver(label, held) for label in features}
             for label, block in features.items():
                 feed(label, block)
                 if label in held:
-                    held[label].append(linalg.as_rows(block))
+                    held[label].append(as_rows(block))
         for label in solvers:
             close(label)
 
@@ -118,6 +120,9 @@ class PVectorProbe:
                     feed(label, block)
             for label in streamed:
                 close(label)
+        for label, solver in solvers.items():
+            if label not in held and label not in failed:
+                self._starts[label] = solver.directions()
 
         return {
             label: failed.get(label)
@@ -147,13 +152,14 @@ class PVectorProbe:
         for features in self._extractor.blocks(self.samples):
             yield {k: v for k, v in features.items() if only is None or k in only}
 
-    def _solver(self, is_held: bool) -> linalg.LeftSingularSolver:
-        if is_held:
+    def _solver(self, label: str, held: Collection[str]) -> linalg.LeftSingularSolver:
+        if label in held:
             return linalg.LeftSingularSolver(self.k)
         return linalg.LeftSingularSolver(
             self.k,
-            tolerance_deg=_STREAMED_TOLERANCE_DEG,
             max_passes=_STREAMED_MAX_PASSES,
+            centered_passes=_STREAMED_CENTERED_PASSES,
+            start=self._starts.get(label),
         )
 
     def _fitting(self, features: dict[str, tf.Tensor]) -> list[str]:

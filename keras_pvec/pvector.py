@@ -177,13 +177,15 @@ def p_vector(
         features: Array or tensor of shape `(n_samples, ...)`, each sample flattened
             to a row; or an iterable of such blocks of rows, for a matrix too large to
             hold. An iterable that can be read only once (a generator) is kept in a
-            temporary file while it is needed. Accumulation is in float64.
+            temporary file while it is needed. Products are in the precision of the
+            features, at least float32, sums in float64; where the bound asks for it,
+            all of it in float64.
         k: How many left singular vectors to find.
         method: `"fast"` iterates until the error bound is met; `"exact"` runs
             `tf.linalg.svd` in float64 on the device of the features, which takes
             every singular vector and the time for it.
         tolerance_deg: Wanted bound on the angular error, in degrees, for `"fast"`;
-            default 1e-6.
+            default 1e-3.
         layer: Name of the layer that the features come from.
         samples: The `SampleSet` behind the rows; its fingerprint is kept, so that
             comparing with P-vectors of other samples is an error.

@@ -170,6 +170,11 @@ def common_subspace(runs: Sequence[Run], options: Options) -> Findings:
     # Other seeds of a reference are models like any other.
     references = {analysis.model_of(run): run for run in reversed(runs)}
     references = [references[name] for name in _REFERENCES if name in references]
+    if not references:
+        statement = "Checkpoints of every model converge to those of three references."
+        needs = f"none of the references was trained: {', '.join(_REFERENCES)}"
+        claim = claims.not_tested("C5", statement, needs)
+        return Findings({}, {}, claims.as_table([claim]))
     angles = analysis.angles_to_references(runs, references)
     return Findings(
         {"angle_to_references": angles},
@@ -195,13 +200,14 @@ def data_angle(runs: Sequence[Run], options: Options) -> Findings:
 def layerwise(runs: Sequence[Run], options: Options) -> Findings:
     """How does the angle to the raw data go with depth?"""
     angles = analysis.angles_by_block(_on(runs, options), options.data_matrix)
+    drawn = {}
+    if not angles.empty:
+        drawn["angle_by_block"] = figures.angle_by_block_figure(
+            angles, options.data_matrix, options.title
+        )
     return Findings(
         {"angle_by_block": angles},
-        {
-            "angle_by_block": figures.angle_by_block_figure(
-                angles, options.data_matrix, options.title
-            )
-        },
+        drawn,
         claims.as_table([claims.turns_with_depth(angles)]),
     )
 

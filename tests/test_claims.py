@@ -315,6 +315,15 @@ def test_values_drift(distances, verdict):
     assert (claim.claim, claim.verdict) == ("C8", VERDICTS[verdict])
 
 
+def test_a_rank_correlation_at_its_threshold_is_enough():
+    """Of four epochs before the last, two neighbours change places: Spearman's
+    coefficient is 1 - 6 * 18 / (4 * 15) = -0.8."""
+    curve = [70.0, 75.0, 30.0, 8.0, 0.0]
+    claim = claims.starts_large_and_falls(made_up_curves({"a": curve}, 80.0))
+    assert "rank correlation -0.80" in claim.measured
+    assert claim.verdict == REPRODUCED
+
+
 def made_up_vectors(first, others):
     """Angles of singular vectors, epoch by epoch, in one run."""
     curves = dict(enumerate([first, *others], start=1))

@@ -56,7 +56,7 @@ def test_agrees_with_lapack_and_keeps_its_bound(name, rng, with_spectrum):
     flat = np.asarray(x, float).reshape(len(x), -1)
     largest = np.abs(flat).max()
     sigma = np.linalg.svd(flat / largest, compute_uv=False)[0] * largest
-    np.testing.assert_allclose(found.singular_values[0], sigma, rtol=1e-9)
+    np.testing.assert_allclose(found.singular_values[0], sigma, rtol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -65,7 +65,8 @@ def test_scale_does_not_matter(dtype, scale, rng, with_spectrum):
     x = with_spectrum(300, 150, np.r_[1, DECAY])
     plain = top_singular_triplets([x])
     scaled = top_singular_triplets([(x * scale).astype(dtype)])
-    assert degrees_between(plain.left[:, 0], scaled.left[:, 0]) < 1e-4
+    apart = degrees_between(plain.left[:, 0], scaled.left[:, 0])
+    assert apart <= plain.error_deg[0] + scaled.error_deg[0] < 2e-3
     np.testing.assert_allclose(
         scaled.singular_values, plain.singular_values * scale, rtol=1e-5
     )
@@ -80,23 +81,84 @@ def test_few_enough_features_take_a_single_pass(dense, rng, monkeypatch):
     for i in range(3):
         error = degrees_between(found.left[:, i], lapack_vector(x, i))
         assert error <= found.error_deg[i] + 1e-9
-    assert found.error_deg.max() < 1e-6
+    assert found.error_deg.max() < (1e-6 if dense > 250 else 1e-3)
 
 
-def test_bound_holds_on_many_random_matrices(with_spectrum):
-    """Also where the solver has to stop early, so that errors are large."""
+def adversarial(rng, n, d):
+    """The rows that the start is taken from know nothing of the answer, which lies in
+    few of the others."""
+    x = 0.01 * rng.standard_normal((n, d))
+    stride = n // min(n, 128)
+    hidden = np.setdiff1d(np.arange(n), np.arange(0, n, stride))[-5:]
+    if hidden.size:
+        x[hidden] += 10 * rng.standard_normal(d)
+    return x
+
+
+RANDOM_MATRICES = {
+    "spectrum": lambda rng, spec, n, d: spec(
+        n, d, np.sort(rng.random(rng.integers(2, 70)))[::-1]
+    ),
+    "relu": lambda rng, spec, n, d: relu_features(rng, n, d),
+    "relu of few": lambda rng, spec, n, d: np.maximum(
+        rng.standard_normal((n, 5)) @ rng.standard_normal((5, d)), 0
+    ).astype(np.float32),
+    "clustered": lambda rng, spec, n, d: spec(
+        n, d, np.r_[1, rng.uniform(0.95, 0.999, 20), rng.random(20) / 2]
+    ).astype(np.float32),
+    "adversarial": lambda rng, spec, n, d: adversarial(rng, n, d),
+}
+
+
+@pytest.mark.parametrize("kind", RANDOM_MATRICES)
+def test_bound_holds_on_many_random_matrices(kind, with_spectrum):
+    """For every vector, also where the solver has to stop early and errors are large,
+    and where it is started at right angles to the answer."""
     rng = np.random.default_rng(1)
-    for _ in range(100):
-        n, d = rng.integers(80, 300, 2)
-        values = np.sort(rng.random(rng.integers(2, 70)))[::-1]
-        x = with_spectrum(n, d, values)
-        solver = LeftSingularSolver(max_passes=int(rng.integers(1, 12)))
+    for trial in range(60):
+        n, d = rng.integers(130, 400, 2)
+        x = RANDOM_MATRICES[kind](rng, with_spectrum, n, d)
+        u, _, vt = np.linalg.svd(np.asarray(x, float), full_matrices=False)
+        start = None
+        if trial % 3 == 0:
+            start = rng.standard_normal((d, 4))
+            start -= np.outer(vt[0], vt[0] @ start)
+        solver = LeftSingularSolver(
+            k=3, max_passes=int(rng.integers(1, 12)) if trial % 2 else 200, start=start
+        )
         while not solver.done:
             solver.update(x)
             solver.end_pass()
         found = solver.result()
-        error = degrees_between(found.left[:, 0], lapack_vector(x))
-        assert error <= found.error_deg[0] + 1e-9, (n, d, values[:3])
+        for i in range(3):
+            error = degrees_between(found.left[:, i], u[:, i])
+            assert error <= found.error_deg[i] + 1e-9, (trial, n, d, i)
+        if solver.max_passes == 200 and kind != "clustered":
+            assert found.error_deg[0] <= 1e-3
+
+
+def test_a_start_that_is_nearly_right_saves_passes(rng):
+    x = relu_features(rng, 2000, 600)
+    moved = x + 0.02 * relu_features(rng, 2000, 600)
+    right = top_singular_triplets([x]).right
+    passes = []
+    for start in (None, right):
+        solver = LeftSingularSolver(start=start, centered_passes=None)
+        while not solver.done:
+            solver.update(moved)
+            solver.end_pass()
+        passes.append(solver.n_passes)
+    assert passes[1] <= passes[0]
+    assert passes[1] <= 3
+
+
+def test_float32_turns_to_float64_where_it_cannot_tell(with_spectrum):
+    """Vectors a hundred times smaller than the first are lost in its rounding."""
+    x = with_spectrum(500, 300, [1.0, 0.8, 1e-2, 5e-3]).astype(np.float32)
+    found = top_singular_triplets([x], k=4)
+    for i in range(4):
+        error = degrees_between(found.left[:, i], lapack_vector(x, i))
+        assert error <= found.error_deg[i] <= 1e-3
 
 
 @pytest.mark.parametrize("kind", ["relu tall", "near degenerate", "images"])
@@ -145,7 +207,8 @@ def test_blocks_give_what_the_whole_gives(rng):
     x = relu_features(rng, 500, 100)
     whole = top_singular_triplets([x])
     parts = top_singular_triplets([x[:3], x[3:200], x[200:]])
-    assert degrees_between(whole.left[:, 0], parts.left[:, 0]) < 1e-6
+    apart = degrees_between(whole.left[:, 0], parts.left[:, 0])
+    assert apart <= whole.error_deg[0] + parts.error_deg[0] < 2e-3
 
 
 def test_long_iterations_restart_within_bounded_memory(with_spectrum):
@@ -215,10 +278,11 @@ def test_no_blocks_and_unequal_blocks():
 def test_rows_that_change_between_passes():
     solver = LeftSingularSolver()
     rng = np.random.default_rng(0)
-    solver.update(rng.standard_normal((200, 100)))
+    x = rng.standard_normal((200, 100))
+    solver.update(x)
     solver.end_pass()
-    solver.update(rng.standard_normal((150, 100)))
-    with pytest.raises(ValueError, match="200 in the first, 150 in pass 2"):
+    solver.update(x[:150])
+    with pytest.raises(ValueError, match="200 in the first; pass 2 has another number"):
         solver.end_pass()
 
 
@@ -241,12 +305,14 @@ def test_tensors_on_an_accelerator_are_multiplied_where_they_are(rng, monkeypatc
     x = relu_features(rng, 300, 120)
     expected = top_singular_triplets([x[:200], x[200:]])
     monkeypatch.setattr(
-        "keras_pvec.linalg._on_accelerator", lambda block: tf.is_tensor(block)
+        "keras_pvec.row_products.on_accelerator", lambda block: tf.is_tensor(block)
     )
     half = [tf.constant(x[:200]), tf.constant(x[200:])]
     found = top_singular_triplets(half)
-    assert degrees_between(found.left[:, 0], expected.left[:, 0]) < 1e-8
-    assert degrees_between(found.centered_left, expected.centered_left) < 1e-6
+    assert degrees_between(found.left[:, 0], expected.left[:, 0]) < 1e-3
+    assert degrees_between(found.centered_left, expected.centered_left) <= (
+        found.centered_error_deg + expected.centered_error_deg
+    )
     half[1] = tf.constant(np.where(x[200:] > 2, np.nan, x[200:]))
     with pytest.raises(ValueError, match="NaN"):
         top_singular_triplets(half)
@@ -254,4 +320,4 @@ def test_tensors_on_an_accelerator_are_multiplied_where_they_are(rng, monkeypatc
         top_singular_triplets([tf.constant([1.0, 2.0])])
     images = tf.reshape(tf.constant(x), (300, 4, 5, 6))
     flat = top_singular_triplets([images])
-    assert degrees_between(flat.left[:, 0], expected.left[:, 0]) < 1e-6
+    assert degrees_between(flat.left[:, 0], expected.left[:, 0]) < 1e-3

@@ -10,12 +10,13 @@ PACKAGE = ROOT / "keras_pvec"
 
 MAY_IMPORT = {
     "__init__": set(),  # loads every room on first use, by name
-    "linalg": set(),
+    "row_products": set(),
+    "linalg": {"row_products"},
     "samples": set(),
     "pvector": {"linalg"},
     "store": {"pvector"},
     "features": {"samples"},
-    "measurement": {"features", "linalg", "pvector", "samples"},
+    "measurement": {"features", "linalg", "pvector", "row_products", "samples"},
     "callback": {"features", "linalg", "measurement", "pvector", "samples", "store"},
     "augmentation": set(),
     "data": {"augmentation", "samples"},
