@@ -545,25 +545,24 @@ def train(jobs: Sequence[Job]) -> tuple[dict[Path, Run], list[str]]:
 def _announce(jobs: Sequence[Job], missing: Sequence[Job]) -> dict[Path, float]:
     """Says what is trained and what is reused; returns the seconds that each missing
     run is expected to take."""
-    first = jobs[0]
-    print(
-        f"{FLAGS.dataset}: {len(first.data.train)} training images, "
-        f"{len(first.data.test)} test images; P-vectors on "
-        + " and ".join(f"{n} {s}" for s, n in first.settings.num_samples.items())
-        + " samples."
-    )
-    speeds: dict[str, Speed] = {}
+    for name, job in {job.settings.dataset: job for job in reversed(jobs)}.items():
+        samples = [f"{n} {s}" for s, n in job.settings.num_samples.items()]
+        print(
+            f"{name}: {len(job.data.train)} training images, {len(job.data.test)} test "
+            f"images; P-vectors on {' and '.join(samples)} samples."
+        )
+    speeds: dict[tuple[str, str], Speed] = {}
     forecasts = {}
     for job in jobs:
         if job not in missing:
             print(f"  reuse  {job.path}")
             continue
-        model = job.settings.model
-        if model not in speeds:
-            speeds[model] = training.measure_speed(job.settings, job.data)
+        kind = (job.settings.dataset, job.settings.model)
+        if kind not in speeds:
+            speeds[kind] = training.measure_speed(job.settings, job.data)
         done = training.epochs_done(job.path)
         forecasts[job.path] = training.expected_seconds(
-            job.settings, job.data, speeds[model], done
+            job.settings, job.data, speeds[kind], done
         )
         resumed = f", {done} of them done" if done else ""
         print(f"  train  {job.path}  ({job.settings.epochs} epochs{resumed})")

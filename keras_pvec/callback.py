@@ -114,7 +114,7 @@ class PVectorLogger(keras.callbacks.Callback):
         method: str = "fast",
         pooling: str | None = None,
         batch_size: int = 256,
-        max_feature_bytes: int = 2**30,
+        max_feature_bytes: int = 2**28,
         name: str = "pvec",
         resume: bool = False,
     ) -> None:

@@ -49,7 +49,7 @@ class PVectorProbe:
         method: str = "fast",
         pooling: str | None = None,
         batch_size: int = 256,
-        max_feature_bytes: int = 2**30,
+        max_feature_bytes: int = 2**28,
     ) -> None:
         if method not in ("fast", "exact"):
             raise ValueError(
@@ -198,7 +198,7 @@ def model_p_vectors(
     method: str = "fast",
     pooling: str | None = None,
     batch_size: int = 256,
-    max_feature_bytes: int = 2**30,
+    max_feature_bytes: int = 2**28,
 ) -> dict[str, PVector]:
     """P-vectors of the layers of a model, as it stands.
 
