@@ -410,7 +410,7 @@ def log_log_relation(models: pd.DataFrame) -> Claim:
         return result.statistic, interval.low, interval.high
 
     r, low, high = correlation("angle_deg")
-    null_r = correlation("null_angle_deg")[0]
+    null_r, null_low, null_high = correlation("null_angle_deg")
     fit = stats.linregress(np.log(known["angle_deg"]), accuracy)
     return Claim(
         "C11",
@@ -418,8 +418,8 @@ def log_log_relation(models: pd.DataFrame) -> Claim:
         criterion,
         f"r = {r:.2f} ({low:.2f} to {high:.2f}) over {len(known)} models; exponent "
         f"{fit.slope:.2f} +- {1.96 * fit.stderr:.2f}",
-        f"r = {null_r:.2f} with the null angle",
-        _verdict(r <= -0.5 and high < 0, null_r <= r),
+        f"r = {null_r:.2f} ({null_low:.2f} to {null_high:.2f}) with the null angle",
+        _verdict(r <= -0.5 and high < 0, null_r <= -0.5 and null_high < 0),
     )
 
 

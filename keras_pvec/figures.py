@@ -326,7 +326,7 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
     for axes, name in ((linear, "test accuracy"), (gap, "train less test accuracy")):
         axes.set_ylabel(name)
     logarithmic.set_ylabel("test accuracy (log-log)")
-    _legend(figure, [linear], "null (hollow: the angle with samples in random order)")
+    _legend(figure, [linear], "null: the angle with samples in random order", True)
     _entitle(
         figure,
         f"Generalization against the angle to the data: {title} "
@@ -432,7 +432,8 @@ def _style(i: int) -> _Style:
 
 
 def _styles(models: pd.Series) -> dict[str, _Style]:
-    return {model: _style(i) for i, model in enumerate(models.unique())}
+    # By name, so that a model looks the same in all figures of the same models.
+    return {model: _style(i) for i, model in enumerate(sorted(models.unique()))}
 
 
 def _by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -530,14 +531,18 @@ def _entitle(figure: Figure, title: str) -> None:
     figure.suptitle(textwrap.fill(title, n_characters))
 
 
-def _legend(figure: Figure, panels: Iterable[Axes], null: str | None) -> None:
-    """One legend below for all panels, each label once, the null's line last."""
+def _legend(
+    figure: Figure, panels: Iterable[Axes], null: str | None, hollow: bool = False
+) -> None:
+    """One legend below for all panels, each label once, the null last: a dotted line,
+    or a hollow marker."""
     entries: dict[str, object] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if null is not None:
-        entries[null] = Line2D([], [], color="black", ls=":", lw=1.5)
+        look = {"ls": "none", "marker": "o", "mfc": "none"} if hollow else {"ls": ":"}
+        entries[null] = Line2D([], [], color="black", lw=1.5, **look)
     figure.legend(
         entries.values(),
         entries.keys(),
