@@ -38,13 +38,14 @@ DEFAULT_TOLERANCE_DEG = 1e-3
 # the start is a full basis, and a single pass gives all vectors.
 _DENSE_FEATURES = 256
 # Besides the wanted vectors, the start holds some more that a sample of the rows
-# suggests, and some at random, so that no direction can be missed.
+# suggests, and some at random, so that no direction can be missed. Eight columns take
+# little more time than two, and are the most that do.
 _SAMPLE_ROWS = 128
 _SAMPLE_COLUMNS = 5
 _RANDOM_COLUMNS = 2
-# A pass improves some more vectors than are wanted: it costs little more, and the
-# wanted ones converge the faster for it.
-_MORE_PAIRS = 6
+# For the same reason a pass improves some more vectors than are wanted, which converge
+# the faster for it.
+_MORE_PAIRS = 7
 _MAX_BASIS = 48
 # The centred vector is a companion statistic: it is found to this many degrees, and
 # where its spectrum is flat (pure noise) it does not hold up the P-vector for long.
@@ -179,12 +180,13 @@ class LeftSingularSolver:
             self._new_v,
             self._dtype,
             scale=self._scale or 1.0,
-            with_squares=first_pass,
+            with_moments=first_pass,
         )
         if first_pass:
-            if not np.isfinite(products.row_squares).all():
+            if not math.isfinite(products.squares):
                 check_finite(block, self._n_rows)
-            self._row_squares.append(products.row_squares)
+            self._some_squares[self._n_rows] = self._squares_of_some(block)
+            self._squares += products.squares
             self._column_sums = self._column_sums + products.column_sums
         self._new_y.append(products.y)
         self._new_z = self._new_z + products.z
@@ -201,7 +203,7 @@ class LeftSingularSolver:
         if self.n_passes == 0:
             if not self._close_first_pass():
                 return False  # once more, in float64
-        elif self._n_rows != self._first_row_squares.size:
+        elif self._n_rows != len(self._y):
             self._raise_other_rows()
         y = np.concatenate(self._new_y)
         self._v = np.concatenate([self._v, self._new_v], axis=1)
@@ -266,8 +268,10 @@ class LeftSingularSolver:
 
     def _start_pass(self) -> None:
         self._n_rows = 0
-        self._row_squares: list[np.ndarray] = []
-        self._column_sums: Any = 0.0
+        if self.n_passes == 0:
+            self._squares = 0.0
+            self._column_sums: Any = 0.0
+            self._some_squares: dict[int, np.ndarray] = {}
         self._new_y: list[np.ndarray] = []
         self._new_z: Any = 0.0
 
@@ -280,8 +284,7 @@ class LeftSingularSolver:
                 "A P-vector needs at least two samples (rows). Received: "
                 f"{'an empty matrix' if n == 0 else 'one row'}."
             )
-        row_squares = np.concatenate(self._row_squares)
-        energy = float(np.sum(row_squares))
+        energy = self._squares
         low, high = _FLOAT32_SAFE
         if self._dtype is np.float32 and not low < energy < high:
             self._dtype = np.float64
@@ -297,7 +300,6 @@ class LeftSingularSolver:
                 "The features span more than float64 can square. Divide them by their "
                 "largest absolute value."
             )
-        self._first_row_squares = row_squares
         self._energy = energy
         self._mean = self._column_sums / n
         d = self._new_v.shape[0]
@@ -306,25 +308,29 @@ class LeftSingularSolver:
         self._z = np.zeros((d, 0))
         return True
 
-    def _check_same_rows(self, block: Any) -> None:
-        """Compares some rows with those of the first pass, by their norms."""
+    def _squares_of_some(self, block: Any) -> np.ndarray:
+        """Squared norms of the first rows of a block."""
         n_compared = max(4, _COMPARED_BYTES // (8 * block.shape[1]))
         some = np.asarray(block[:n_compared], np.float64) * (self._scale or 1.0)
-        known = self._first_row_squares[self._n_rows :][: len(some)]
-        squares = np.einsum("ij,ij->i", some, some)
+        return np.einsum("ij,ij->i", some, some)
+
+    def _check_same_rows(self, block: Any) -> None:
+        """Compares some rows with those of the first pass, by their norms."""
+        known = self._some_squares.get(self._n_rows)
+        if known is None:  # other blocks, which cannot be compared
+            return
+        squares = self._squares_of_some(block)
+        n = min(len(known), len(squares))
         # A row of next to nothing may differ by as much as it is.
-        atol = _SAME_ROW * self._energy / self._first_row_squares.size
-        if known.size != squares.size or not np.allclose(
-            squares, known, rtol=_SAME_ROW, atol=atol
-        ):
+        atol = _SAME_ROW * self._energy / len(self._y)
+        if not np.allclose(squares[:n], known[:n], rtol=_SAME_ROW, atol=atol):
             self._raise_other_rows()
 
     def _raise_other_rows(self) -> None:
         raise ValueError(
-            f"The rows changed between passes: {self._first_row_squares.size} in the "
-            f"first; pass {self.n_passes + 1} has another number, or another order. "
-            "Give the same rows in the same order each time; a shuffled dataset does "
-            "not."
+            f"The rows changed between passes: {len(self._y)} in the first; pass "
+            f"{self.n_passes + 1} has another number, or another order. Give the same "
+            "rows in the same order each time; a shuffled dataset does not."
         )
 
     def _rounding(self) -> float:
@@ -500,17 +506,18 @@ def _start_directions(block: Any, k: int, start: np.ndarray | None) -> np.ndarra
         return np.eye(n_features)
     n_rows = min(block.shape[0], _SAMPLE_ROWS)
     stride = block.shape[0] // n_rows
-    sample = np.asarray(block[: n_rows * stride : stride], np.float64)
-    largest = np.abs(sample).max(initial=0.0)
+    sample = np.asarray(block[: n_rows * stride : stride])
+    largest = float(np.abs(sample).max(initial=0.0))
     if not (0 < largest < np.inf):  # zero or not finite: told when the pass closes
         sample, largest = np.ones((1, n_features)), 1.0
-    sample = sample / largest
-    rng = np.random.default_rng(zlib.crc32(sample.tobytes()))
+    sample = (sample / largest).astype(np.float32)
+    gram = sample @ sample.T
+    rng = np.random.default_rng(zlib.crc32(gram.tobytes()))
     columns = [rng.standard_normal((n_features, _RANDOM_COLUMNS))]
     if start is not None:
         columns.insert(0, start)
     else:
-        left = np.linalg.eigh(sample @ sample.T)[1][:, ::-1]
+        left = np.linalg.eigh(gram.astype(np.float64))[1][:, ::-1]
         columns.insert(0, sample.T @ left[:, : k + _SAMPLE_COLUMNS])
     directions = np.concatenate(columns, axis=1)
     lengths = np.linalg.norm(directions, axis=0)
@@ -521,23 +528,17 @@ def _orthonormal_complement(
     candidates: np.ndarray, basis: np.ndarray, smallest: float
 ) -> np.ndarray:
     """Orthonormal columns that span what `candidates` add to `basis`."""
-    accepted = np.zeros((basis.shape[0], 0))
+    lengths = np.linalg.norm(candidates, axis=0)
     room = basis.shape[0] - basis.shape[1]
-    for column in candidates.T:
-        length = np.linalg.norm(column)
-        if length <= smallest or accepted.shape[1] == room:
-            continue
-        column = column / length
-        for _ in range(3):  # "twice is enough" (Parlett), and once more is cheap
-            column = column - basis @ (basis.T @ column)
-            column = column - accepted @ (accepted.T @ column)
-            rest = np.linalg.norm(column)
-            if rest < 1e-8:
-                break
-            column = column / rest
-        else:
-            accepted = np.concatenate([accepted, column[:, None]], axis=1)
-    return accepted
+    columns = (candidates / np.maximum(lengths, 1e-300))[:, lengths > smallest][
+        :, :room
+    ]
+    for _ in range(3):  # "twice is enough" (Parlett), and once more is cheap
+        columns = columns - basis @ (basis.T @ columns)
+        columns, triangle = np.linalg.qr(columns)
+        # What lies in the basis, or in the columns before, adds nothing but rounding.
+        columns = columns[:, np.abs(np.diag(triangle)) > 1e-8]
+    return columns
 
 
 def top_singular_triplets(

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-_PART_BYTES = 1 << 20
-_MIN_PART_ROWS = 16
+# As large as is shared between the cores' caches; from fewer rows on, products of some
+# columns are slow.
+_PART_BYTES = 1 << 22
+_MIN_PART_ROWS = 64
 # Entries beyond this range are scaled, because the method squares twice.
 _SAFE_MAGNITUDE = (1e-60, 1e60)
 
@@ -32,14 +34,14 @@ class RowProducts:
         y: `X V`, shape `(rows, columns)`.
         z: `X^T X V`, shape `(n_features, columns)`, float64.
         column_sums: Sums over the rows, shape `(n_features,)`, float64.
-        row_squares: Squared norm of each row, shape `(rows,)`, float64; `None` if they
-            were not asked for.
+        squares: Sum of the squares of all entries. This and `column_sums` are zero if
+            they were not asked for.
     """
 
     y: np.ndarray
     z: np.ndarray
     column_sums: np.ndarray
-    row_squares: np.ndarray | None
+    squares: float
 
 
 def row_products(
@@ -48,7 +50,7 @@ def row_products(
     dtype: type[np.floating],
     *,
     scale: float = 1.0,
-    with_squares: bool = True,
+    with_moments: bool = True,
 ) -> RowProducts:
     """Multiplies a block of rows, on the device that holds it.
 
@@ -58,7 +60,7 @@ def row_products(
         dtype: What arrays are multiplied in. Tensors on an accelerator, whose float32
             may be a shorter one, always are in float64.
         scale: What entries are multiplied by first.
-        with_squares: Whether to compute `row_squares`.
+        with_moments: Whether to compute `column_sums` and `squares`.
     """
     if on_accelerator(block):
         return _of_tensor(block, v, scale)
@@ -68,30 +70,29 @@ def row_products(
     step = max(_MIN_PART_ROWS, _PART_BYTES // (np.dtype(dtype).itemsize * n_features))
     starts = np.arange(0, n_rows, step)
     y = np.empty((n_rows, v.shape[1]), dtype)
-    squares = np.empty(n_rows) if with_squares else None
 
-    def work(starts: np.ndarray) -> np.ndarray:
-        """Products of some parts, and the sums of their columns as a last column."""
-        total = np.zeros((v.shape[1] + 1, n_features))
+    def work(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        z, sums, squares = np.zeros((v.shape[1], n_features)), np.zeros(n_features), 0.0
         for start in starts:
             rows = slice(start, min(start + step, n_rows))
-            x = block[rows].astype(dtype, copy=False)
+            x = np.ascontiguousarray(block[rows], dtype)
             if scale != 1.0:
                 x = x * dtype(scale)
             # What is not finite is told by an error, not by NumPy's warnings as well.
             with np.errstate(all="ignore"):
                 y[rows] = x if is_identity else x @ v
-                with_ones = np.empty((v.shape[1] + 1, len(x)), dtype)
-                with_ones[:-1], with_ones[-1] = y[rows].T, 1
-                total += with_ones @ x
-                if with_squares:
-                    squares[rows] = np.einsum("ij,ij->i", x, x)
-        return total
+                z += y[rows].T @ x
+                if with_moments:
+                    sums += np.ones(len(x), dtype) @ x
+                    squares += float(np.dot(x.ravel(), x.ravel()))
+        return z, sums, squares
 
     shares = np.array_split(starts, min(_n_threads(), len(starts)))
     totals = _pool().map(work, shares) if len(shares) > 1 else map(work, shares)
-    total = functools.reduce(np.add, totals)
-    return RowProducts(y, total[:-1].T, total[-1], squares)
+    z, sums, squares = functools.reduce(
+        lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)), totals
+    )
+    return RowProducts(y, z.T, sums, squares)
 
 
 def _of_tensor(block: Any, v: np.ndarray, scale: float) -> RowProducts:
@@ -105,9 +106,10 @@ def _of_tensor(block: Any, v: np.ndarray, scale: float) -> RowProducts:
             y,
             tf.matmul(x, y, transpose_a=True),
             tf.reduce_sum(x, axis=0),
-            tf.reduce_sum(x * x, axis=1),
+            tf.reduce_sum(x * x),
         )
-    return RowProducts(*(product.numpy() for product in products))
+    y, z, column_sums, squares = (product.numpy() for product in products)
+    return RowProducts(y, z, column_sums, float(squares))
 
 
 def as_rows(block: Any) -> Any:
