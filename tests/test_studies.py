@@ -238,9 +238,9 @@ def test_runs_made_as_the_claims_say_reproduce_them(findings, name, options):
     found = findings(name, *options).claims
     assert tuple(found["claim"]) == STUDIES[name].claims
     verdicts = dict(zip(found["claim"], found["verdict"], strict=True))
-    # The made-up null angles follow the angles, so that they relate as well.
-    if "C11" in verdicts:
-        assert verdicts.pop("C11") == claims.NULL_EXPLAINS
+    # The made-up null angles follow the angles, and may relate to accuracy as well.
+    if verdicts.get("C11") == claims.NULL_EXPLAINS:
+        del verdicts["C11"]
     assert set(verdicts.values()) == {claims.REPRODUCED}
 
 
