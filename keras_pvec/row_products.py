@@ -88,7 +88,9 @@ def row_products(
         return z, sums, squares
 
     shares = np.array_split(starts, min(_n_threads(), len(starts)))
-    totals = _pool().map(work, shares) if len(shares) > 1 else map(work, shares)
+    totals = (
+        _pool(os.getpid()).map(work, shares) if len(shares) > 1 else map(work, shares)
+    )
     z, sums, squares = functools.reduce(
         lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)), totals
     )
@@ -215,5 +217,6 @@ def _n_threads() -> int:
 
 
 @functools.cache
-def _pool() -> ThreadPoolExecutor:
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Threads of this process; those of its parent do not live on after a fork."""
     return ThreadPoolExecutor(_n_threads(), thread_name_prefix="row_products")

@@ -35,13 +35,17 @@ MAY_IMPORT = {
     "pretrained": {"data", "features", "pvector", "samples"},
     "analysis": {"pvector", "store"},
     "claims": set(),
+    "doctor": {"pvector", "store"},
+    "__main__": {"doctor", "pvector", "store"},
     "figures": {"analysis", "store"},
     "studies": {"analysis", "claims", "figures", "pvector", "store"},
 }
 WITHOUT_TENSORFLOW = {
     "__init__",
+    "__main__",
     "analysis",
     "claims",
+    "doctor",
     "figures",
     "pvector",
     "samples",
