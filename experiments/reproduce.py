@@ -8,18 +8,22 @@
 
 A run that two studies need is trained once. What is there already is reused, and a
 program that was stopped goes on after the last finished epoch. Writes what the programs
-of the studies write, and all verdicts as `<out_dir>/claims.csv`.
+of the studies write, all verdicts as `<out_dir>/claims.csv`, and the ledger of claims
+with all figures as `report.html` and `report.md`.
 """
 
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import common
 import pandas as pd
 from absl import flags
 
+from keras_pvec import claims, report
 from keras_pvec.data import DATASETS
+from keras_pvec.store import Run
 from keras_pvec.studies import STUDIES, Study
 
 FLAGS = flags.FLAGS
@@ -47,7 +51,7 @@ flags.register_validator(
 )
 flags.register_validator(
     "only",
-    lambda claims: claims is None or (claims and set(claims) <= set(_CLAIMS)),
+    lambda ids: ids is None or (ids and set(ids) <= set(_CLAIMS)),
     f"must be of {', '.join(_CLAIMS)}",
 )
 
@@ -77,9 +81,44 @@ def _analyse(
         return None
 
 
+def _numbers(claims: pd.Series) -> pd.Series:
+    return claims.str[1:].astype(int)
+
+
+def _not_tested(found: list[pd.DataFrame]) -> pd.DataFrame:
+    """A row for each claim that no study spoke of."""
+    spoken = {claim for table in found for claim in table["claim"]}
+    of_images = "Ready-trained ImageNet networks have small angles to each other."
+    return claims.as_table(
+        claims.not_tested(claim, of_images, "needs --images and --weights")
+        if claim == _PRETRAINED
+        else claims.not_tested(claim, "Not looked at.", "left out by --only")
+        for claim in _CLAIMS
+        if claim not in spoken
+    )
+
+
+def _section(
+    verdicts: pd.DataFrame, jobs: dict[Study, list[common.Job]], runs: dict[Path, Run]
+) -> report.Section:
+    """What the report tells of the data set that is looked at."""
+    figures = {
+        f"{study.name}: {path.stem.replace('_', ' ')}": path
+        for study in jobs
+        for path in sorted((common.out_dir() / study.name).glob("*.png"))
+    }
+    used = dict.fromkeys(
+        runs[job.path]
+        for of_study in jobs.values()
+        for job in of_study
+        if job.path in runs
+    )
+    return report.Section(common.title(), verdicts, figures, list(used))
+
+
 def _analyse_pretrained(failures: list[str]) -> None:
     """Ready-trained networks, which need images and weights that a user has to name."""
-    folder = common.out_dir().parent / "imagenet"
+    folder = common.out_dir() / "imagenet"
     try:
         with common.results_folder(folder):
             findings = common.pretrained_findings(FLAGS.pretrained)
@@ -96,9 +135,19 @@ def main() -> None:
         for study in STUDIES.values()
         if FLAGS.only is None or set(FLAGS.only) & set(study.claims)
     ]
-    plans: dict[str, dict[Study, list[common.Job]]] = {}
-    for dataset in FLAGS.datasets or [FLAGS.dataset]:
+    datasets = FLAGS.datasets or [FLAGS.dataset]
+    # Results of one data set are not to overwrite those of another.
+    base = Path(FLAGS.out_dir or "results")
+    if len(datasets) == 1:
+        base = common.out_dir()
+
+    def look_at(dataset: str) -> None:
         FLAGS.dataset = dataset
+        FLAGS.out_dir = str(base if len(datasets) == 1 else base / dataset)
+
+    plans: dict[str, dict[Study, list[common.Job]]] = {}
+    for dataset in datasets:
+        look_at(dataset)
         plans[dataset] = common.prepare({study: _models(study) for study in chosen})
 
     runs, failures = common.train(
@@ -109,23 +158,28 @@ def main() -> None:
             for job in of_study
         ]
     )
+    sections = []
     for dataset, jobs in plans.items():
-        FLAGS.dataset = dataset
+        look_at(dataset)
         found = [
-            claims.assign(study=study.name)
+            table.assign(study=study.name)
             for study in chosen
-            if (claims := _analyse(study, jobs[study], runs, failures)) is not None
+            if (table := _analyse(study, jobs[study], runs, failures)) is not None
         ]
-        if not found:
-            continue
-        claims = pd.concat(found, ignore_index=True)
-        common.save_table(claims, common.out_dir() / "claims.csv")
-        print(f"\n{common.title()}")
-        common.print_claims(claims)
+        if found:
+            verdicts = pd.concat([*found, _not_tested(found)]).fillna({"study": ""})
+            verdicts = verdicts.sort_values("claim", key=_numbers, kind="stable")
+            common.save_table(verdicts, common.out_dir() / "claims.csv")
+            print(f"\n{common.title()}")
+            common.print_claims(verdicts)
+            sections.append(_section(verdicts, jobs, runs))
+    if sections:
+        written = report.write_report(base, sections)
+        print(f"Report in {written[0].resolve()}")
     asked = FLAGS.only is not None and _PRETRAINED in FLAGS.only
     if asked or (FLAGS.only is None and FLAGS.images is not None):
         _analyse_pretrained(failures)
-    common.finish(common.out_dir(), failures)
+    common.finish(base, failures)
 
 
 if __name__ == "__main__":

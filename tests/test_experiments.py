@@ -145,9 +145,15 @@ def test_the_whole_reproduction_shares_and_reuses(finished):
     flags = [*QUICK, "--only=C3,C4,C6,C13", "--num_images=4", "--pretrained=MobileNet"]
     result = run(folder, *flags, program="reproduce")
     assert n_trained(result) == 0
-    claims = pd.read_csv(folder / "results" / "digits" / "claims.csv")
-    assert set(claims["claim"]) == {"C1", "C2", "C3", "C4", "C6"}
-    assert set(claims["study"]) == {"convergence", "first_epoch", "data_angle"}
+    out = folder / "results" / "digits"
+    claims = pd.read_csv(out / "claims.csv")
+    assert list(claims["claim"].unique()) == [f"C{i}" for i in range(1, 14)]
+    tested = claims.dropna(subset="study")
+    assert set(tested["claim"]) == {"C1", "C2", "C3", "C4", "C6"}
+    assert set(tested["study"]) == {"convergence", "first_epoch", "data_angle"}
+    assert (claims[claims["study"].isna()]["verdict"] == "not tested").all()
+    assert "C6: " in (out / "report.md").read_text()
+    assert (out / "report.html").read_text().count("<article>") == len(claims)
     assert "C13: NOT TESTED" in result.stdout
 
 
