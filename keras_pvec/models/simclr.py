@@ -31,6 +31,7 @@ ENCODERS: dict[str, Architecture] = {
 
 # Further from any cosine over temperature than float32's exponential tells apart.
 _NEVER = -1e9
+_ZERO = 1e-12
 
 
 @keras.saving.register_keras_serializable("keras_pvec")
@@ -64,7 +65,10 @@ class NTXent(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Mean loss of the two views of each image, shape `(n,)`."""
         n = ops.shape(y_pred)[0]
-        views = ops.normalize(ops.concatenate([y_true, y_pred]), axis=-1)
+        views = ops.concatenate([y_true, y_pred])
+        squares = ops.sum(ops.square(views), axis=-1, keepdims=True)
+        # A projection that is zero has no direction, and no gradient either.
+        views = views * ops.rsqrt(ops.maximum(squares, _ZERO))
         cosines = ops.matmul(views, ops.transpose(views)) / self.temperature
         itself = ops.arange(2 * n)[:, None] == ops.arange(2 * n)[None, :]
         others = ops.where(itself, _NEVER, cosines)
