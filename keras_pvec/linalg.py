@@ -533,7 +533,7 @@ def _orthonormal_complement(
     columns = (candidates / np.maximum(lengths, 1e-300))[:, lengths > smallest][
         :, :room
     ]
-    for _ in range(3):  # "twice is enough" (Parlett), and once more is cheap
+    for _ in range(2):  # "twice is enough" (Parlett)
         columns = columns - basis @ (basis.T @ columns)
         columns, triangle = np.linalg.qr(columns)
         # What lies in the basis, or in the columns before, adds nothing but rounding.
