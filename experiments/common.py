@@ -37,6 +37,7 @@ from keras_pvec.models import MODELS, parse_model_name
 from keras_pvec.store import Run, RunConflictError, write_atomically
 from keras_pvec.studies import (
     DATA_MATRICES,
+    GENERALIZATION_VARIANTS,
     STUDIES,
     Findings,
     Options,
@@ -424,6 +425,7 @@ def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job
     recipe = _override(RECIPES[key])
     options = training.model_options(preset, model)
     watched = FLAGS.layers or training.watched_layers(model)
+    num_samples = _num_samples(data)
     place = model if FLAGS.pooling == "avg" else f"{model}_flattened"
     measured = {
         "layers": watched,
@@ -438,6 +440,10 @@ def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job
             model, options, variant.width * preset.variant_width
         )
         recipe = _vary(recipe, variant)
+        # The same samples for all variants: no more than the fewest images.
+        fewest = min(v.train_share for v in GENERALIZATION_VARIANTS)
+        n_fewest = round(fewest * len(data.train))
+        num_samples["train"] = min(num_samples["train"], n_fewest)
         data = _vary_data(data, variant.train_share, variant.label_noise)
         place = f"variants/{model}/{variant.name}"
         # Of many models the end of each is looked at, of its features alone.
@@ -453,7 +459,7 @@ def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job
         epochs=FLAGS.epochs or preset.epochs,
         batch_size=FLAGS.batch_size,
         seed=seed,
-        num_samples=_num_samples(data),
+        num_samples=num_samples,
         method=FLAGS.method,
         precision=FLAGS.precision,
         jit_compile=FLAGS.jit_compile,

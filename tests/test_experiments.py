@@ -74,11 +74,15 @@ def test_tables_agree_with_the_runs(finished):
     }
     assert len(pairs) == 6
     for row in pairs.itertuples():
-        p, q = runs[row.run].p_vector(), runs[row.other].p_vector()
+        p, q = (
+            runs[name].p_vector("final", runs[name].layers[0])
+            for name in (row.run, row.other)
+        )
         np.testing.assert_allclose(row.angle_deg, kp.angle(p, q))
     assert len(angles) == 4 * 4
     for row in angles.itertuples():
-        p, final = runs[row.run].p_vector(row.epoch), runs[row.run].p_vector()
+        run, layer = runs[row.run], runs[row.run].layers[0]
+        p, final = run.p_vector(row.epoch, layer), run.p_vector("final", layer)
         np.testing.assert_allclose(row.angle_deg, kp.angle(p, final))
         assert row.null_low_deg <= row.null_angle_deg <= row.null_high_deg
 
@@ -174,7 +178,10 @@ def test_variants_of_a_classifier(tmp_path):
         ("train_share=0.2", "n_train", 40),
         ("label_noise=0.5", "n_train", 200),
     ):
-        info = kp.open_run(place / variant / "seed_0").info
+        variant_run = kp.open_run(place / variant / "seed_0")
+        # All are looked at on the same samples, which the fewest images hold.
+        assert set(variant_run.log["n_samples"]) == {40}
+        info = variant_run.info
         assert info[key] == value
         np.testing.assert_allclose(
             info["evaluation"]["test"]["accuracy"],
