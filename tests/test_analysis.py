@@ -504,7 +504,7 @@ def test_value_densities(of_values, values):
             for value in table["value"]
         ]
         np.testing.assert_allclose(table["density"], expected)
-        whole = np.trapezoid(table["density"], table["value"])
+        whole = integrate.trapezoid(table["density"], table["value"])
         np.testing.assert_allclose(whole, 1, atol=0.02)
 
 
