@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.integrate
 import scipy.linalg
 import scipy.stats
 from conftest import degrees_between
@@ -504,7 +505,7 @@ def test_value_densities(of_values, values):
             for value in table["value"]
         ]
         np.testing.assert_allclose(table["density"], expected)
-        whole = integrate.trapezoid(table["density"], table["value"])
+        whole = scipy.integrate.trapezoid(table["density"], table["value"])
         np.testing.assert_allclose(whole, 1, atol=0.02)
 
 
