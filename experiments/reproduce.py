@@ -1,7 +1,7 @@
 """All case studies on shared runs, from nothing to the last figure.
 
-    python experiments/reproduce.py                         # digits
-    python experiments/reproduce.py --dataset=cifar10       # some 40 minutes on two CPU cores
+    python experiments/reproduce.py                    # digits
+    python experiments/reproduce.py --dataset=cifar10  # 40 minutes on two CPU cores
     python experiments/reproduce.py --datasets=mnist,cifar10,cifar100 --seeds=0,1,2
     python experiments/reproduce.py --dataset=cifar10 --only=C4,C9
     python experiments/reproduce.py --only=C13 --weights=imagenet --images=FOLDER
