@@ -2,8 +2,9 @@
 
 The matrix ``X``, shape ``(n_samples, n_features)``, is only ever seen in blocks of
 rows. One pass over the blocks turns directions ``V`` of feature space into ``X V``
-and ``X^T X V``; `LeftSingularSolver` grows the directions from pass to pass until every
-wanted left singular vector is known to within a tolerance. Memory is
+and ``X^T X V`` (all of them kept transposed, one direction a row);
+`LeftSingularSolver` grows the directions from pass to pass until every wanted left
+singular vector is known to within a tolerance. Memory is
 ``O((n_samples + n_features) * basis)``, never ``n_samples * n_features``.
 
 Method: block Krylov iteration with full orthogonalisation and thick restart
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from keras_pvec.row_products import (
+    SINGLE_DIRECTIONS,
     as_rows,
     check_finite,
     on_one_thread,
@@ -37,15 +39,10 @@ DEFAULT_TOLERANCE_DEG = 1e-3
 # Up to this many features the whole Gram matrix takes less time than iterations do:
 # the start is a full basis, and a single pass gives all vectors.
 _DENSE_FEATURES = 256
-# Besides the wanted vectors, the start holds some more that a sample of the rows
-# suggests, and some at random, so that no direction can be missed. Eight columns take
-# little more time than two, and are the most that do.
-_SAMPLE_ROWS = 128
-_SAMPLE_COLUMNS = 5
-_RANDOM_COLUMNS = 2
-# For the same reason a pass improves some more vectors than are wanted, which converge
-# the faster for it.
-_MORE_PAIRS = 7
+# The start is what some of the rows suggest, at least and at most this many.
+_SAMPLE_ROWS = (32, 128)
+# Beyond a few directions, which are multiplied singly, eight take the time of six.
+_BLOCK = 8
 _MAX_BASIS = 48
 # The centred vector is a companion statistic: it is found to this many degrees, and
 # where its spectrum is flat (pure noise) it does not hold up the P-vector for long.
@@ -54,8 +51,10 @@ _CENTERED_PASSES = 12
 # Squared norms of a row from pass to pass; features that are computed anew on an
 # accelerator, in half precision, differ a little.
 _SAME_ROW = 0.05
-# How much of each block is compared.
-_COMPARED_BYTES = 1 << 20
+# How many entries of each block are compared.
+_COMPARED_ENTRIES = 1 << 14
+# A residual of this share of the eigenvalue means a pair of the matrix, not a mixture.
+_NEAR = 0.5
 # Where sums of squares are within this range, float32 neither over- nor underflows.
 _FLOAT32_SAFE = (1e-24, 1e30)
 
@@ -73,10 +72,12 @@ class SingularTriplets:
         right: Right singular vectors, shape `(n_features, k)`.
         singular_values: The `k` singular values and, where the matrix has one, the
             next, largest first, in the units of the features. The next one serves
-            ratios and gaps: on pure noise it may be a part in a thousand too small.
+            ratios and gaps: it may be a part in a thousand too small, and some percent
+            if the centred vector was not asked for.
         error_deg: Bound on the angle between each column of `left` and the true
             vector, in degrees, shape `(k,)`. 90 means that it is not determined.
         frobenius_norm: `||X||_F`.
+        row_norms: Norms of the rows, shape `(n_samples,)`.
         centered_left: Top left singular vector of `X` with its column means taken
             off, shape `(n_samples,)`; `None` where all rows are equal.
         centered_error_deg: Bound on the error of `centered_left`, in degrees.
@@ -88,6 +89,7 @@ class SingularTriplets:
     singular_values: np.ndarray
     error_deg: np.ndarray
     frobenius_norm: float
+    row_norms: np.ndarray
     centered_left: np.ndarray | None
     centered_error_deg: float
     n_passes: int
@@ -107,6 +109,9 @@ class LeftSingularSolver:
         centered_passes: How many passes more than the vectors need the vector of the
             column-centred matrix, which is found from the same passes, may cost;
             `None` to do without it.
+        block_size: How many directions a pass improves at least. One is quickest where
+            the rows lie in memory; where they are expensive to come by, some more
+            save passes.
         start: Right singular vectors to start from, shape `(n_features, columns)`,
             such as those of a matrix that is nearly the same.
 
@@ -129,6 +134,7 @@ class LeftSingularSolver:
         tolerance_deg: float = DEFAULT_TOLERANCE_DEG,
         max_passes: int = 200,
         centered_passes: int | None = _CENTERED_PASSES,
+        block_size: int = 1,
         start: np.ndarray | None = None,
     ) -> None:
         if k < 1:
@@ -141,10 +147,12 @@ class LeftSingularSolver:
         self.tolerance_deg = tolerance_deg
         self.max_passes = max_passes
         self.centered_passes = centered_passes
+        self.block_size = block_size
         self.done = False
         self.n_passes = 0
         self._start = start
         self._plain_passes = 1
+        self._residual_norm = math.inf
         self._wanted: _Wanted | None = None
         self._scale: float | None = None
         self._new_v: np.ndarray | None = None
@@ -165,10 +173,10 @@ class LeftSingularSolver:
             return
         if self._new_v is None:
             self._begin(block)
-        if block.shape[1] != self._new_v.shape[0]:
+        if block.shape[1] != self._new_v.shape[1]:
             raise ValueError(
                 "All row blocks need the same number of features. Received a block "
-                f"of {block.shape[1]} after blocks of {self._new_v.shape[0]}."
+                f"of {block.shape[1]} after blocks of {self._new_v.shape[1]}."
             )
         if self._scale is None:
             self._scale = safe_scale(block)
@@ -183,10 +191,9 @@ class LeftSingularSolver:
             with_moments=first_pass,
         )
         if first_pass:
-            if not math.isfinite(products.squares):
+            if not math.isfinite(products.row_squares.sum()):
                 check_finite(block, self._n_rows)
-            self._some_squares[self._n_rows] = self._squares_of_some(block)
-            self._squares += products.squares
+            self._row_squares.append(products.row_squares)
             self._column_sums = self._column_sums + products.column_sums
         self._new_y.append(products.y)
         self._new_z = self._new_z + products.z
@@ -203,21 +210,21 @@ class LeftSingularSolver:
         if self.n_passes == 0:
             if not self._close_first_pass():
                 return False  # once more, in float64
-        elif self._n_rows != len(self._y):
+        elif self._n_rows != len(self._squares_of_rows):
             self._raise_other_rows()
-        y = np.concatenate(self._new_y)
-        self._v = np.concatenate([self._v, self._new_v], axis=1)
-        self._y = np.concatenate([self._y, y], axis=1)
-        self._z = np.concatenate([self._z, self._new_z], axis=1)
+        self._v = np.concatenate([self._v, self._new_v])
+        self._z = np.concatenate([self._z, self._new_z])
+        # The longest ones are not copied from pass to pass.
+        self._y.append(np.concatenate(self._new_y, axis=1))
         self.n_passes += 1
 
         self._wanted = self._rayleigh_ritz()
         self.done = self.n_passes >= self.max_passes
         if not self.done:
             fresh = self._next_directions(self._wanted)
-            self.done = fresh.shape[1] == 0
+            self.done = len(fresh) == 0
         if not self.done:
-            if self._v.shape[1] + fresh.shape[1] > _MAX_BASIS + self.k:
+            if len(self._v) + len(fresh) > _MAX_BASIS + self.k:
                 self._restart(self._wanted)
             self._new_v = fresh
             self._start_pass()
@@ -231,20 +238,21 @@ class LeftSingularSolver:
         plain, centered = self._wanted.plain, self._wanted.centered
         k = min(self.k, plain.values.size)
         unscale = 1.0 / (self._scale or 1.0)
-        left = (self._y @ plain.coefficients[:, :k]).astype(np.float64)
-        left /= np.linalg.norm(left, axis=0)
+        left = self._combined_y(plain.coefficients[:, :k])
+        left /= np.linalg.norm(left, axis=1, keepdims=True)
         centered_left = None
         if centered is not None:
-            coefficients = centered.coefficients[:, 0]
-            centered_left = self._y @ coefficients
-            centered_left -= self._mean @ (self._v @ coefficients)
+            coefficients = centered.coefficients[:, :1]
+            (centered_left,) = self._combined_y(coefficients)
+            centered_left -= self._mean @ (coefficients[:, 0] @ self._v)
             centered_left /= np.linalg.norm(centered_left)
         return SingularTriplets(
-            left=left,
-            right=self._v @ plain.coefficients[:, :k],
+            left=np.ascontiguousarray(left.T),
+            right=(plain.coefficients[:, :k].T @ self._v).T,
             singular_values=np.sqrt(plain.values[: k + 1]) * unscale,
             error_deg=plain.error_deg[:k],
             frobenius_norm=math.sqrt(self._energy) * unscale,
+            row_norms=np.sqrt(self._squares_of_rows) * unscale,
             centered_left=centered_left,
             centered_error_deg=90.0 if centered is None else centered.error_deg[0],
             n_passes=self.n_passes,
@@ -256,7 +264,7 @@ class LeftSingularSolver:
         if self._wanted is None:
             raise RuntimeError("No pass was closed: call `end_pass()` first.")
         coefficients = self._wanted.plain.coefficients
-        return self._v @ coefficients[:, : self.k + _SAMPLE_COLUMNS]
+        return (coefficients[:, : max(self.k, self.block_size)].T @ self._v).T
 
     def _begin(self, block: Any) -> None:
         """Chooses precision and first directions by the first block."""
@@ -264,14 +272,15 @@ class LeftSingularSolver:
         n_features = block.shape[1]
         if n_features > _DENSE_FEATURES:
             self._dtype = working_dtype(block)
-        self._new_v = _start_directions(block, self.k, self._start)
+        self._new_v = _start_directions(
+            block, max(self.k, self.block_size), self._start
+        )
 
     def _start_pass(self) -> None:
         self._n_rows = 0
         if self.n_passes == 0:
-            self._squares = 0.0
+            self._row_squares: list[np.ndarray] = []
             self._column_sums: Any = 0.0
-            self._some_squares: dict[int, np.ndarray] = {}
         self._new_y: list[np.ndarray] = []
         self._new_z: Any = 0.0
 
@@ -284,7 +293,8 @@ class LeftSingularSolver:
                 "A P-vector needs at least two samples (rows). Received: "
                 f"{'an empty matrix' if n == 0 else 'one row'}."
             )
-        energy = self._squares
+        self._squares_of_rows = np.concatenate(self._row_squares)
+        energy = float(self._squares_of_rows.sum())
         low, high = _FLOAT32_SAFE
         if self._dtype is np.float32 and not low < energy < high:
             self._dtype = np.float64
@@ -302,33 +312,38 @@ class LeftSingularSolver:
             )
         self._energy = energy
         self._mean = self._column_sums / n
-        d = self._new_v.shape[0]
-        self._v = np.zeros((d, 0))
-        self._y = np.zeros((n, 0), self._dtype)
-        self._z = np.zeros((d, 0))
+        self._forget_products()
         return True
 
-    def _squares_of_some(self, block: Any) -> np.ndarray:
-        """Squared norms of the first rows of a block."""
-        n_compared = max(4, _COMPARED_BYTES // (8 * block.shape[1]))
-        some = np.asarray(block[:n_compared], np.float64) * (self._scale or 1.0)
-        return np.einsum("ij,ij->i", some, some)
+    def _forget_products(self) -> None:
+        self._v = np.zeros((0, len(self._mean)))
+        self._z = np.zeros((0, len(self._mean)))
+        self._y: list[np.ndarray] = []
+
+    def _combined_y(self, coefficients: np.ndarray) -> np.ndarray:
+        """`(X V C)^T` for the coefficients `C`, shape `(columns of C, n_samples)`."""
+        combined, start = 0.0, 0
+        for y in self._y:
+            of_these = coefficients[start : start + len(y)]
+            combined = combined + of_these.T @ y
+            start += len(y)
+        return combined
 
     def _check_same_rows(self, block: Any) -> None:
         """Compares some rows with those of the first pass, by their norms."""
-        known = self._some_squares.get(self._n_rows)
-        if known is None:  # other blocks, which cannot be compared
-            return
-        squares = self._squares_of_some(block)
-        n = min(len(known), len(squares))
+        n_compared = min(4 + _COMPARED_ENTRIES // block.shape[1], block.shape[0])
+        known = self._squares_of_rows[self._n_rows :][:n_compared]
+        some = np.asarray(block[: len(known)], np.float64) * (self._scale or 1.0)
+        squares = np.einsum("ij,ij->i", some, some)
         # A row of next to nothing may differ by as much as it is.
-        atol = _SAME_ROW * self._energy / len(self._y)
-        if not np.allclose(squares[:n], known[:n], rtol=_SAME_ROW, atol=atol):
+        atol = _SAME_ROW * self._energy / len(self._squares_of_rows)
+        if not (np.abs(squares - known) <= atol + _SAME_ROW * known).all():
             self._raise_other_rows()
 
     def _raise_other_rows(self) -> None:
         raise ValueError(
-            f"The rows changed between passes: {len(self._y)} in the first; pass "
+            f"The rows changed between passes: {len(self._squares_of_rows)} in the "
+            f"first; pass "
             f"{self.n_passes + 1} has another number, or another order. Give the same "
             "rows in the same order each time; a shuffled dataset does not."
         )
@@ -340,15 +355,15 @@ class LeftSingularSolver:
         sums at a time; their errors are of either sign.
         """
         eps = float(np.finfo(self._dtype).eps)
-        return eps * (8 + math.sqrt(self._v.shape[0]) / 8)
+        return eps * (4 + math.sqrt(self._v.shape[1]) / 16)
 
     def _rayleigh_ritz(self) -> _Wanted:
-        n = self._y.shape[0]
+        n = len(self._squares_of_rows)
         is_full = self._v.shape[0] == self._v.shape[1] and self.n_passes == 1
         # In a full basis, X^T X is known already.
-        gram = self._z if is_full else self._v.T @ self._z
+        gram = self._z if is_full else self._v @ self._z.T
         gram = (gram + gram.T) / 2
-        mean_in_basis = self._v.T @ self._mean
+        mean_in_basis = self._v @ self._mean
         rounding = self._rounding()
         plain = _ritz_pairs(gram, self._energy, self.k, self._residual, rounding)
         centered = None
@@ -362,7 +377,7 @@ class LeftSingularSolver:
                 1,
                 lambda c, values: (
                     self._residual(c, values)
-                    - n * np.outer(self._mean, mean_in_basis @ c)
+                    - n * np.outer(mean_in_basis @ c, self._mean)
                 ),
                 rounding,
                 floor=rounding * self._energy,
@@ -370,7 +385,9 @@ class LeftSingularSolver:
         return _Wanted(plain, centered)
 
     def _residual(self, coefficients: np.ndarray, values: np.ndarray) -> np.ndarray:
-        return self._z @ coefficients - (self._v @ coefficients) * values
+        """Residuals of Ritz pairs, one a row."""
+        combine = coefficients.T
+        return combine @ self._z - values[:, None] * (combine @ self._v)
 
     def _next_directions(self, wanted: _Wanted) -> np.ndarray:
         """Directions to add: residuals of all that is not yet known well enough.
@@ -379,36 +396,50 @@ class LeftSingularSolver:
         one basis that holds the mean serves both.
         """
         candidates = []
-        plain = wanted.plain
+        plain, centered = wanted.plain, wanted.centered
         if plain.error_deg.max() > self.tolerance_deg:
             if self._dtype is np.float32 and self._is_rounding(plain):
                 return self._turn_to_float64(wanted)
-            candidates.append(plain.residuals)
+            candidates.append(plain.residuals[self._to_improve(plain)])
             self._plain_passes = self.n_passes + 1
-        if self._centered_needs_more(wanted.centered):
-            candidates.append(wanted.centered.residuals)
-        if not candidates or self._v.shape[1] >= self._v.shape[0]:
-            return np.zeros((self._v.shape[0], 0))
+        if self._centered_needs_more(centered):
+            candidates.append(centered.residuals[: self.block_size])
+        if not candidates or self._v.shape[0] >= self._v.shape[1]:
+            return self._v[:0]
         if self.n_passes == 1 and self.centered_passes is not None:
-            candidates.append(self._mean[:, None])
+            candidates.append(self._mean[None])
         smallest = self._rounding() * plain.values[0]
-        return _orthonormal_complement(
-            np.concatenate(candidates, axis=1), self._v, smallest
-        )
+        return _orthonormal_complement(np.concatenate(candidates), self._v, smallest)
+
+    def _to_improve(self, plain: _RitzPairs) -> np.ndarray:
+        """Which pairs to add the residuals of: of those that are not yet known well
+        enough, and of the one below, if it is what leaves the gap open."""
+        open_pairs = np.flatnonzero(plain.error_deg > self.tolerance_deg)
+        below = len(plain.error_deg)
+        n_pairs = len(plain.residuals)
+        if below < n_pairs and not plain.gap_is_known:
+            open_pairs = np.append(open_pairs, below)
+        if len(open_pairs) > SINGLE_DIRECTIONS or len(open_pairs) < self.block_size:
+            others = np.setdiff1d(np.arange(n_pairs), open_pairs)
+            open_pairs = np.append(open_pairs, others)[: max(len(open_pairs), _BLOCK)]
+        return open_pairs
 
     def _is_rounding(self, plain: _RitzPairs) -> bool:
-        """Whether what is left of the residuals is what float32 cannot tell."""
-        norms = np.linalg.norm(plain.residuals[:, : self.k], axis=0)
-        return bool((norms < 4 * self._rounding() * plain.values[0]).all())
+        """Whether what is left of the residuals is what float32 cannot tell: less than
+        it is trusted with, or little, and no less than after the pass before."""
+        still_open = np.flatnonzero(plain.error_deg > self.tolerance_deg)
+        norms = np.linalg.norm(plain.residuals[still_open], axis=1)
+        trusted = self._rounding() * plain.values[0]
+        before, self._residual_norm = self._residual_norm, float(norms.max())
+        stands_still = self._residual_norm > before / 2
+        return self._residual_norm < (8 * trusted if stands_still else trusted)
 
     def _turn_to_float64(self, wanted: _Wanted) -> np.ndarray:
         """Forgets the products, keeps the directions that matter."""
-        directions = self._v @ self._kept(wanted)
+        directions = self._kept(wanted).T @ self._v
         self._dtype = np.float64
         self._plain_passes = self.n_passes + 1
-        self._v = np.zeros((len(directions), 0))
-        self._y = np.zeros((self._y.shape[0], 0))
-        self._z = np.zeros((len(directions), 0))
+        self._forget_products()
         return directions
 
     def _centered_needs_more(self, centered: _RitzPairs | None) -> bool:
@@ -421,8 +452,8 @@ class LeftSingularSolver:
     def _restart(self, wanted: _Wanted) -> None:
         """Shrinks the basis to its best part, so that memory stays bounded."""
         combine = self._kept(wanted)
-        self._v, self._z = self._v @ combine, self._z @ combine
-        self._y = self._y @ combine.astype(self._y.dtype)
+        self._v, self._z = combine.T @ self._v, combine.T @ self._z
+        self._y = [self._combined_y(combine).astype(self._dtype)]
 
     def _kept(self, wanted: _Wanted) -> np.ndarray:
         """Combinations of the basis that span its best part, orthonormal."""
@@ -438,8 +469,9 @@ class _RitzPairs:
 
     values: np.ndarray  # (m,)
     coefficients: np.ndarray  # (m, m)
-    residuals: np.ndarray  # (n_features, wanted + _MORE_PAIRS)
+    residuals: np.ndarray  # (wanted and some more, n_features)
     error_deg: np.ndarray  # (wanted,)
+    gap_is_known: bool  # whether the one below the wanted ones is, nearly
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -458,31 +490,38 @@ def _ritz_pairs(
 ) -> _RitzPairs:
     values, coefficients = np.linalg.eigh(gram)
     values, coefficients = np.maximum(values[::-1], 0.0), coefficients[:, ::-1]
-    m = min(k + _MORE_PAIRS, values.size)
+    m = min(max(k + 1, _BLOCK), values.size)
     residuals = residual(coefficients[:, :m], values[:m])
     # What rounding alone leaves in a residual is part of the bound.
-    norms = np.linalg.norm(residuals, axis=0) + rounding * values[0] + floor
-    errors = [
-        _error_bound_deg(values, norms, energy, i, rounding)
-        for i in range(min(k, values.size))
-    ]
-    return _RitzPairs(values, coefficients, residuals, np.array(errors))
+    norms = np.linalg.norm(residuals, axis=1) + rounding * values[0] + floor
+    k = min(k, values.size)
+    errors = [_error_bound_deg(values, norms, energy, i, rounding) for i in range(k)]
+    gap = values[k - 1] - _below(values, norms, energy, k - 1)
+    apparent_gap = values[k - 1] - (values[k] if k < values.size else 0.0)
+    return _RitzPairs(
+        values, coefficients, residuals, np.array(errors), gap >= apparent_gap / 2
+    )
+
+
+def _below(values: np.ndarray, norms: np.ndarray, energy: float, i: int) -> float:
+    """Bound on the eigenvalue that comes after number `i`.
+
+    It is at most the energy that the ones above leave over. It is also at most its
+    approximation plus residual, once that is near an eigenpair and not a mixture of
+    many: the basis starts from directions some of which are random, so it misses one
+    with probability zero.
+    """
+    below = max(energy - float(values[: i + 1].sum()), 0.0)
+    if i + 1 < norms.size and norms[i + 1] <= _NEAR * values[i + 1]:
+        below = min(below, float(values[i + 1] + norms[i + 1]))
+    return below
 
 
 def _error_bound_deg(
     values: np.ndarray, norms: np.ndarray, energy: float, i: int, rounding: float
 ) -> float:
-    """Bound on the angle of left singular vector `i`, in degrees.
-
-    The eigenvalue below is at most the energy that the ones above leave over, and,
-    once the basis has met it, at most its approximation plus residual. The basis
-    starts from directions some of which are random, so it misses one with probability
-    zero.
-    """
-    below = max(energy - float(values[: i + 1].sum()), 0.0)
-    if i + 1 < values.size:
-        below = min(below, float(values[i + 1] + norms[i + 1]))
-    gap = float(values[i]) - below
+    """Bound on the angle of left singular vector `i`, in degrees."""
+    gap = float(values[i]) - _below(values, norms, energy, i)
     if i > 0:
         gap = min(gap, float(values[i - 1] - norms[i - 1] - values[i]))
     if gap <= 0 or norms[i] >= gap:
@@ -495,16 +534,19 @@ def _error_bound_deg(
     return min(math.degrees(angle + growth * rounding), 90.0)
 
 
-def _start_directions(block: Any, k: int, start: np.ndarray | None) -> np.ndarray:
-    """The first directions, orthonormal.
+def _start_directions(
+    block: Any, n_columns: int, start: np.ndarray | None
+) -> np.ndarray:
+    """The first directions, orthonormal, one a row.
 
     A full basis where there are few features. Else the top right singular vectors of
-    some rows of the first block, or those that are given, and random ones.
+    some rows of the first block, or those that are given, and a random one.
     """
     n_features = block.shape[1]
     if n_features <= _DENSE_FEATURES:
         return np.eye(n_features)
-    n_rows = min(block.shape[0], _SAMPLE_ROWS)
+    fewest, most = _SAMPLE_ROWS
+    n_rows = min(max(math.isqrt(block.shape[0]), fewest), most, block.shape[0])
     stride = block.shape[0] // n_rows
     sample = np.asarray(block[: n_rows * stride : stride])
     largest = float(np.abs(sample).max(initial=0.0))
@@ -513,34 +555,34 @@ def _start_directions(block: Any, k: int, start: np.ndarray | None) -> np.ndarra
     sample = (sample / largest).astype(np.float32)
     gram = sample @ sample.T
     rng = np.random.default_rng(zlib.crc32(gram.tobytes()))
-    columns = [rng.standard_normal((n_features, _RANDOM_COLUMNS))]
-    if start is not None:
-        columns.insert(0, start)
-    else:
+    if start is None:
         left = np.linalg.eigh(gram.astype(np.float64))[1][:, ::-1]
-        columns.insert(0, sample.T @ left[:, : k + _SAMPLE_COLUMNS])
-    directions = np.concatenate(columns, axis=1)
-    lengths = np.linalg.norm(directions, axis=0)
-    return np.linalg.qr(directions[:, lengths > 0])[0][:, :n_features]
+        start = (left[:, :n_columns].astype(np.float32).T @ sample).T
+    directions = np.vstack([start.T, rng.standard_normal(n_features)])
+    return _orthonormal_complement(directions, np.zeros((0, n_features)), 0.0)
 
 
 def _orthonormal_complement(
     candidates: np.ndarray, basis: np.ndarray, smallest: float
 ) -> np.ndarray:
-    """Orthonormal columns that span what `candidates` add to `basis`."""
-    lengths = np.linalg.norm(candidates, axis=0)
-    room = basis.shape[0] - basis.shape[1]
-    columns = (candidates / np.maximum(lengths, 1e-300))[:, lengths > smallest][
-        :, :room
-    ]
+    """Orthonormal rows that span what the rows of `candidates` add to `basis`."""
+    lengths = np.linalg.norm(candidates, axis=1)
+    rows = (candidates / np.maximum(lengths, 1e-300)[:, None])[lengths > smallest]
+    rows = rows[: basis.shape[1] - len(basis)]
     for _ in range(2):  # "twice is enough" (Parlett)
-        columns = columns - basis @ (basis.T @ columns)
-        columns, triangle = np.linalg.qr(columns)
-        # What lies in the basis, or in the columns before, adds nothing but rounding.
-        columns = columns[:, np.abs(np.diag(triangle)) > 1e-8]
-    return columns
+        rows = rows - (rows @ basis.T) @ basis
+        if len(rows) == 1:
+            lengths = np.linalg.norm(rows, axis=1)
+            orthonormal = rows / np.maximum(lengths, 1e-300)
+        else:
+            columns, triangle = np.linalg.qr(rows.T)
+            orthonormal, lengths = columns.T, np.abs(np.diag(triangle))
+        # What lies in the basis, or in the rows before, adds nothing but rounding.
+        rows = orthonormal[lengths > 1e-8]
+    return rows
 
 
+@on_one_thread
 def top_singular_triplets(
     blocks: Iterable[Any],
     k: int = 1,
@@ -615,6 +657,7 @@ def exact_singular_triplets(matrix: Any, k: int = 1) -> SingularTriplets:
         singular_values=values[: k + 1] / scale,
         error_deg=np.array([_backward_error_deg(values, i) for i in range(k)]),
         frobenius_norm=math.sqrt(energy) / scale,
+        row_norms=tf.norm(x, axis=1).numpy() / scale,
         centered_left=centered,
         centered_error_deg=centered_error,
         n_passes=1,

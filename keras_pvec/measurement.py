@@ -18,6 +18,7 @@ from keras_pvec.samples import SampleSet
 # A layer too large to hold costs a forward pass for each pass of the solver.
 _STREAMED_MAX_PASSES = 30
 _STREAMED_CENTERED_PASSES = 2
+_STREAMED_BLOCK = 8
 
 
 class PVectorProbe:
@@ -159,6 +160,7 @@ class PVectorProbe:
             self.k,
             max_passes=_STREAMED_MAX_PASSES,
             centered_passes=_STREAMED_CENTERED_PASSES,
+            block_size=_STREAMED_BLOCK,
             start=self._starts.get(label),
         )
 

@@ -49,6 +49,8 @@ class PVector:
         error_deg: Bound on the angular error of each column, degrees, shape `(k,)`.
         frobenius_norm: `||X||_F`, in the units of the features.
         n_features: Number of columns of `X`.
+        row_norms: Norm of each sample's features, in their units, shape
+            `(n_samples,)`; `None` if not known.
         centered_vector: Top left singular vector after each feature's mean over the
             samples is taken off, shape `(n_samples,)`; `None` if all samples have
             equal features.
@@ -63,6 +65,7 @@ class PVector:
     error_deg: np.ndarray
     frobenius_norm: float
     n_features: int
+    row_norms: np.ndarray | None = None
     centered_vector: np.ndarray | None = None
     centered_error_deg: float = 90.0
     layer: str | None = None
@@ -254,6 +257,7 @@ def from_triplets(
         error_deg=triplets.error_deg,
         frobenius_norm=triplets.frobenius_norm,
         n_features=triplets.right.shape[0],
+        row_norms=triplets.row_norms,
         centered_vector=centered,
         centered_error_deg=float(triplets.centered_error_deg),
         layer=layer,

@@ -1,5 +1,6 @@
 """What one pass over rows of a matrix `X` yields: `X V` and `X^T X V`.
 
+Directions, and what becomes of them, lie in rows here: `V^T`, `(X V)^T`, `(X^T X V)^T`.
 Rows are taken in parts that stay in the cache while they are used twice, so that a
 pass reads the matrix from memory once. Parts are multiplied in the precision of the
 features, by as many threads as there are cores, and summed up in float64.
@@ -9,8 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,10 +21,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-# As large as is shared between the cores' caches; from fewer rows on, products of some
-# columns are slow.
+# As large as is shared between the cores' caches, and no more rows than float32 can sum
+# up; from fewer rows on, products of some columns are slow.
 _PART_BYTES = 1 << 22
+_MAX_PART_ROWS = 2048
 _MIN_PART_ROWS = 64
+# Up to this many directions, products are quicker one by one: they read the rows from
+# the cache as they are, where a product of matrices copies them into shape first.
+SINGLE_DIRECTIONS = 5
+_MIN_PART_ROWS_SINGLE = 16
 # Entries beyond this range are scaled, because the method squares twice.
 _SAFE_MAGNITUDE = (1e-60, 1e60)
 
@@ -31,17 +39,17 @@ class RowProducts:
     """Products of a block of rows.
 
     Attributes:
-        y: `X V`, shape `(rows, columns)`.
-        z: `X^T X V`, shape `(n_features, columns)`, float64.
+        y: `(X V)^T`, shape `(directions, rows)`.
+        z: `(X^T X V)^T`, shape `(directions, n_features)`, float64.
         column_sums: Sums over the rows, shape `(n_features,)`, float64.
-        squares: Sum of the squares of all entries. This and `column_sums` are zero if
-            they were not asked for.
+        row_squares: Sums of the squares of each row, shape `(rows,)`, float64. These
+            and `column_sums` are empty if they were not asked for.
     """
 
     y: np.ndarray
     z: np.ndarray
     column_sums: np.ndarray
-    squares: float
+    row_squares: np.ndarray
 
 
 def row_products(
@@ -56,45 +64,61 @@ def row_products(
 
     Args:
         block: Array or tensor of shape `(rows, n_features)`.
-        v: Directions, shape `(n_features, columns)`.
+        v: Directions, shape `(directions, n_features)`.
         dtype: What arrays are multiplied in. Tensors on an accelerator, whose float32
             may be a shorter one, always are in float64.
         scale: What entries are multiplied by first.
-        with_moments: Whether to compute `column_sums` and `squares`.
+        with_moments: Whether to compute `column_sums` and `row_squares`.
     """
     if on_accelerator(block):
         return _of_tensor(block, v, scale)
     n_rows, n_features = block.shape
-    v = np.asarray(v, dtype, order="C")
-    is_identity = v.shape[0] == v.shape[1]
-    step = max(_MIN_PART_ROWS, _PART_BYTES // (np.dtype(dtype).itemsize * n_features))
-    starts = np.arange(0, n_rows, step)
-    y = np.empty((n_rows, v.shape[1]), dtype)
+    v = np.ascontiguousarray(v, dtype)
+    is_identity = len(v) == n_features
+    one_by_one = len(v) <= SINGLE_DIRECTIONS and not is_identity
+    y = np.empty((len(v), n_rows), dtype)
+    row_squares = np.empty(n_rows if with_moments else 0)
 
-    def work(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        z, sums, squares = np.zeros((v.shape[1], n_features)), np.zeros(n_features), 0.0
-        for start in starts:
-            rows = slice(start, min(start + step, n_rows))
-            x = np.ascontiguousarray(block[rows], dtype)
-            if scale != 1.0:
-                x = x * dtype(scale)
-            # What is not finite is told by an error, not by NumPy's warnings as well.
-            with np.errstate(all="ignore"):
-                y[rows] = x if is_identity else x @ v
-                z += y[rows].T @ x
+    def work(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        z = np.zeros((len(v), n_features))
+        sums = np.zeros(n_features if with_moments else 0)
+        # What is not finite is told by an error, not by NumPy's warnings as well.
+        with np.errstate(all="ignore"):
+            for start, stop in itertools.pairwise(edges):
+                x = np.ascontiguousarray(block[start:stop], dtype)
+                if scale != 1.0:
+                    x = x * dtype(scale)
+                of_part = y[:, start:stop]
+                if one_by_one:
+                    for direction, product, total in zip(v, of_part, z, strict=True):
+                        np.dot(x, direction, out=product)
+                        total += np.dot(product, x)
+                else:
+                    of_part[:] = x.T if is_identity else v @ x.T
+                    z += of_part @ x
                 if with_moments:
                     sums += np.ones(len(x), dtype) @ x
-                    squares += float(np.dot(x.ravel(), x.ravel()))
-        return z, sums, squares
+                    row_squares[start:stop] = np.einsum("ij,ij->i", x, x)
+        return z, sums
 
-    shares = np.array_split(starts, min(_n_threads(), len(starts)))
+    shares = _shares(n_rows, n_features * np.dtype(dtype).itemsize, one_by_one)
     totals = (
         _pool(os.getpid()).map(work, shares) if len(shares) > 1 else map(work, shares)
     )
-    z, sums, squares = functools.reduce(
+    z, sums = functools.reduce(
         lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)), totals
     )
-    return RowProducts(y, z.T, sums, squares)
+    return RowProducts(y, z, sums, row_squares)
+
+
+def _shares(n_rows: int, row_bytes: int, one_by_one: bool) -> list[np.ndarray]:
+    """Where the parts of each thread begin and end; all threads have equally many."""
+    fewest = _MIN_PART_ROWS_SINGLE if one_by_one else _MIN_PART_ROWS
+    rows = min(max(fewest, _PART_BYTES // row_bytes), _MAX_PART_ROWS)
+    n_threads = min(_n_threads(), math.ceil(n_rows / rows))
+    each = math.ceil(n_rows / rows / n_threads)
+    edges = np.linspace(0, n_rows, n_threads * each + 1).round().astype(int)
+    return [edges[i * each : (i + 1) * each + 1] for i in range(n_threads)]
 
 
 def _of_tensor(block: Any, v: np.ndarray, scale: float) -> RowProducts:
@@ -103,15 +127,14 @@ def _of_tensor(block: Any, v: np.ndarray, scale: float) -> RowProducts:
 
     with tf.device(block.device):
         x = tf.cast(block, tf.float64) * scale
-        y = x @ tf.constant(v, tf.float64)
+        y = tf.matmul(tf.constant(v, tf.float64), x, transpose_b=True)
         products = (
             y,
-            tf.matmul(x, y, transpose_a=True),
+            y @ x,
             tf.reduce_sum(x, axis=0),
-            tf.reduce_sum(x * x),
+            tf.reduce_sum(x * x, axis=1),
         )
-    y, z, column_sums, squares = (product.numpy() for product in products)
-    return RowProducts(y, z, column_sums, float(squares))
+    return RowProducts(*(product.numpy() for product in products))
 
 
 def as_rows(block: Any) -> Any:
@@ -198,10 +221,19 @@ def on_one_thread(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def limited(*args: Any, **kwargs: Any) -> Any:
-        with _blas().limit(limits=1, user_api="blas"):
+        if getattr(_within, "limit", False):
             return function(*args, **kwargs)
+        _within.limit = True
+        try:
+            with _blas().limit(limits=1, user_api="blas"):
+                return function(*args, **kwargs)
+        finally:
+            _within.limit = False
 
     return limited
+
+
+_within = threading.local()
 
 
 @functools.cache

@@ -20,10 +20,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_pvec.callback import PVectorLogger
+from keras_pvec.callback import PVectorLogger, Reference
 from keras_pvec.data import SPLITS, ImageData, evaluation_batches, training_batches
 from keras_pvec.evaluation import linear_accuracy
 from keras_pvec.features import FeatureExtractor
+from keras_pvec.measurement import model_p_vectors
 from keras_pvec.models import MODELS, Architecture, parse_model_name
 from keras_pvec.pvector import PVector, data_p_vector, p_vector
 from keras_pvec.samples import SampleSet
@@ -36,6 +37,8 @@ from keras_pvec.store import (
     replace_atomically,
 )
 
+# Far from the seeds that anyone lists.
+_SEED_OF_TWIN = 1_000_003
 _CHECKPOINT = re.compile(r"^checkpoint_(\d+)\.weights\.h5$")
 
 
@@ -329,8 +332,8 @@ def train(
     samples = {
         split: data.samples(split, n) for split, n in settings.num_samples.items()
     }
+    references = _references(settings, samples, data)
     model = build_model(settings, data)
-    FeatureExtractor(model, settings.layers)
 
     with folder.lock():
         # Another process may have finished it while this one waited or prepared.
@@ -363,15 +366,13 @@ def train(
             initial_epoch=first_epoch,
             validation_data=_evaluation_batches(settings, data, "test"),
             callbacks=[
-                *_loggers(settings, samples, data, folder),
+                *_loggers(settings, samples, references, folder),
                 _Checkpoint(folder, started, earlier_s),
                 *callbacks,
             ],
             shuffle=False,  # the batches are
             verbose=0,
         )
-        if architecture.task != "classification":
-            _note_linear_accuracy(folder, model, architecture, data, "trained")
         folder.update_info(
             evaluation={
                 split: model.evaluate(
@@ -396,7 +397,7 @@ def train(
 def _loggers(
     settings: RunSettings,
     samples: Mapping[str, SampleSet],
-    data: ImageData,
+    references: Mapping[str, Mapping[str, Reference]],
     folder: RunFolder,
 ) -> list[PVectorLogger]:
     """One logger for each sample set. That of the training samples writes into the
@@ -411,7 +412,7 @@ def _loggers(
                 path,
                 samples[split],
                 list(settings.layers),
-                references=_data_p_vectors(samples[split], data),
+                references=references[split],
                 log_freq=settings.log_freq,
                 layers_within_epoch=settings.layers_within_epoch,
                 k=settings.k,
@@ -422,6 +423,30 @@ def _loggers(
             )
         )
     return loggers
+
+
+def _references(
+    settings: RunSettings, samples: Mapping[str, SampleSet], data: ImageData
+) -> dict[str, dict[str, Reference]]:
+    """What every moment is compared with, by split and name: the data, and an untrained
+    twin, the same network with initial weights of its own, which shows what
+    architecture and data do alone."""
+    twin = build_model(
+        dataclasses.replace(settings, seed=settings.seed + _SEED_OF_TWIN), data
+    )
+    return {
+        split: {
+            **_data_p_vectors(of_split, data),
+            "untrained": model_p_vectors(
+                twin,
+                of_split,
+                list(settings.layers),
+                method=settings.method,
+                pooling=settings.pooling,
+            ),
+        }
+        for split, of_split in samples.items()
+    }
 
 
 def _data_p_vectors(samples: SampleSet, data: ImageData) -> dict[str, PVector]:

@@ -67,9 +67,9 @@ def test_scale_does_not_matter(dtype, scale, rng, with_spectrum):
     scaled = top_singular_triplets([(x * scale).astype(dtype)])
     apart = degrees_between(plain.left[:, 0], scaled.left[:, 0])
     assert apart <= plain.error_deg[0] + scaled.error_deg[0] < 2e-3
-    np.testing.assert_allclose(
-        scaled.singular_values, plain.singular_values * scale, rtol=1e-5
-    )
+    first, second = scaled.singular_values / scale
+    assert first == pytest.approx(1.0, rel=1e-6)
+    assert second == pytest.approx(0.9, rel=2e-3)
 
 
 @pytest.mark.parametrize("dense", [200, 300])
@@ -84,15 +84,34 @@ def test_few_enough_features_take_a_single_pass(dense, rng, monkeypatch):
     assert found.error_deg.max() < (1e-6 if dense > 250 else 1e-3)
 
 
+def rows_left_out(n):
+    """The rows that the start is not taken from."""
+    fewest, most = linalg._SAMPLE_ROWS
+    n_sampled = min(max(int(n**0.5), fewest), most)
+    return np.setdiff1d(np.arange(n), np.arange(n_sampled) * (n // n_sampled))
+
+
 def adversarial(rng, n, d):
     """The rows that the start is taken from know nothing of the answer, which lies in
     few of the others."""
     x = 0.01 * rng.standard_normal((n, d))
-    stride = n // min(n, 128)
-    hidden = np.setdiff1d(np.arange(n), np.arange(0, n, stride))[-5:]
-    if hidden.size:
-        x[hidden] += 10 * rng.standard_normal(d)
+    x[rows_left_out(n)[-5:]] += 10 * rng.standard_normal(d)
     return x
+
+
+@pytest.mark.parametrize("tolerance_deg", [1e-3, 10.0])
+@pytest.mark.parametrize("d", [300, 20_000])
+def test_an_answer_at_right_angles_to_the_start_is_found(d, tolerance_deg, rng):
+    """The start is an eigenvector already, of the second largest eigenvalue: its
+    residual is zero, and only the random direction knows of the other one."""
+    x = np.zeros((400, d), np.float32)
+    x[:, 0] = 1.0
+    hidden = rows_left_out(400)[-5:]
+    x[hidden] = 0.0
+    x[hidden, 1] = 12.0
+    found = top_singular_triplets([x], tolerance_deg=tolerance_deg)
+    error = degrees_between(found.left[:, 0], np.isin(np.arange(400), hidden) / 5**0.5)
+    assert error <= found.error_deg[0] <= tolerance_deg
 
 
 RANDOM_MATRICES = {
@@ -174,7 +193,7 @@ def test_centred_vector_is_that_of_the_centred_matrix(kind, rng, with_spectrum):
         )
         assert error <= found.centered_error_deg
         return
-    assert found.centered_error_deg <= 1e-3
+    assert found.centered_error_deg <= 1e-2
     truth = lapack_vector(flat - flat.mean(axis=0))
     assert degrees_between(found.centered_left, truth) <= found.centered_error_deg
 
@@ -199,7 +218,7 @@ def test_more_vectors(with_spectrum):
         assert error < 1e-3
     np.testing.assert_allclose(found.singular_values[:5], [5, 4, 3, 2.5, 2], rtol=1e-9)
     # The one after them only serves ratios and is not iterated for.
-    np.testing.assert_allclose(found.singular_values[5], 0.9, rtol=1e-3)
+    np.testing.assert_allclose(found.singular_values[5], 0.9, rtol=1e-2)
     np.testing.assert_allclose(found.left.T @ found.left, np.eye(5), atol=1e-9)
 
 
@@ -219,7 +238,7 @@ def test_long_iterations_restart_within_bounded_memory(with_spectrum):
     while not solver.done:
         solver.update(x)
         solver.end_pass()
-        widest = max(widest, solver._v.shape[1])
+        widest = max(widest, len(solver._v))
     assert solver.n_passes > 30
     assert widest < 60
     error = degrees_between(solver.result().left[:, 0], lapack_vector(x))

@@ -27,6 +27,7 @@ MAY_IMPORT = {
         "data",
         "evaluation",
         "features",
+        "measurement",
         "models",
         "pvector",
         "samples",

@@ -50,7 +50,7 @@ def test_a_run_leaves_what_the_design_promises(model, data, tmp_path):
     names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
     assert names == {"log.csv", "metrics.csv", "pvectors", "model.keras", "run.json"}
     assert run.moments == [(-1, 0), (0, 4), (1, 8), (2, 12), (3, 16)]
-    assert list(run.log["reference"].unique()) == ["data", "input"]
+    assert list(run.log["reference"].unique()) == ["data", "input", "untrained"]
     loss = run.metrics["loss"]
     assert loss.iloc[-1] < loss.iloc[0]
     recipe = settings.recipe
@@ -120,6 +120,28 @@ def test_both_splits_are_logged_by_one_training(data, tmp_path):
         training.train(settings_for(data), data, tmp_path / "b").on("test")
 
 
+def test_every_moment_is_compared_with_an_untrained_twin(data, tmp_path):
+    """The same network with other weights, whose P-vectors stay as they are; that it is
+    made leaves the training as it is."""
+    settings = settings_for(data, layers=training.watched_layers("mlp"))
+    run = training.train(settings, data, tmp_path)
+    twin = training.build_model(
+        dataclasses.replace(settings, seed=training._SEED_OF_TWIN), data
+    )
+    samples = data.samples("train", settings.num_samples["train"])
+    for layer, of_twin in kp.model_p_vectors(twin, samples, settings.layers).items():
+        rows = run.log[(run.log["reference"] == "untrained")]
+        logged = rows[rows["layer"] == layer]["angle_deg"].to_numpy()
+        expected = [
+            kp.angle(run.p_vector(epoch, layer), of_twin) for epoch in (-1, 0, 1, 2)
+        ]
+        np.testing.assert_allclose(logged, expected, atol=1e-4)
+        assert logged[0] > 1
+    model = training.build_model(settings, data)
+    before = kp.model_p_vectors(model, samples, settings.layers)
+    assert kp.angle(before["features"], run.p_vector(-1, "features")) < 1e-5
+
+
 def test_model_options_of_presets_and_names():
     small, paper = training.PRESETS["small"], training.PRESETS["paper"]
     options = training.model_options
@@ -163,7 +185,7 @@ def test_a_run_that_another_process_finishes_meanwhile_is_reused(
 
     monkeypatch.setattr(training, "build_model", build_while_another_finishes)
     run = training.train(settings, data, tmp_path)
-    assert len(calls) == 2
+    assert len(calls) == 4  # of either, the twin and the model
     assert run.info["status"] == "finished"
     assert run.moments[-1] == (2, 12)
 
