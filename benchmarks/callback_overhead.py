@@ -1,8 +1,10 @@
 """What a logging moment costs beside the bare forward pass, and whether that grows.
 
-    python benchmarks/callback_overhead.py
+    python benchmarks/callback_overhead.py --data_dir=FOLDER      # on CIFAR-100
+    python benchmarks/callback_overhead.py --parts=flattened --num_samples=10000
 
-A ResNet-18 and samples of random pixels. `moment` is what the callback does each time:
+A ResNet-18 with random weights; without a folder of data, pixels are random as well.
+`moment` is what the callback does each time:
 forward pass, P-vectors of the watched layers, comparison, files; `predict` is
 `model.predict` of the same samples in batches of the same size. Rounds of both take
 turns; ratios are medians. Memory is the peak of the whole process.
@@ -12,11 +14,13 @@ import resource
 import statistics
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 from absl import app, flags
 
 import keras_pvec as kp
+from keras_pvec.data import load_data
 from keras_pvec.models import MODELS
 
 FLAGS = flags.FLAGS
@@ -24,7 +28,9 @@ flags.DEFINE_integer("width", 64, "Channels of the first stage.")
 flags.DEFINE_integer("num_samples", 1000, "Samples.")
 flags.DEFINE_integer("batch_size", 256, "Samples run through the model at a time.")
 flags.DEFINE_integer("rounds", 5, "Rounds of each.")
-flags.DEFINE_boolean("flattened", False, "Also log all blocks flattened.")
+_PARTS = ["ratio", "many", "growth"]
+flags.DEFINE_list("parts", _PARTS, f"What to measure, of {_PARTS} and 'flattened'.")
+flags.DEFINE_string("data_dir", None, "tensorflow-datasets' folder.")
 flags.DEFINE_integer("moments", 200, "Moments, to see whether memory or time grows.")
 
 _BLOCKS = r"re:^block_\d+$"
@@ -71,56 +77,96 @@ def _seconds(function):
 
 def main(argv):
     del argv
-    rng = np.random.default_rng(0)
-    pixels = rng.random((FLAGS.num_samples, 32, 32, 3), np.float32)
-    samples = kp.SampleSet(pixels, name="noise")
+    if FLAGS.data_dir:
+        data = load_data("cifar100", data_dir=FLAGS.data_dir)
+        pixels = data.train.take(FLAGS.num_samples).pixels()
+    else:
+        rng = np.random.default_rng(0)
+        pixels = rng.random((FLAGS.num_samples, 32, 32, 3), np.float32)
     model = MODELS["resnet"].build((32, 32, 3), 10, width=FLAGS.width)
     model.compile("sgd", "mse")
+    model.predict(pixels[: FLAGS.batch_size], verbose=0)
+    print(f"ResNet-18 of width {FLAGS.width}, {len(pixels)} samples of 32 x 32")
+    measure = {
+        "ratio": _ratios,
+        "many": _many_moments,
+        "growth": _growth,
+        "flattened": _flattened,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for part in FLAGS.parts:
+            measure[part](model, pixels, Path(folder, part))
+
+
+def _against_predict(model, pixels, layers, pooling, folder):
+    """Median seconds of a moment, of predict, and their median ratio."""
+    moment = _Moments(model, kp.SampleSet(pixels), layers, pooling, folder)
+    moment()  # traces, and logs the moment before training as well
 
     def predict():
         model.predict(pixels, batch_size=FLAGS.batch_size, verbose=0)
 
     predict()
-    print(f"ResNet-18 of width {FLAGS.width}, {FLAGS.num_samples} samples of 32 x 32")
+    pairs = [(_seconds(moment), _seconds(predict)) for _ in range(FLAGS.rounds)]
+    a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return a, b, statistics.median(a / b for a, b in pairs)
+
+
+def _ratios(model, pixels, folder):
     print(f"{'':28s} {'moment, s':>10s} {'predict, s':>10s} {'ratio':>7s}")
-    with tempfile.TemporaryDirectory() as folder:
-        for i, (name, (layers, pooling)) in enumerate(_CHOICES.items()):
-            moment = _Moments(model, samples, layers, pooling, f"{folder}/{i}")
-            moment()  # traces, and logs the moment before training as well
-            pairs = [(_seconds(moment), _seconds(predict)) for _ in range(FLAGS.rounds)]
-            ratio = statistics.median(a / b for a, b in pairs)
-            a, b = (statistics.median(column) for column in zip(*pairs, strict=True))
-            print(f"{name:28s} {a:10.3f} {b:10.3f} {ratio:7.2f}", flush=True)
+    for i, (name, (layers, pooling)) in enumerate(_CHOICES.items()):
+        a, b, ratio = _against_predict(model, pixels, layers, pooling, folder / str(i))
+        print(f"{name:28s} {a:10.3f} {b:10.3f} {ratio:7.2f}", flush=True)
 
-        few = kp.SampleSet(pixels[:50], name="few")
-        moment = _Moments(model, few, ["avg_pool", _BLOCKS], "avg", f"{folder}/many")
-        for _ in range(5):
-            moment()
-        before, times = _peak_mib(), []
-        for _ in range(FLAGS.moments):
-            times.append(_seconds(moment))
-        quarter = max(FLAGS.moments // 4, 1)
-        growth = statistics.median(times[-quarter:]) / statistics.median(
-            times[:quarter]
+
+def _many_moments(model, pixels, folder):
+    few = kp.SampleSet(pixels[:50])
+    moment = _Moments(model, few, ["avg_pool", _BLOCKS], "avg", folder)
+    for _ in range(5):
+        moment()
+    before, times = _peak_mib(), []
+    for _ in range(FLAGS.moments):
+        times.append(_seconds(moment))
+    quarter = max(FLAGS.moments // 4, 1)
+    growth = statistics.median(times[-quarter:]) / statistics.median(times[:quarter])
+    print(
+        f"{FLAGS.moments} moments of 50 samples: the last quarter takes {growth:.2f} "
+        f"of the first; peak memory grew by {_peak_mib() - before:.1f} MiB to "
+        f"{_peak_mib():.0f} MiB",
+        flush=True,
+    )
+
+
+def _growth(model, pixels, folder):
+    """A narrow network, whose forward pass is short, shows the rest the better."""
+    narrow = MODELS["resnet"].build((32, 32, 3), 10, width=16)
+    narrow.compile("sgd", "mse")
+    cases = {}
+    for n in (250, 500, 1000):
+        cases[f"n = {n}, 1 block pooled"] = (n, [r"re:^block_8$"], "avg")
+    for count in (2, 4, 8):
+        blocks = rf"re:^block_[1-{count}]$"
+        cases[f"n = 500, {count} blocks pooled"] = (500, [blocks], "avg")
+    for block, d in ((7, 2048), (5, 4096), (3, 8192), (1, 16384)):
+        name = f"n = 500, 1 block of {d} features"
+        cases[name] = (500, [rf"re:^block_{block}$"], None)
+    print(f"width 16:{'':27s} {'moment, s':>10s} {'predict, s':>10s} {'ratio':>7s}")
+    for i, (name, (n, layers, pooling)) in enumerate(cases.items()):
+        a, b, ratio = _against_predict(
+            narrow, pixels[:n], layers, pooling, folder / str(i)
         )
-        print(
-            f"{FLAGS.moments} moments of 50 samples: the last quarter takes "
-            f"{growth:.2f} of the first; peak memory grew by "
-            f"{_peak_mib() - before:.1f} MiB to {_peak_mib():.0f} MiB",
-            flush=True,
-        )
-        if FLAGS.flattened:
-            _flattened(model, samples, folder)
+        print(f"{name:36s} {a:10.3f} {b:10.3f} {ratio:7.2f}", flush=True)
 
 
-def _flattened(model, samples, folder):
+def _flattened(model, pixels, folder):
     """All blocks entry by entry: gigabytes of features, which are never held."""
+    model.predict(pixels, batch_size=FLAGS.batch_size, verbose=0)
     before = _peak_mib()
-    moment = _Moments(model, samples, [_BLOCKS], None, f"{folder}/flat")
+    moment = _Moments(model, kp.SampleSet(pixels), [_BLOCKS], None, folder)
     first = _seconds(lambda: moment.logger.on_epoch_begin(0))
     second = _seconds(lambda: moment.logger.on_epoch_end(0, {}))
-    table = kp.open_run(f"{folder}/flat").log
-    size = table.groupby("layer")["n_features"].first().sum() * len(samples) * 4 / 2**20
+    table = kp.open_run(folder).log
+    size = table.groupby("layer")["n_features"].first().sum() * len(pixels) * 4 / 2**20
     print(
         f"8 blocks, flattened: {size:.0f} MiB of features, peak memory grew by "
         f"{_peak_mib() - before:.0f} MiB; {first:.1f} s, then {second:.1f} s; error "

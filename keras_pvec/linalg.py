@@ -38,7 +38,7 @@ DEFAULT_TOLERANCE_DEG = 1e-3
 
 # Up to this many features the whole Gram matrix takes less time than iterations do:
 # the start is a full basis, and a single pass gives all vectors.
-_DENSE_FEATURES = 256
+_DENSE_FEATURES = 64
 # The start is what some of the rows suggest, at least and at most this many.
 _SAMPLE_ROWS = (32, 128)
 # Beyond a few directions, which are multiplied singly, eight take the time of six.

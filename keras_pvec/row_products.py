@@ -24,7 +24,7 @@ from threadpoolctl import ThreadpoolController
 # As large as is shared between the cores' caches, and no more rows than float32 can sum
 # up; from fewer rows on, products of some columns are slow.
 _PART_BYTES = 1 << 22
-_MAX_PART_ROWS = 2048
+_MAX_PART_ROWS = 1024
 _MIN_PART_ROWS = 64
 # Up to this many directions, products are quicker one by one: they read the rows from
 # the cache as they are, where a product of matrices copies them into shape first.

@@ -15,11 +15,6 @@ from keras_pvec.linalg import (
 DECAY = np.linspace(0.9, 0.1, 60)
 
 
-@pytest.fixture(autouse=True)
-def small_matrices_iterate_as_well(monkeypatch):
-    monkeypatch.setattr(linalg, "_DENSE_FEATURES", 64)
-
-
 def relu_features(rng, n, d):
     return np.maximum(rng.standard_normal((n, d)), 0).astype(np.float32)
 
