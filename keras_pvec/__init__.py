@@ -13,18 +13,22 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from keras_pvec.callback import PVectorLogger as PVectorLogger
+    from keras_pvec.comparison import (
+        Comparison as Comparison,
+        DetailedComparison as DetailedComparison,
+        SampleMismatchError as SampleMismatchError,
+        angle as angle,
+        compare as compare,
+        linear_cka as linear_cka,
+        principal_angles as principal_angles,
+    )
     from keras_pvec.features import LayerChoiceError as LayerChoiceError
     from keras_pvec.measurement import model_p_vectors as model_p_vectors
     from keras_pvec.pvector import (
         AmbiguousPVectorWarning as AmbiguousPVectorWarning,
-        Comparison as Comparison,
         PVector as PVector,
-        SampleMismatchError as SampleMismatchError,
-        angle as angle,
-        compare as compare,
         data_p_vector as data_p_vector,
         p_vector as p_vector,
-        principal_angles as principal_angles,
     )
     from keras_pvec.samples import SampleSet as SampleSet
     from keras_pvec.store import (
@@ -38,19 +42,18 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "callback": ["PVectorLogger"],
-    "features": ["LayerChoiceError"],
-    "measurement": ["model_p_vectors"],
-    "pvector": [
-        "AmbiguousPVectorWarning",
+    "comparison": [
         "Comparison",
-        "PVector",
+        "DetailedComparison",
         "SampleMismatchError",
         "angle",
         "compare",
-        "data_p_vector",
-        "p_vector",
+        "linear_cka",
         "principal_angles",
     ],
+    "features": ["LayerChoiceError"],
+    "measurement": ["model_p_vectors"],
+    "pvector": ["AmbiguousPVectorWarning", "PVector", "data_p_vector", "p_vector"],
     "samples": ["SampleSet"],
     "store": [
         "Run",

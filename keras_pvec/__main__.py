@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_pvec.comparison import SampleMismatchError
 from keras_pvec.doctor import ERROR, angle_table, compare_files, examine
-from keras_pvec.pvector import SampleMismatchError
 from keras_pvec.store import RunConflictError, open_run, replace_atomically
 
 

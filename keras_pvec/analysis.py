@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from keras_pvec.pvector import (
-    Comparison,
-    PVector,
+from keras_pvec.comparison import (
+    DetailedComparison,
     compare,
     null_cosine_moments,
     principal_angles,
 )
+from keras_pvec.pvector import PVector
 from keras_pvec.store import Run
 
 # Of a normal distribution, this many standard deviations hold 95%.
@@ -30,6 +30,14 @@ _CONFIDENCE = 0.95
 _RESAMPLES = 2000
 
 BEFORE_TRAINING = -1
+
+_PAIR_COLUMNS = [
+    "run",
+    "other",
+    "group",
+    "other_group",
+    *(field.name for field in dataclasses.fields(DetailedComparison)),
+]
 
 
 def run_label(run: Run) -> str:
@@ -68,6 +76,16 @@ def angles_to_data(runs: Sequence[Run], matrix: str = "data") -> pd.DataFrame:
         As `angles_to_final`.
     """
     return _gather((run, _epoch_ends(_logged(run, matrix))) for run in runs)
+
+
+def angles_to_untrained(runs: Sequence[Run]) -> pd.DataFrame:
+    """Angle of each run's feature layer, epoch by epoch, to its untrained twin: the
+    same network with initial weights of its own.
+
+    Returns:
+        As `angles_to_final`; empty for runs that were not compared with a twin.
+    """
+    return _gather((run, _epoch_ends(_logged(run, "untrained"))) for run in runs)
 
 
 def angles_to_references(
@@ -157,29 +175,44 @@ def first_epoch_peaks(angles: pd.DataFrame) -> pd.DataFrame:
 
 
 def angles_between(runs: Sequence[Run]) -> pd.DataFrame:
-    """Angles between the last epochs of all pairs of runs; see `pairwise_angles`."""
+    """Comparisons of the last epochs of all pairs of runs; see `pairwise_angles`. Runs
+    of one model, with other seeds, are a group."""
     return pairwise_angles(
-        {run_label(run): run.p_vector("final", run.layers[0]) for run in runs}
+        {run_label(run): run.p_vector("final", run.layers[0]) for run in runs},
+        {run_label(run): model_of(run) for run in runs},
     )
 
 
-def pairwise_angles(p_vectors: Mapping[str, PVector]) -> pd.DataFrame:
-    """Angles between all pairs of named P-vectors.
+def pairwise_angles(
+    p_vectors: Mapping[str, PVector], groups: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Detailed comparisons of all pairs of named P-vectors.
+
+    Args:
+        p_vectors: By name.
+        groups: What each belongs to, by name; default a group of its own.
 
     Returns:
-        One row per unordered pair of different names, with `run`, `other`, the columns
-        of a comparison, and the 95% band of the null angle.
+        One row per unordered pair of different names, with `run`, `other`, `group` and
+        `other_group`, the columns of a detailed comparison, and the 95% band of the
+        null angle. Of the principal angles it has the largest; influential samples
+        are a text of numbers with spaces between.
     """
-    rows = [
-        {
-            "run": a,
-            "other": b,
-            **dataclasses.asdict(compare(p_vectors[a], p_vectors[b])),
+    rows = []
+    for a, b in itertools.combinations(p_vectors, 2):
+        comparison = compare(p_vectors[a], p_vectors[b], detail=True)
+        row = {"run": a, "other": b}
+        row |= {
+            "group": groups[a] if groups else a,
+            "other_group": groups[b] if groups else b,
         }
-        for a, b in itertools.combinations(p_vectors, 2)
-    ]
-    columns = ["run", "other", *(f.name for f in dataclasses.fields(Comparison))]
-    return with_null_band(pd.DataFrame(rows, columns=columns))
+        row |= dataclasses.asdict(comparison)
+        row["largest_principal_angle_deg"] = row.pop("principal_angles_deg")[-1]
+        row["influential_samples"] = " ".join(map(str, row["influential_samples"]))
+        rows.append(row)
+    if not rows:
+        return pd.DataFrame(columns=_PAIR_COLUMNS)
+    return with_null_band(pd.DataFrame(rows))
 
 
 def angles_by_block(

@@ -12,10 +12,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_pvec.comparison import compare, describe
 from keras_pvec.features import LayerChoice
 from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import PVectorProbe
-from keras_pvec.pvector import PVector, compare, describe
+from keras_pvec.pvector import PVector
 from keras_pvec.samples import SampleSet
 from keras_pvec.store import (
     Moment,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from keras_pvec.pvector import compare
+from keras_pvec.comparison import compare
 from keras_pvec.store import (
     LOG_COLUMNS,
     Run,

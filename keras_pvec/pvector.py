@@ -1,11 +1,9 @@
-"""P-vectors, the angles between them, and what chance alone would give.
+"""P-vectors: what they are, and how one is made of features.
 
 A P-vector is the top left singular vector of a feature matrix `X` of shape
 `(n_samples, n_features)` that is *not* centred: one entry per sample, unit norm,
 defined up to sign (Liu et al. 2022, "Exploring the common principal subspace of deep
 features in neural networks", doi 10.1007/s10994-021-06076-6).
-
-Angles are in degrees: 0 = the same, 90 = unrelated.
 """
 
 from __future__ import annotations
@@ -23,17 +21,10 @@ if TYPE_CHECKING:
     from keras_pvec.linalg import SingularTriplets
     from keras_pvec.samples import SampleSet
 
-# A centred vector known no better than this is left out of comparisons.
-_CENTERED_MAX_ERROR_DEG = 1.0
-
 
 class AmbiguousPVectorWarning(UserWarning):
     """The top singular value is not separated from the next: any vector of a plane
     would do as well."""
-
-
-class SampleMismatchError(ValueError):
-    """Two P-vectors were taken on different samples, or in a different order."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,48 +112,6 @@ class PVector:
             f"k={self.k}, energy1={self.energy1:.3f}, "
             f"sigma2_over_sigma1={self.sigma2_over_sigma1:.3f})"
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """The angle between two P-vectors, and what is needed to judge it.
-
-    The fields are those of a row of `log.csv`; quantities of one matrix are those of
-    the first P-vector. A field is `None` where it does not apply.
-
-    Attributes:
-        n_samples: Number of samples.
-        n_features: Number of features.
-        angle_deg: Angle between the P-vectors: 0 = the same, 90 = unrelated.
-        angle_error_deg: Bound on the numerical error of `angle_deg`.
-        centered_angle_deg: Angle between the vectors of the column-centred matrices.
-            `None` where one of them is not determined to within a degree.
-        null_angle_deg: Angle of the mean cosine when the samples of one side are put
-            into random order: what the two leanings to the constant vector explain.
-        z: How many standard deviations of that null the cosine lies above it,
-            `sqrt(n-1) * pearson(u, v)`, with signs such that `u.v >= 0`. Below 3 or
-            so the angle shows nothing.
-        cos_ones: Cosine of the P-vector to the constant vector.
-        cos_ones_reference: The same for the other one.
-        sigma1: Largest singular value.
-        sigma2_over_sigma1: Near 1 the P-vector is ambiguous.
-        energy1: Share of the squared Frobenius norm in the first direction.
-        participation: How many samples carry the vector.
-    """
-
-    n_samples: int
-    n_features: int
-    angle_deg: float | None
-    angle_error_deg: float
-    centered_angle_deg: float | None
-    null_angle_deg: float | None
-    z: float | None
-    cos_ones: float
-    cos_ones_reference: float | None
-    sigma1: float
-    sigma2_over_sigma1: float
-    energy1: float
-    participation: float
 
 
 def p_vector(
@@ -295,110 +244,6 @@ def data_p_vector(samples: SampleSet, *, k: int = 1) -> PVector:
     return p_vector(x, k=k, layer="data", samples=samples)
 
 
-def angle(p: PVector, q: PVector) -> float:
-    """Angle between two P-vectors in degrees: 0 = the same, 90 = unrelated.
-
-    Accurate down to rounding also for tiny angles, where `arccos` is not (Kahan,
-    "How futile are mindless assessments of roundoff", 2006, section 12).
-
-    Raises:
-        SampleMismatchError: P-vectors of different samples, or samples in another
-            order.
-    """
-    _check_comparable(p, q)
-    return _vector_angle_deg(p.vector, q.vector)
-
-
-def principal_angles(p: PVector, q: PVector) -> np.ndarray:
-    """Principal angles between the spans of the top-k left singular vectors.
-
-    Returns:
-        Angles in degrees, smallest first, shape `(min(p.k, q.k),)`.
-
-    Raises:
-        SampleMismatchError: As `angle`.
-    """
-    from scipy.linalg import subspace_angles
-
-    _check_comparable(p, q)
-    return np.degrees(np.sort(subspace_angles(p.vectors, q.vectors)))
-
-
-def compare(p: PVector, q: PVector) -> Comparison:
-    """The angle between two P-vectors with its null and the other statistics.
-
-    Raises:
-        SampleMismatchError: As `angle`.
-    """
-    _check_comparable(p, q)
-    null_cosine, null_std = null_cosine_moments(p.cos_ones, q.cos_ones, p.n_samples)
-    cosine = float(p.vector @ q.vector)
-    aligned = math.copysign(1.0, cosine)
-    centered_angle = None
-    if _has_centered(p) and _has_centered(q):
-        centered_angle = _vector_angle_deg(p.centered_vector, q.centered_vector)
-    return dataclasses.replace(
-        describe(p),
-        angle_deg=_vector_angle_deg(p.vector, q.vector),
-        angle_error_deg=float(min(p.error_deg[0] + q.error_deg[0], 90.0)),
-        centered_angle_deg=centered_angle,
-        null_angle_deg=math.degrees(math.acos(min(abs(null_cosine), 1.0))),
-        # A constant vector is the same in every order: its null has no spread.
-        z=aligned * (cosine - null_cosine) / null_std if null_std > 1e-12 else None,
-        cos_ones_reference=q.cos_ones,
-    )
-
-
-def describe(p: PVector) -> Comparison:
-    """The statistics of one P-vector that need no reference."""
-    return Comparison(
-        n_samples=p.n_samples,
-        n_features=p.n_features,
-        angle_deg=None,
-        angle_error_deg=float(p.error_deg[0]),
-        centered_angle_deg=None,
-        null_angle_deg=None,
-        z=None,
-        cos_ones=p.cos_ones,
-        cos_ones_reference=None,
-        sigma1=p.sigma1,
-        sigma2_over_sigma1=p.sigma2_over_sigma1,
-        energy1=p.energy1,
-        participation=p.participation,
-    )
-
-
-def null_cosine_moments(
-    cos_ones: Any, cos_ones_reference: Any, n_samples: Any
-) -> tuple[Any, Any]:
-    """Mean and standard deviation of `u.v` under a random order of the samples.
-
-    With `a`, `b` the cosines of `u`, `v` to the constant vector, the mean is `a b` and
-    the variance `(1 - a^2) (1 - b^2) / (n - 1)`. Works on numbers and on arrays.
-    """
-    a, b = np.asarray(cos_ones, float), np.asarray(cos_ones_reference, float)
-    variance = np.maximum(1 - a**2, 0) * np.maximum(1 - b**2, 0)
-    std = np.sqrt(variance / (np.asarray(n_samples, float) - 1))
-    if np.ndim(std) == 0:
-        return float(a * b), float(std)
-    return a * b, std
-
-
-def _has_centered(p: PVector) -> bool:
-    return (
-        p.centered_vector is not None
-        and p.centered_error_deg <= _CENTERED_MAX_ERROR_DEG
-    )
-
-
-def _vector_angle_deg(u: np.ndarray, v: np.ndarray) -> float:
-    if u @ v < 0:
-        v = -v
-    return math.degrees(
-        2 * math.atan2(float(np.linalg.norm(u - v)), float(np.linalg.norm(u + v)))
-    )
-
-
 def _fix_signs(vectors: np.ndarray) -> np.ndarray:
     sums = vectors.sum(axis=0)
     # Sums at rounding level (centred vectors) decide by the largest entry instead.
@@ -407,27 +252,6 @@ def _fix_signs(vectors: np.ndarray) -> np.ndarray:
     )[0]
     deciding = np.where(np.abs(sums) > 1e-9 * math.sqrt(len(vectors)), sums, largest)
     return vectors * np.where(deciding < 0, -1.0, 1.0)
-
-
-def _check_comparable(p: PVector, q: PVector) -> None:
-    for name, value in (("first", p), ("second", q)):
-        if not isinstance(value, PVector):
-            raise TypeError(
-                f"Expected a PVector as the {name} argument; make one with "
-                f"kp.p_vector(features). Received: {type(value).__name__}"
-            )
-    known = p.samples_sha256 is not None and q.samples_sha256 is not None
-    if (known and p.samples_sha256 != q.samples_sha256) or p.n_samples != q.n_samples:
-        raise SampleMismatchError(
-            "P-vectors compare only on the same samples in the same order. Received: "
-            f"{_describe_samples(p)} and {_describe_samples(q)}."
-        )
-
-
-def _describe_samples(p: PVector) -> str:
-    name = p.samples_name or "unnamed samples"
-    digest = "no fingerprint" if p.samples_sha256 is None else p.samples_sha256[:12]
-    return f"{name!r} ({p.n_samples} samples, {digest})"
 
 
 class _SpooledBlocks:

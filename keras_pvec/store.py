@@ -33,7 +33,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_pvec.pvector import Comparison, PVector, compare
+from keras_pvec.comparison import Comparison, compare
+from keras_pvec.pvector import PVector
 
 if TYPE_CHECKING:
     import pandas
