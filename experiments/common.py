@@ -328,10 +328,17 @@ def title() -> str:
 def analyse(study: Study, jobs: Sequence[Job], runs: Mapping[Path, Run]) -> Findings:
     """Makes tables and figures of those runs of a study that were finished, and writes
     them into its folder."""
-    finished = [runs[job.path] for job in jobs if job.path in runs]
-    findings = study.analyse(finished, Options(title(), FLAGS.split, FLAGS.data_matrix))
+    finished = [job for job in jobs if job.path in runs]
+    options = Options(title(), FLAGS.split, FLAGS.data_matrix, _images(finished[0]))
+    findings = study.analyse([runs[job.path] for job in finished], options)
     save_findings(findings, out_dir() / study.name)
     return findings
+
+
+def _images(job: Job) -> np.ndarray:
+    """The samples that are looked at, as pictures."""
+    n = job.settings.num_samples[FLAGS.split]
+    return job.data.samples(FLAGS.split, n).x
 
 
 def save_findings(findings: Findings, folder: Path) -> None:
@@ -361,6 +368,8 @@ def print_claims(claims: pd.DataFrame) -> None:
     for row in claims.itertuples():
         print(f"\n{row.claim}: {row.verdict.upper()}. {row.statement}")
         print(f"  measured:  {row.measured}")
+        if row.met:
+            print(f"  met by:    {row.met}")
         if row.null:
             print(f"  null:      {row.null}")
         if row.criterion:
@@ -594,7 +603,9 @@ class _Progress(keras.callbacks.Callback):
         self._bar.set_description(f"{self._name}, epoch {epoch + 1}", refresh=False)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._bar.update(self._seconds_per_update)
+        # Rounding may add up to a little more than the whole.
+        left = self._bar.total - self._bar.n
+        self._bar.update(min(self._seconds_per_update, left))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         shown = {

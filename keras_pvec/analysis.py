@@ -545,18 +545,22 @@ def _kendall(x: Any, y: Any) -> float:
 def _bootstrap(
     statistic: Callable[..., float], samples: Sequence[np.ndarray]
 ) -> tuple[float, float]:
-    """Percentile interval; NaN from fewer than four observations."""
-    if len(samples[0]) < 4:
+    """Percentile interval; NaN from fewer than four observations, and where the
+    statistic itself is not defined."""
+    if len(samples[0]) < 4 or not np.isfinite(statistic(*samples)):
         return np.nan, np.nan
-    n = len(samples[0])
-    chosen = np.random.default_rng(0).integers(n, size=(_RESAMPLES, n))
-    values = np.array([statistic(*(sample[c] for sample in samples)) for c in chosen])
-    # A resample of one model alone has no tau; SciPy's bootstrap would warn of it.
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return np.nan, np.nan
-    low, high = np.quantile(values, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
-    return float(low), float(high)
+    result = stats.bootstrap(
+        samples,
+        # A resample of one model alone has no order, for which Kendall's tau is 0.
+        lambda *resample: np.nan_to_num(statistic(*resample)),
+        paired=True,
+        vectorized=False,
+        confidence_level=_CONFIDENCE,
+        n_resamples=_RESAMPLES,
+        method="percentile",
+        random_state=np.random.default_rng(0),
+    )
+    return result.confidence_interval.low, result.confidence_interval.high
 
 
 def _logged(run: Run, reference: str) -> pd.DataFrame:

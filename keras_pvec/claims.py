@@ -30,6 +30,9 @@ _CHANGE = 2.0
 # Rank correlation with time, or with depth, from which on a curve falls or rises.
 _FALLS = -0.8
 _TENDS = 0.5
+_CONFIDENCE = 0.95
+_RESAMPLES = 2000
+_FEWEST_FOR_INTERVAL = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Claim:
         measured: What was measured.
         null: What the null gives for the same quantity; empty if there is none.
         verdict: One of the four verdicts of this module.
+        met: How many runs (pairs, curves) meet the criterion, with an interval; empty
+            where it is not asked of each.
     """
 
     claim: str
@@ -51,6 +56,7 @@ class Claim:
     measured: str
     null: str
     verdict: str
+    met: str = ""
 
 
 def as_table(claims: Iterable[Claim]) -> pd.DataFrame:
@@ -59,12 +65,18 @@ def as_table(claims: Iterable[Claim]) -> pd.DataFrame:
     return pd.DataFrame([dataclasses.asdict(c) for c in claims], columns=columns)
 
 
-def small_angles(pairs: pd.DataFrame, claim: str = "C1") -> Claim:
+def small_angles(
+    pairs: pd.DataFrame, claim: str = "C1", untrained: pd.DataFrame | None = None
+) -> Claim:
     """C1: any two trained networks of one data set have a small angle.
+
+    Untrained networks are a second null: if trained ones are as close to these, it is
+    not the training that brings them together.
 
     Args:
         pairs: As `analysis.angles_between` gives them.
         claim: The id, since C13 asks the same of ready-trained networks.
+        untrained: As `analysis.angles_to_untrained` gives them.
     """
     statement = {
         "C1": "Any two well-trained networks of one data set have a small angle.",
@@ -77,16 +89,15 @@ def small_angles(pairs: pd.DataFrame, claim: str = "C1") -> Claim:
     measured = f"{_range(pairs['angle_deg'])} over {len(pairs)} pairs"
     if pairs["centered_angle_deg"].notna().any():
         measured += f"; centred {_range(pairs['centered_angle_deg'].dropna())}"
+    null = _range(pairs["null_angle_deg"])
+    null_met = (pairs["null_angle_deg"] <= _SMALL).all()
+    if untrained is not None and not untrained.empty:
+        twins = _last_rows(untrained)["angle_deg"]
+        null += f"; trained networks to their untrained twins {_range(twins)}"
+        null_met |= (twins <= _SMALL).all()
+    met = pairs["angle_deg"] <= _SMALL
     return Claim(
-        claim,
-        statement,
-        criterion,
-        measured,
-        _range(pairs["null_angle_deg"]),
-        _verdict(
-            (pairs["angle_deg"] <= _SMALL).all(),
-            (pairs["null_angle_deg"] <= _SMALL).all(),
-        ),
+        claim, statement, criterion, measured, null, **_judge(met, null_met, "pairs")
     )
 
 
@@ -107,7 +118,7 @@ def starts_large_and_falls(angles: pd.DataFrame) -> Claim:
         f"before training {_range(before['angle_deg'])}; rank correlation "
         f"{_range(trend, '')}",
         f"before training {_range(before['null_angle_deg'])}",
-        _verdict((before["angle_deg"] >= 60).all() and max(trend) <= _FALLS),
+        **_judge((before["angle_deg"] >= 60) & (trend <= _FALLS)),
     )
 
 
@@ -128,8 +139,8 @@ def ends_under_ten_degrees(angles: pd.DataFrame) -> Claim:
         f"in the last tenth {_range(late['angle_deg'])}; rank correlation "
         f"{_range(trend, '')}",
         f"in the last tenth {_range(late['null_angle_deg'])}",
-        _verdict(
-            (late["angle_deg"] <= _CONVERGED).all() and max(trend) <= _FALLS,
+        **_judge(
+            (late.groupby("run")["angle_deg"].max() <= _CONVERGED) & (trend <= _FALLS),
             (late["null_angle_deg"] <= _CONVERGED).all(),
         ),
     )
@@ -171,7 +182,7 @@ def first_epoch_peak(peaks: pd.DataFrame, reference: str) -> Claim:
         f"at {_range(place, '')} of the epoch, in {len(chosen)} curves",
         f"rise {_range(chosen['null_rise_deg'])}, fall "
         f"{_range(chosen['null_fall_deg'])}",
-        _verdict(_peaks(chosen, ""), _peaks(chosen, "null_")),
+        **_judge(_peaks(chosen, ""), _peaks(chosen, "null_").all(), "curves"),
     )
 
 
@@ -183,7 +194,7 @@ def common_subspace(angles: pd.DataFrame) -> Claim:
     """
     by = ["run", "reference"]
     before, end = _first_rows(angles, by), _last_rows(angles, by)
-    gained = before["angle_deg"].to_numpy() - end["angle_deg"].to_numpy()
+    gained = before["angle_deg"] - end["angle_deg"]
     return Claim(
         "C5",
         "Checkpoints of every model converge to the P-vectors of a supervised, an "
@@ -193,9 +204,10 @@ def common_subspace(angles: pd.DataFrame) -> Claim:
         f"after the last epoch {_range(end['angle_deg'])}; less than before training "
         f"by {_range(gained)}; {len(end)} pairs",
         f"after the last epoch {_range(end['null_angle_deg'])}",
-        _verdict(
-            (end["angle_deg"] <= _SMALL).all() and (gained > 0).all(),
+        **_judge(
+            (end["angle_deg"] <= _SMALL) & (gained > 0),
             (end["null_angle_deg"] <= _SMALL).all(),
+            "pairs",
         ),
     )
 
@@ -221,9 +233,9 @@ def falls_to_the_data(angles: pd.DataFrame) -> Claim:
         f"{_range(end['angle_deg'])}",
         f"rank correlation {_range(null_trend, '')}; after the last epoch "
         f"{_range(end['null_angle_deg'])}",
-        _verdict(
-            max(trend) <= _FALLS and (end["angle_deg"] <= _SMALL).all(),
-            max(null_trend) <= _FALLS and (end["null_angle_deg"] <= _SMALL).all(),
+        **_judge(
+            (trend <= _FALLS) & (end["angle_deg"] <= _SMALL),
+            ((null_trend <= _FALLS) & (end["null_angle_deg"] <= _SMALL)).all(),
         ),
     )
 
@@ -236,15 +248,15 @@ def turns_with_depth(angles: pd.DataFrame) -> Claim:
         angles: As `analysis.angles_by_block` gives them.
     """
 
-    def with_depth(column: str) -> tuple[list[float], list[float]]:
-        early, late = [], []
-        for _, run in angles.groupby("run", sort=False):
+    def with_depth(column: str) -> tuple[pd.Series, pd.Series]:
+        early, late = {}, {}
+        for name, run in angles.groupby("run", sort=False):
             first = run[run["epoch"] == run["epoch"].min()]
             last = run[run["epoch"] == run["epoch"].max()]
             top = last[last["block"] > last["block"].max() / 2]
-            early.append(_rank_correlation(first["block"], first[column]))
-            late.append(_rank_correlation(top["block"], top[column]))
-        return early, late
+            early[name] = _rank_correlation(first["block"], first[column])
+            late[name] = _rank_correlation(top["block"], top[column])
+        return pd.Series(early), pd.Series(late)
 
     statement = (
         "Early in training the angle to the raw data rises with the depth of the "
@@ -266,9 +278,9 @@ def turns_with_depth(angles: pd.DataFrame) -> Claim:
         f"first epoch {_range(early, '')}; upper half in the last {_range(late, '')}",
         f"first epoch {_range(null_early, '')}; upper half in the last "
         f"{_range(null_late, '')}",
-        _verdict(
-            min(early) >= _TENDS and max(late) <= -_TENDS,
-            min(null_early) >= _TENDS and max(null_late) <= -_TENDS,
+        **_judge(
+            (early >= _TENDS) & (late <= -_TENDS),
+            ((null_early >= _TENDS) & (null_late <= -_TENDS)).all(),
         ),
     )
 
@@ -289,7 +301,7 @@ def values_drift(drift: pd.DataFrame) -> Claim:
         f"rank correlation {_range(trend, '')}; distance before training "
         f"{_range(before['distance'], '')} (values have mean square 1)",
         "",
-        _verdict(max(trend) <= _FALLS),
+        **_judge(trend <= _FALLS),
     )
 
 
@@ -300,7 +312,7 @@ def others_do_not_converge(angles: pd.DataFrame) -> Claim:
         angles: As `analysis.singular_vector_angles` gives them.
     """
     late = _late_rows(angles, ["run", "index"])
-    first = late.loc[late["index"] == 1, "angle_deg"]
+    first = late[late["index"] == 1].groupby("run")["angle_deg"].max()
     others = late[late["index"] > 1].groupby(["run", "index"])["angle_deg"].median()
     statement = "The 2nd, 3rd and later singular vectors do not converge as the 1st."
     criterion = (
@@ -317,7 +329,7 @@ def others_do_not_converge(angles: pd.DataFrame) -> Claim:
         criterion,
         f"1st {_range(first)}; medians of the others {_range(others)}",
         "",
-        _verdict((first <= _CONVERGED).all() and (others > _SMALL).all()),
+        **_judge((first <= _CONVERGED) & (others.groupby("run").min() > _SMALL)),
     )
 
 
@@ -342,8 +354,8 @@ def explained_by_one(explained: pd.DataFrame) -> Claim:
         f"epoch {_range(_last_rows(most)['explained'], '')}",
         f"the constant vector alone explains at least "
         f"{_range(trained['constant_share'], '')}",
-        _verdict(
-            (trained["explained"] >= 0.5).all(),
+        **_judge(
+            trained.groupby("run")["explained"].min() >= 0.5,
             (trained["constant_share"] >= 0.5).all(),
         ),
     )
@@ -434,9 +446,22 @@ def _verdict(holds: bool, null_passes: bool = False) -> str:
     return NULL_EXPLAINS if null_passes else REPRODUCED
 
 
-def _peaks(peaks: pd.DataFrame, prefix: str) -> bool:
+def _judge(
+    met: pd.Series, null_met: bool = False, what: str = "runs"
+) -> dict[str, str]:
+    """The verdict where each run (pair, curve) has to meet the criterion, and how many
+    do, with the exact interval of Clopper and Pearson for their share."""
+    interval = stats.binomtest(int(met.sum()), len(met)).proportion_ci(_CONFIDENCE)
+    return {
+        "verdict": _verdict(bool(met.all()), null_met),
+        "met": f"{met.sum()} of {len(met)} {what}; 95% interval of the share "
+        f"{interval.low:.2f} to {interval.high:.2f}",
+    }
+
+
+def _peaks(peaks: pd.DataFrame, prefix: str) -> pd.Series:
     rise, fall = peaks[f"{prefix}rise_deg"], peaks[f"{prefix}fall_deg"]
-    return bool(((rise >= _CHANGE) & (fall >= _CHANGE)).all())
+    return (rise >= _CHANGE) & (fall >= _CHANGE)
 
 
 def _first_rows(table: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.DataFrame:
@@ -460,15 +485,15 @@ def _late_rows(table: pd.DataFrame, by: Sequence[str] = ("run",)) -> pd.DataFram
 
 def _trends(
     table: pd.DataFrame, column: str = "angle_deg", whole: bool = False
-) -> list[float]:
+) -> pd.Series:
     """Rank correlation of a column with the epoch, for each run; without the last epoch
     unless `whole`."""
-    trends = []
-    for _, run in table.groupby("run", sort=False):
+    trends = {}
+    for name, run in table.groupby("run", sort=False):
         run = run.sort_values("epoch")
         run = run if whole else run.iloc[:-1]
-        trends.append(_rank_correlation(run["epoch"], run[column]))
-    return trends
+        trends[name] = _rank_correlation(run["epoch"], run[column])
+    return pd.Series(trends)
 
 
 def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
@@ -486,4 +511,23 @@ def _range(values: Sequence[float], unit: str = " degrees") -> str:
     low, high = min(values), max(values)
     if len(values) == 1:
         return f"{low:.2f}{unit}"
-    return f"{low:.2f} to {high:.2f}{unit} (median {np.median(values):.2f})"
+    told = f"{low:.2f} to {high:.2f}{unit} (median {np.median(values):.2f}"
+    if len(values) >= _FEWEST_FOR_INTERVAL and low < high:
+        low, high = _interval_of_mean(values)
+        told += (
+            f", mean {np.mean(values):.2f}, its 95% interval {low:.2f} to {high:.2f}"
+        )
+    return f"{told})"
+
+
+def _interval_of_mean(values: Sequence[float]) -> tuple[float, float]:
+    """Percentile bootstrap."""
+    interval = stats.bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=_CONFIDENCE,
+        n_resamples=_RESAMPLES,
+        method="percentile",
+        random_state=np.random.default_rng(0),
+    ).confidence_interval
+    return interval.low, interval.high

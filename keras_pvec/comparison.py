@@ -83,6 +83,8 @@ class DetailedComparison(Comparison):
         row_normalised_angle_deg: The angle after each sample's features are scaled to
             unit length, so that no sample counts for more than another. `None` for
             P-vectors stored without `row_norms`.
+        row_normalised_null_angle_deg: Its null, as `null_angle_deg`: such features lean
+            to the constant vector the more.
         linear_cka: See `linear_cka`; 1 = the same.
         principal_angles_deg: Between the spans of all stored vectors, smallest first.
         stored_energy: Share of `||X||_F^2` in the stored vectors, of the side with
@@ -92,6 +94,7 @@ class DetailedComparison(Comparison):
     trimmed_angle_deg: float | None
     influential_samples: tuple[int, ...]
     row_normalised_angle_deg: float | None
+    row_normalised_null_angle_deg: float | None
     linear_cka: float
     principal_angles_deg: tuple[float, ...]
     stored_energy: float
@@ -168,16 +171,15 @@ def compare(p: PVector, q: PVector, *, detail: bool = False) -> Comparison:
     influential = _most_influential(p.vector, aligned * q.vector)
     others = np.ones(p.n_samples)
     others[influential] = 0.0
-    rows_known = p.row_norms is not None and q.row_norms is not None
+    trimmed = _reweighted(p, others), _reweighted(q, others)
+    normalised = (_reweighted(side, _reciprocal(side.row_norms)) for side in (p, q))
+    normalised_angle, normalised_null = _angle_and_null_deg(*normalised)
     return DetailedComparison(
         **dataclasses.asdict(comparison),
-        trimmed_angle_deg=_reweighted_angle_deg(p, others, q, others),
+        trimmed_angle_deg=_angle_and_null_deg(*trimmed)[0],
         influential_samples=tuple(influential.tolist()),
-        row_normalised_angle_deg=_reweighted_angle_deg(
-            p, _reciprocal(p.row_norms), q, _reciprocal(q.row_norms)
-        )
-        if rows_known
-        else None,
+        row_normalised_angle_deg=normalised_angle,
+        row_normalised_null_angle_deg=normalised_null,
         linear_cka=linear_cka(p, q),
         principal_angles_deg=tuple(principal_angles(p, q).tolist()),
         stored_energy=min(_stored_energy(p), _stored_energy(q)),
@@ -285,21 +287,25 @@ def _reciprocal(norms: np.ndarray | None) -> np.ndarray | None:
     return np.divide(1.0, norms, out=np.zeros(len(norms)), where=norms > 0)
 
 
-def _reweighted_angle_deg(
-    p: PVector, p_weights: np.ndarray, q: PVector, q_weights: np.ndarray
-) -> float | None:
-    """Angle of the P-vectors after each sample's features are multiplied by a weight;
-    `None` if nothing is left of one side."""
-    vectors = []
-    for side, weights in ((p, p_weights), (q, q_weights)):
-        x = weights[:, None] * _stored_features(side)
-        right = np.linalg.eigh(x.T @ x)[1][:, -1]
-        left = x @ right
-        length = np.linalg.norm(left)
-        if length == 0:
-            return None
-        vectors.append(left / length)
-    return _vector_angle_deg(*vectors)
+def _reweighted(p: PVector, weights: np.ndarray | None) -> np.ndarray | None:
+    """The P-vector after each sample's features are multiplied by a weight; `None` if
+    nothing is left, or the weights are not known."""
+    if weights is None:
+        return None
+    x = weights[:, None] * _stored_features(p)
+    left = x @ np.linalg.eigh(x.T @ x)[1][:, -1]
+    length = np.linalg.norm(left)
+    return left / length if length > 0 else None
+
+
+def _angle_and_null_deg(
+    u: np.ndarray | None, v: np.ndarray | None
+) -> tuple[float | None, float | None]:
+    """Angle between two unit vectors, and the one that random orders give."""
+    if u is None or v is None:
+        return None, None
+    leaning = abs(u.mean() * v.mean()) * len(u)
+    return _vector_angle_deg(u, v), math.degrees(math.acos(min(leaning, 1.0)))
 
 
 def _check_comparable(p: PVector, q: PVector) -> None:

@@ -247,7 +247,7 @@ def compare_files(
             these are compared whatever they are called.
 
     Returns:
-        One row per comparison, `layer` and the fields of `Comparison`.
+        One row per comparison, `layer` and the fields of `DetailedComparison`.
 
     Raises:
         RunNotFoundError: No such file.
@@ -274,7 +274,7 @@ def compare_files(
     rows = [
         {
             "layer": x if x == y else f"{x} / {y}",
-            **dataclasses.asdict(compare(a[x], b[y])),
+            **dataclasses.asdict(compare(a[x], b[y], detail=True)),
         }
         for x, y in pairs
     ]

@@ -376,24 +376,39 @@ def rank_correlations_figure(correlations: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
+def angle_to_untrained_figure(angles: pd.DataFrame, title: str) -> Figure:
+    """Angle of a network in training to its untrained twin, plain and centred.
+
+    Args:
+        angles: As `analysis.angles_to_untrained` gives them.
+        title: What was trained on what.
+    """
+    return _curves_figure(
+        angles, f"Angle to the same network, untrained, of another seed: {title}"
+    )
+
+
 def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
-    """Matrix of the angles between networks.
+    """Matrix of the angles between networks: means over the seeds of two groups, and
+    the range between them.
 
     Args:
         pairs: As `analysis.pairwise_angles` gives them.
         title: What the figure is to be called.
     """
-    labels = list(dict.fromkeys([*pairs["run"], *pairs["other"]]))
+    labels = list(dict.fromkeys([*pairs["group"], *pairs["other_group"]]))
     side = max(5.0, 1.1 * len(labels) + 2.0)
     figure = Figure(figsize=(side + 1.5, side), layout="constrained")
     axes = figure.subplots()
-    cells = [[0.0] * len(labels) for _ in labels]
-    colours = colormaps["viridis"]
-    for row in pairs.itertuples():
-        a, b = labels.index(row.run), labels.index(row.other)
-        cells[a][b] = cells[b][a] = row.angle_deg
-        text = f"{row.angle_deg:.1f}\nnull {row.null_angle_deg:.1f}\nz {_number(row.z)}"
-        for x, y in ((a, b), (b, a)):
+    # A network is the same as itself; other seeds of it need not be.
+    cells = np.where(np.eye(len(labels)) > 0, np.nan, 0.0)
+    colours = colormaps["viridis"].with_extremes(bad="white")
+    for (first, second), cell in _by_groups(pairs):
+        a, b = labels.index(first), labels.index(second)
+        angle = cells[a][b] = cells[b][a] = cell["angle_deg"].mean()
+        text = f"{_spread(cell['angle_deg'])}\nnull {cell['null_angle_deg'].mean():.1f}"
+        text += f"\nz {_number(cell['z'].mean())}"
+        for x, y in {(a, b), (b, a)}:
             axes.text(
                 x,
                 y,
@@ -401,7 +416,7 @@ def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
                 ha="center",
                 va="center",
                 fontsize="small",
-                color="white" if row.angle_deg < 55 else "black",
+                color="white" if angle < 55 else "black",
             )
     image = axes.imshow(cells, vmin=0, vmax=90, cmap=colours)
     axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
@@ -413,6 +428,128 @@ def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
         fontsize="small",
     )
     return figure
+
+
+# What is drawn beside the angle of each pair: label, marker, filled or not.
+_MEASURES = {
+    "angle_deg": ("angle", "o", True),
+    "null_angle_deg": ("its null", "o", False),
+    "trimmed_angle_deg": ("without the 1% most influential samples", "v", True),
+    "row_normalised_angle_deg": ("each sample scaled to unit length", "s", True),
+    "row_normalised_null_angle_deg": ("null of that", "s", False),
+    "centered_angle_deg": ("features centred", "D", True),
+    "largest_principal_angle_deg": ("largest principal angle", "P", True),
+}
+
+
+def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
+    """The angle of each pair of networks beside other measures of the same pair.
+
+    Args:
+        pairs: As `analysis.pairwise_angles` gives them; of groups with several pairs,
+            means over the seeds and the range between them are drawn.
+        title: What was trained on what.
+    """
+    groups = sorted(_by_groups(pairs), key=lambda g: g[1]["angle_deg"].mean())
+    figure = Figure(figsize=(11.0, 0.36 * len(groups) + 2.6), layout="constrained")
+    in_degrees, alignment = figure.subplots(
+        1, 2, sharey=True, gridspec_kw={"width_ratios": [3, 1]}
+    )
+    for i, (column, (label, marker, filled)) in enumerate(_MEASURES.items()):
+        colour = _COLOURS[i % len(_COLOURS)] if filled else "black"
+        look = {"color": colour, "marker": marker, "label": label}
+        _draw_dots(in_degrees, groups, column, look | ({} if filled else {"mfc": "w"}))
+    look = {"color": _BLUE, "marker": "o"}
+    _draw_dots(alignment, groups, "linear_cka", look)
+    in_degrees.set_xlabel(_ANGLE_LABEL)
+    in_degrees.set_xlim(0, 91)
+    alignment.set_xlabel("linear CKA (1 = same)")
+    alignment.set_xlim(0, 1)
+    held = pairs["stored_energy"]
+    alignment.set_title(
+        f"of the stored vectors, which hold\n{held.min():.2f} to {held.max():.2f} of "
+        "$||X||_F^2$",
+        fontsize="small",
+    )
+    in_degrees.set_yticks(range(len(groups)), [f"{a} - {b}" for (a, b), _ in groups])
+    for axes in (in_degrees, alignment):
+        axes.grid(alpha=0.3)
+    _legend(figure, [in_degrees], None)
+    _entitle(figure, f"The angle beside other measures, after the last epoch: {title}")
+    return figure
+
+
+def gallery_figure(
+    pairs: pd.DataFrame, images: np.ndarray, title: str, most: int = 8
+) -> Figure:
+    """The images whose absence would change the angle of each pair the most.
+
+    Args:
+        pairs: As `analysis.pairwise_angles` gives them; of groups with several pairs,
+            the first one is drawn.
+        images: The samples, shape `(n, height, width, channels)`, in [0, 1].
+        title: What was trained on what.
+        most: How many images of each pair.
+    """
+    groups = [(names, group.iloc[0]) for names, group in _by_groups(pairs)]
+    rows = [[int(i) for i in p["influential_samples"].split()] for _, p in groups]
+    n_columns = min(most, max(len(row) for row in rows))
+    figure = Figure(
+        figsize=(0.8 * n_columns + 4.0, 0.95 * len(groups) + 1.0), layout="constrained"
+    )
+    panels = figure.subplots(len(groups), n_columns, squeeze=False)
+    for row, ids, ((a, b), pair) in zip(panels, rows, groups, strict=True):
+        for axes in row:
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.set_frame_on(False)
+        for axes, i in zip(row, ids, strict=False):
+            axes.imshow(images[i].squeeze(), cmap="gray", vmin=0, vmax=1)
+            axes.set_title(str(i), fontsize="x-small", pad=2)
+        without = _number(pair["trimmed_angle_deg"])
+        row[0].set_ylabel(
+            f"{a} - {b}\n{pair['angle_deg']:.1f} degrees, {without} without",
+            rotation=0,
+            ha="right",
+            va="center",
+            fontsize="small",
+        )
+    _entitle(figure, f"Samples that decide the angle, by their number: {title}")
+    return figure
+
+
+def _by_groups(
+    pairs: pd.DataFrame,
+) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    """Pairs of the same two groups, whichever stands first."""
+    together: dict[frozenset[str], list[int]] = {}
+    for i, names in enumerate(zip(pairs["group"], pairs["other_group"], strict=True)):
+        together.setdefault(frozenset(names), []).append(i)
+    found = []
+    for places in together.values():
+        rows = pairs.iloc[places]
+        found.append(((rows["group"].iloc[0], rows["other_group"].iloc[0]), rows))
+    return found
+
+
+def _draw_dots(axes: Axes, groups: list, column: str, look: dict) -> None:
+    """Means over pairs, one line for each group, with the range between them."""
+    means, below, above = [], [], []
+    for _, rows in groups:
+        values = rows[column].astype(float)
+        means.append(values.mean())
+        below.append(values.mean() - values.min())
+        above.append(values.max() - values.mean())
+    axes.errorbar(
+        means, range(len(groups)), xerr=[below, above], ls="none", ms=5, lw=1, **look
+    )
+
+
+def _spread(values: pd.Series) -> str:
+    """Mean, and the range if there is one."""
+    if len(values) == 1:
+        return f"{values.mean():.1f}"
+    return f"{values.mean():.1f}\n({values.min():.1f} to {values.max():.1f})"
 
 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:

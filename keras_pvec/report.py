@@ -115,6 +115,7 @@ def _fields(row: object) -> dict[str, str]:
     """What is told of a claim besides its statement and verdict."""
     told = {
         "measured": row.measured,
+        "met by": getattr(row, "met", ""),
         "null": row.null,
         "criterion": row.criterion,
         "study": getattr(row, "study", ""),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -70,11 +71,14 @@ class Options:
         split: Samples that are looked at, `"train"` or `"test"`.
         data_matrix: What "the raw data" are: `"data"` for pixels in [0, 1], `"input"`
             for the standardised ones that the networks work on.
+        images: The samples of that split, shape `(n, height, width, channels)`, in
+            [0, 1], to show those that matter; `None` to do without.
     """
 
     title: str
     split: str = "train"
     data_matrix: str = "data"
+    images: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,19 +128,34 @@ def _on(runs: Sequence[Run], options: Options) -> list[Run]:
 def convergence(runs: Sequence[Run], options: Options) -> Findings:
     """Do networks of one data set converge to a common P-vector?"""
     runs = _on(runs, options)
+    title = options.title
     angles = analysis.angles_to_final(runs)
+    untrained = analysis.angles_to_untrained(runs)
     pairs = analysis.angles_between(runs)
-    drawn = {"angle_to_final": figures.angle_to_final_figure(angles, options.title)}
+    drawn = {"angle_to_final": figures.angle_to_final_figure(angles, title)}
+    if not untrained.empty:
+        drawn["angle_to_untrained"] = figures.angle_to_untrained_figure(
+            untrained, title
+        )
     if not pairs.empty:
         drawn["angle_matrix"] = figures.angle_matrix_figure(
-            pairs, f"Angle between runs after their last epochs: {options.title}"
+            pairs, f"Angle between networks after their last epochs: {title}"
         )
+        drawn["measures"] = figures.measures_figure(pairs, title)
+        if options.images is not None:
+            drawn["influential_samples"] = figures.gallery_figure(
+                pairs, options.images, title
+            )
     return Findings(
-        {"angle_to_final": angles, "angle_matrix": pairs},
+        {
+            "angle_to_final": angles,
+            "angle_to_untrained": untrained,
+            "angle_matrix": pairs,
+        },
         drawn,
         claims.as_table(
             [
-                claims.small_angles(pairs),
+                claims.small_angles(pairs, untrained=untrained),
                 claims.starts_large_and_falls(angles),
                 claims.ends_under_ten_degrees(angles),
             ]

@@ -68,6 +68,36 @@ def test_small_angles(angles, null, verdict, name):
     assert (claim.claim, claim.verdict) == (name, VERDICTS[verdict])
 
 
+def test_networks_as_close_to_untrained_ones_show_nothing():
+    """The second null: only the trained ones' last rows count."""
+    pairs = made_up_pairs([12.0, 15.0], 60.0)
+    for last, verdict in ((19.0, "0"), (25.0, "+")):
+        twins = made_up_curves({"a": [80.0, 70.0, last], "b": [90.0, 18.0]}, null=60.0)
+        claim = claims.small_angles(pairs, untrained=twins)
+        assert claim.verdict == VERDICTS[verdict]
+        assert f"18.00 to {last:.2f} degrees" in claim.null
+
+
+def test_how_many_meet_the_criterion_has_an_exact_interval():
+    """None of five: the upper end is 1 - 0.025^(1/5)."""
+    claim = claims.small_angles(made_up_pairs([30.0] * 5, 60.0))
+    upper = 1 - 0.025 ** (1 / 5)
+    assert claim.met == f"0 of 5 pairs; 95% interval of the share 0.00 to {upper:.2f}"
+
+
+def test_means_of_enough_runs_have_an_interval():
+    angles = np.linspace(10, 40, 40)
+    claim = claims.small_angles(made_up_pairs(angles, 60.0))
+    low, high = map(
+        float, claim.measured.split("interval ")[1].split(")")[0].split(" to ")
+    )
+    # The normal approximation; a bootstrap of 40 evenly spread values is close to it.
+    half = 1.96 * angles.std() / 40**0.5
+    assert low == pytest.approx(25 - half, abs=0.3)
+    assert high == pytest.approx(25 + half, abs=0.3)
+    assert "interval" not in claim.null  # all the same
+
+
 def test_small_angles_reports_what_was_measured():
     pairs = made_up_pairs([10.0, 30.0, 11.0], [50.0, 60.0, 55.0])
     claim = claims.small_angles(pairs)

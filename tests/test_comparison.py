@@ -179,6 +179,9 @@ def test_row_normalised_angle_is_that_of_the_normalised_matrices(rng):
     ]
     expected = degrees_between(*map(lapack_vector, sides))
     np.testing.assert_allclose(found.row_normalised_angle_deg, expected, atol=2e-3)
+    leaning = [lapack_vector(side).sum() / 20 for side in sides]
+    null = np.degrees(np.arccos(abs(np.prod(leaning))))
+    np.testing.assert_allclose(found.row_normalised_null_angle_deg, null, atol=2e-3)
     assert abs(found.row_normalised_angle_deg - found.angle_deg) > 0.5
     without = dataclasses.replace(kp.p_vector(x), row_norms=None)
     assert kp.compare(without, without, detail=True).row_normalised_angle_deg is None
