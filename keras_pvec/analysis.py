@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from keras_pvec.comparison import (
-    DetailedComparison,
+    Comparison,
     compare,
     null_cosine_moments,
     principal_angles,
@@ -31,12 +31,23 @@ _RESAMPLES = 2000
 
 BEFORE_TRAINING = -1
 
-_PAIR_COLUMNS = [
-    "run",
-    "other",
-    "group",
-    "other_group",
-    *(field.name for field in dataclasses.fields(DetailedComparison)),
+# Columns of a pair, of a detailed comparison alone, and of all that measures likeness.
+_PAIR = ["run", "other", "group", "other_group"]
+DETAILS = [
+    "trimmed_angle_deg",
+    "influential_samples",
+    "row_normalised_angle_deg",
+    "row_normalised_null_angle_deg",
+    "linear_cka",
+    "largest_principal_angle_deg",
+    "stored_energy",
+]
+MEASURES = [
+    *_PAIR,
+    "angle_deg",
+    "null_angle_deg",
+    "centered_angle_deg",
+    *(column for column in DETAILS if column != "influential_samples"),
 ]
 
 
@@ -194,9 +205,8 @@ def pairwise_angles(
 
     Returns:
         One row per unordered pair of different names, with `run`, `other`, `group` and
-        `other_group`, the columns of a detailed comparison, and the 95% band of the
-        null angle. Of the principal angles it has the largest; influential samples
-        are a text of numbers with spaces between.
+        `other_group`, the fields of a detailed comparison, and the 95% band of the
+        null angle; of the principal angles it has the largest.
     """
     rows = []
     for a, b in itertools.combinations(p_vectors, 2):
@@ -208,11 +218,28 @@ def pairwise_angles(
         }
         row |= dataclasses.asdict(comparison)
         row["largest_principal_angle_deg"] = row.pop("principal_angles_deg")[-1]
-        row["influential_samples"] = " ".join(map(str, row["influential_samples"]))
         rows.append(row)
     if not rows:
-        return pd.DataFrame(columns=_PAIR_COLUMNS)
+        plain = [field.name for field in dataclasses.fields(Comparison)]
+        return pd.DataFrame(columns=[*_PAIR, *plain, *DETAILS])
     return with_null_band(pd.DataFrame(rows))
+
+
+def influential_samples(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The samples that decide the angle of each pair.
+
+    Args:
+        pairs: As `pairwise_angles` gives them.
+
+    Returns:
+        One row per pair and sample: `run`, `other`, `group`, `other_group`, `rank` (1
+        for the one whose absence would change the angle the most), `sample` (its
+        number among the samples), and of the pair `angle_deg` and `trimmed_angle_deg`.
+    """
+    kept = [*_PAIR, "angle_deg", "trimmed_angle_deg", "influential_samples"]
+    table = pairs[kept].explode("influential_samples", ignore_index=True)
+    table = table.rename(columns={"influential_samples": "sample"})
+    return table.assign(rank=table.groupby(["run", "other"]).cumcount() + 1)
 
 
 def angles_by_block(

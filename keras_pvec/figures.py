@@ -479,36 +479,40 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def gallery_figure(
-    pairs: pd.DataFrame, images: np.ndarray, title: str, most: int = 8
+def influential_samples_figure(
+    influential: pd.DataFrame, images: np.ndarray, title: str, most: int = 8
 ) -> Figure:
     """The images whose absence would change the angle of each pair the most.
 
     Args:
-        pairs: As `analysis.pairwise_angles` gives them; of groups with several pairs,
-            the first one is drawn.
+        influential: As `analysis.influential_samples` gives them; of groups with
+            several pairs, the first one is drawn.
         images: The samples, shape `(n, height, width, channels)`, in [0, 1].
         title: What was trained on what.
         most: How many images of each pair.
     """
-    groups = [(names, group.iloc[0]) for names, group in _by_groups(pairs)]
-    rows = [[int(i) for i in p["influential_samples"].split()] for _, p in groups]
-    n_columns = min(most, max(len(row) for row in rows))
+    shown = influential[influential["rank"] <= most]
+    groups = _by_groups(shown)
+    n_columns = int(shown["rank"].max())
     figure = Figure(
         figsize=(0.8 * n_columns + 4.0, 0.95 * len(groups) + 1.0), layout="constrained"
     )
     panels = figure.subplots(len(groups), n_columns, squeeze=False)
-    for row, ids, ((a, b), pair) in zip(panels, rows, groups, strict=True):
+    for row, ((a, b), of_groups) in zip(panels, groups, strict=True):
         for axes in row:
             axes.set_xticks([])
             axes.set_yticks([])
             axes.set_frame_on(False)
-        for axes, i in zip(row, ids, strict=False):
+        pair = of_groups.iloc[0]
+        of_pair = of_groups[
+            (of_groups["run"] == pair["run"]) & (of_groups["other"] == pair["other"])
+        ]
+        for axes, i in zip(row, of_pair["sample"], strict=False):
             axes.imshow(images[i].squeeze(), cmap="gray", vmin=0, vmax=1)
             axes.set_title(str(i), fontsize="x-small", pad=2)
         without = _number(pair["trimmed_angle_deg"])
         row[0].set_ylabel(
-            f"{a} - {b}\n{pair['angle_deg']:.1f} degrees, {without} without",
+            f"{a} - {b}\n{pair['angle_deg']:.1f} degrees, {without} without 1%",
             rotation=0,
             ha="right",
             va="center",

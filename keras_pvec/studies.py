@@ -132,6 +132,12 @@ def convergence(runs: Sequence[Run], options: Options) -> Findings:
     angles = analysis.angles_to_final(runs)
     untrained = analysis.angles_to_untrained(runs)
     pairs = analysis.angles_between(runs)
+    tables = {
+        "angle_to_final": angles,
+        "angle_to_untrained": untrained,
+        "angle_matrix": pairs.drop(columns=analysis.DETAILS),
+        "measures": pairs[analysis.MEASURES],
+    }
     drawn = {"angle_to_final": figures.angle_to_final_figure(angles, title)}
     if not untrained.empty:
         drawn["angle_to_untrained"] = figures.angle_to_untrained_figure(
@@ -142,16 +148,13 @@ def convergence(runs: Sequence[Run], options: Options) -> Findings:
             pairs, f"Angle between networks after their last epochs: {title}"
         )
         drawn["measures"] = figures.measures_figure(pairs, title)
+        tables["influential_samples"] = analysis.influential_samples(pairs)
         if options.images is not None:
-            drawn["influential_samples"] = figures.gallery_figure(
-                pairs, options.images, title
+            drawn["influential_samples"] = figures.influential_samples_figure(
+                tables["influential_samples"], options.images, title
             )
     return Findings(
-        {
-            "angle_to_final": angles,
-            "angle_to_untrained": untrained,
-            "angle_matrix": pairs,
-        },
+        tables,
         drawn,
         claims.as_table(
             [

@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 from matplotlib.colors import same_color
 
-from keras_pvec import figures
+from keras_pvec import analysis, figures
 
 NULLS = {"null_angle_deg": 70.0, "null_low_deg": 68.0, "null_high_deg": 72.0}
 
@@ -560,24 +560,87 @@ def test_rank_correlations():
     assert_drawable(figure)
 
 
-def test_matrix_shows_angle_null_and_z():
-    pairs = pd.DataFrame(
-        {
-            "run": ["a", "a", "b"],
-            "other": ["b", "c", "c"],
-            "angle_deg": [10.0, 20.0, 80.0],
-            "null_angle_deg": [30.0, 40.0, 85.0],
-            "z": [5.0, 6.0, np.nan],
-        }
+def made_up_pairs(rows):
+    """Pairs `(group, other group, angle)`; the other measures follow from the angle."""
+    pairs = pd.DataFrame(rows, columns=["group", "other_group", "angle_deg"])
+    for i, side in enumerate(("run", "other")):
+        names = pairs["group" if i == 0 else "other_group"]
+        pairs[side] = [f"{name}, {side} {j}" for j, name in enumerate(names)]
+    angle = pairs["angle_deg"]
+    return pairs.assign(
+        null_angle_deg=angle + 5,
+        centered_angle_deg=np.nan,
+        z=6.0,
+        trimmed_angle_deg=angle + 1,
+        row_normalised_angle_deg=angle / 2,
+        row_normalised_null_angle_deg=angle / 2 + 1,
+        largest_principal_angle_deg=85.0,
+        linear_cka=1 - angle / 90,
+        stored_energy=np.linspace(0.7, 0.9, len(pairs)),
     )
+
+
+def test_matrix_shows_angle_null_and_z():
+    pairs = made_up_pairs([("a", "b", 10.0), ("a", "c", 20.0), ("b", "c", 80.0)])
+    pairs["z"] = [5.0, 6.0, np.nan]
     figure = figures.angle_matrix_figure(pairs, "made up")
     axes = figure.axes[0]
-    cells = axes.images[0].get_array()
-    np.testing.assert_array_equal(cells, [[0, 10, 20], [10, 0, 80], [20, 80, 0]])
+    cells = axes.images[0].get_array().filled(-1)
+    np.testing.assert_array_equal(cells, [[-1, 10, 20], [10, -1, 80], [20, 80, -1]])
     texts = [text.get_text() for text in axes.texts]
-    assert texts.count("10.0\nnull 30.0\nz 5.0") == 2
+    assert texts.count("10.0\nnull 15.0\nz 5.0") == 2
     assert texts.count("80.0\nnull 85.0\nz -") == 2
     assert "degrees" in figure.axes[1].get_ylabel()  # of the scale of colours
+
+
+# Two seeds each: `a` with itself, and four pairs of `a` and `b`, in either order.
+SEVERAL = [("a", "a", 30.0), ("a", "b", 10.0), ("b", "a", 20.0), ("a", "b", 60.0)]
+
+
+def test_matrix_of_several_seeds_shows_means_and_ranges():
+    figure = figures.angle_matrix_figure(made_up_pairs(SEVERAL), "made up")
+    axes = figure.axes[0]
+    cells = axes.images[0].get_array().filled(-1)
+    np.testing.assert_allclose(cells, [[30, 30], [30, -1]])
+    texts = [text.get_text() for text in axes.texts]
+    assert texts.count("30.0\nnull 35.0\nz 6.0") == 1
+    assert texts.count("30.0\n(10.0 to 60.0)\nnull 35.0\nz 6.0") == 2
+
+
+def test_measures_stand_beside_the_angle():
+    figure = figures.measures_figure(made_up_pairs([*SEVERAL, ("b", "b", 5.0)]), "m")
+    in_degrees, alignment = figure.axes
+    names = [label.get_text() for label in in_degrees.get_yticklabels()]
+    assert names == ["b - b", "a - a", "a - b"]
+    drawn = {
+        container.get_label(): np.asarray(container.lines[0].get_xdata(), float)
+        for container in in_degrees.containers
+    }
+    np.testing.assert_allclose(drawn["angle"], [5, 30, 30])
+    np.testing.assert_allclose(drawn["its null"], [10, 35, 35])
+    np.testing.assert_allclose(drawn["null of that"], [3.5, 16, 16])
+    assert np.isnan(drawn["features centred"]).all()
+    aligned = np.asarray(alignment.containers[0].lines[0].get_xdata(), float)
+    np.testing.assert_allclose(aligned, 1 - np.array([5, 30, 30]) / 90)
+    assert "0.70 to 0.90" in alignment.get_title()
+    assert_drawable(figure)
+
+
+def test_gallery_shows_the_samples_that_decide():
+    pairs = made_up_pairs(SEVERAL)
+    pairs["influential_samples"] = [(3, 1), (0, 2), (1, 3), (2, 0)]
+    images = np.linspace(0, 1, 4)[:, None, None, None] * np.ones((4, 5, 5, 3))
+    table = analysis.influential_samples(pairs)
+    figure = figures.influential_samples_figure(table, images, "made up")
+    shown = [
+        [axes.images[0].get_array().mean() * 3 for axes in figure.axes[row : row + 2]]
+        for row in (0, 2)
+    ]
+    np.testing.assert_allclose(shown, [[3, 1], [0, 2]])  # of the first pair of a group
+    assert [axes.get_title() for axes in figure.axes] == ["3", "1", "0", "2"]
+    assert "10.0 degrees, 11.0 without" in figure.axes[2].get_ylabel()
+    one = figures.influential_samples_figure(table, images, "made up", most=1)
+    assert len(one.axes) == 2
 
 
 def test_a_long_title_stays_within_the_figure(angles):

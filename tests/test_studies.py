@@ -52,6 +52,7 @@ class World:
         self.constant, self.start, self.end = np.linalg.qr(basis)[0].T
         self.data = turned(self.near_end(5), self.constant, lean)
         self.input = turned(self.near_end(15), self.constant, lean)
+        self.untrained = self.start
 
     def near_end(self, degrees):
         """A direction at an angle to `end`, else random, orthogonal to `start` and to
@@ -76,7 +77,7 @@ class World:
     def references(self):
         return {
             name: kp.p_vector(getattr(self, name)[:, None], layer=name)
-            for name in ("data", "input")
+            for name in ("data", "input", "untrained")
         }
 
 
@@ -169,11 +170,15 @@ def variants(tmp_path_factory):
     return runs
 
 
+CONVERGENCE = {
+    "angle_to_final",
+    "angle_to_untrained",
+    "angle_matrix",
+    "measures",
+    "influential_samples",
+}
 EXPECTED = {
-    "convergence": (
-        {"angle_to_final", "angle_matrix"},
-        {"angle_to_final", "angle_matrix"},
-    ),
+    "convergence": (CONVERGENCE, CONVERGENCE),
     "first_epoch": ({"first_epoch", "peaks"}, {"first_epoch"}),
     "common_subspace": ({"angle_to_references"}, {"angle_to_references"}),
     "data_angle": ({"angle_to_data"}, {"angle_to_data"}),
@@ -202,7 +207,8 @@ def findings(runs, variants):
         key = name, split, matrix
         if key not in made:
             chosen = variants if STUDIES[name].variants else runs
-            options = Options("made up", split, matrix)
+            images = np.zeros((N_SAMPLES[split], 4, 4, 1))
+            options = Options("made up", split, matrix, images)
             made[key] = STUDIES[name].analyse(chosen, options)
         return made[key]
 
@@ -283,8 +289,8 @@ def test_split_takes_effect_where_no_data_are_looked_at(findings, split, matrix)
     expected = np.array([*ENDS.values()]) * factor
     first = found["angle_to_final"].head(5)
     np.testing.assert_allclose(first["angle_deg"], expected, atol=1e-4)
-    for table in found.values():
-        assert set(table["n_samples"]) == {n}
+    for name in ("angle_to_final", "angle_to_untrained", "angle_matrix"):
+        assert set(found[name]["n_samples"]) == {n}
     for name, table in (
         ("common_subspace", "angle_to_references"),
         ("singular_vectors", "singular_vector_angles"),
@@ -357,7 +363,7 @@ def test_correlations_with_accuracy_and_gap(findings):
 
 def test_one_run_has_no_pairs(runs):
     found = STUDIES["convergence"].analyse(runs[:1], Options("made up"))
-    assert set(found.figures) == {"angle_to_final"}
+    assert set(found.figures) == {"angle_to_final", "angle_to_untrained"}
     assert found.tables["angle_matrix"].empty
     verdicts = [claims.NOT_TESTED, claims.REPRODUCED, claims.REPRODUCED]
     assert list(found.claims["verdict"]) == verdicts
