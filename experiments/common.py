@@ -239,6 +239,7 @@ def pretrained_findings(networks: Sequence[str]) -> Findings:
             networks,
             images,
             weights=None if FLAGS.weights == "none" else FLAGS.weights,
+            k=_STORED_VECTORS,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error

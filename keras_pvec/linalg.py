@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from scipy.linalg import eigh
 
 from keras_pvec.row_products import (
     SINGLE_DIRECTIONS,
@@ -52,7 +53,7 @@ _CENTERED_PASSES = 12
 # accelerator, in half precision, differ a little.
 _SAME_ROW = 0.05
 # How many entries of each block are compared.
-_COMPARED_ENTRIES = 1 << 14
+_COMPARED_ENTRIES = 1 << 12
 # A residual of this share of the eigenvalue means a pair of the matrix, not a mixture.
 _NEAR = 0.5
 # Where sums of squares are within this range, float32 neither over- nor underflows.
@@ -188,13 +189,15 @@ class LeftSingularSolver:
             self._new_v,
             self._dtype,
             scale=self._scale or 1.0,
-            with_moments=first_pass,
+            with_squares=first_pass,
+            with_sums=first_pass and self.centered_passes is not None,
         )
         if first_pass:
             if not math.isfinite(products.row_squares.sum()):
                 check_finite(block, self._n_rows)
             self._row_squares.append(products.row_squares)
-            self._column_sums = self._column_sums + products.column_sums
+            if self.centered_passes is not None:
+                self._column_sums = self._column_sums + products.column_sums
         self._new_y.append(products.y)
         self._new_z = self._new_z + products.z
         self._n_rows += block.shape[0]
@@ -311,7 +314,7 @@ class LeftSingularSolver:
                 "largest absolute value."
             )
         self._energy = energy
-        self._mean = self._column_sums / n
+        self._mean = self._column_sums / n + np.zeros(self._new_v.shape[1])
         self._forget_products()
         return True
 
@@ -417,7 +420,7 @@ class LeftSingularSolver:
         open_pairs = np.flatnonzero(plain.error_deg > self.tolerance_deg)
         below = len(plain.error_deg)
         n_pairs = len(plain.residuals)
-        if below < n_pairs and not plain.gap_is_known:
+        if below < n_pairs and plain.apparent_error_deg <= self.tolerance_deg:
             open_pairs = np.append(open_pairs, below)
         if len(open_pairs) > SINGLE_DIRECTIONS or len(open_pairs) < self.block_size:
             others = np.setdiff1d(np.arange(n_pairs), open_pairs)
@@ -471,7 +474,7 @@ class _RitzPairs:
     coefficients: np.ndarray  # (m, m)
     residuals: np.ndarray  # (wanted and some more, n_features)
     error_deg: np.ndarray  # (wanted,)
-    gap_is_known: bool  # whether the one below the wanted ones is, nearly
+    apparent_error_deg: float  # of the last one, if the next were as it appears
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -495,12 +498,23 @@ def _ritz_pairs(
     # What rounding alone leaves in a residual is part of the bound.
     norms = np.linalg.norm(residuals, axis=1) + rounding * values[0] + floor
     k = min(k, values.size)
-    errors = [_error_bound_deg(values, norms, energy, i, rounding) for i in range(k)]
-    gap = values[k - 1] - _below(values, norms, energy, k - 1)
-    apparent_gap = values[k - 1] - (values[k] if k < values.size else 0.0)
-    return _RitzPairs(
-        values, coefficients, residuals, np.array(errors), gap >= apparent_gap / 2
+    gaps = [_gap(values, norms, energy, i) for i in range(k)]
+    errors = [
+        _error_bound_deg(values, norms, i, gap, rounding) for i, gap in enumerate(gaps)
+    ]
+    below = values[k] if k < values.size else 0.0
+    apparent = _error_bound_deg(
+        values, norms, k - 1, float(values[k - 1] - below), rounding
     )
+    return _RitzPairs(values, coefficients, residuals, np.array(errors), apparent)
+
+
+def _gap(values: np.ndarray, norms: np.ndarray, energy: float, i: int) -> float:
+    """Bound on the distance of eigenvalue `i` to the others; it may be negative."""
+    gap = float(values[i]) - _below(values, norms, energy, i)
+    if i > 0:
+        gap = min(gap, float(values[i - 1] - norms[i - 1] - values[i]))
+    return gap
 
 
 def _below(values: np.ndarray, norms: np.ndarray, energy: float, i: int) -> float:
@@ -518,12 +532,9 @@ def _below(values: np.ndarray, norms: np.ndarray, energy: float, i: int) -> floa
 
 
 def _error_bound_deg(
-    values: np.ndarray, norms: np.ndarray, energy: float, i: int, rounding: float
+    values: np.ndarray, norms: np.ndarray, i: int, gap: float, rounding: float
 ) -> float:
     """Bound on the angle of left singular vector `i`, in degrees."""
-    gap = float(values[i]) - _below(values, norms, energy, i)
-    if i > 0:
-        gap = min(gap, float(values[i - 1] - norms[i - 1] - values[i]))
     if gap <= 0 or norms[i] >= gap:
         return 90.0
     # X maps the error of the right vector to the left side; it shrinks by
@@ -556,8 +567,10 @@ def _start_directions(
     gram = sample @ sample.T
     rng = np.random.default_rng(zlib.crc32(gram.tobytes()))
     if start is None:
-        left = np.linalg.eigh(gram.astype(np.float64))[1][:, ::-1]
-        start = (left[:, :n_columns].astype(np.float32).T @ sample).T
+        m = len(sample)
+        top = [max(m - n_columns, 0), m - 1]
+        left = eigh(gram.astype(np.float64), subset_by_index=top)[1]
+        start = (left.astype(np.float32).T @ sample).T
     directions = np.vstack([start.T, rng.standard_normal(n_features)])
     return _orthonormal_complement(directions, np.zeros((0, n_features)), 0.0)
 

@@ -24,7 +24,7 @@ from threadpoolctl import ThreadpoolController
 # As large as is shared between the cores' caches, and no more rows than float32 can sum
 # up; from fewer rows on, products of some columns are slow.
 _PART_BYTES = 1 << 22
-_MAX_PART_ROWS = 1024
+_MAX_PART_ROWS = 2048
 _MIN_PART_ROWS = 64
 # Up to this many directions, products are quicker one by one: they read the rows from
 # the cache as they are, where a product of matrices copies them into shape first.
@@ -42,8 +42,8 @@ class RowProducts:
         y: `(X V)^T`, shape `(directions, rows)`.
         z: `(X^T X V)^T`, shape `(directions, n_features)`, float64.
         column_sums: Sums over the rows, shape `(n_features,)`, float64.
-        row_squares: Sums of the squares of each row, shape `(rows,)`, float64. These
-            and `column_sums` are empty if they were not asked for.
+        row_squares: Sums of the squares of each row, shape `(rows,)`, float64. This and
+            `column_sums` are empty if they were not asked for.
     """
 
     y: np.ndarray
@@ -58,7 +58,8 @@ def row_products(
     dtype: type[np.floating],
     *,
     scale: float = 1.0,
-    with_moments: bool = True,
+    with_squares: bool = True,
+    with_sums: bool = True,
 ) -> RowProducts:
     """Multiplies a block of rows, on the device that holds it.
 
@@ -68,7 +69,8 @@ def row_products(
         dtype: What arrays are multiplied in. Tensors on an accelerator, whose float32
             may be a shorter one, always are in float64.
         scale: What entries are multiplied by first.
-        with_moments: Whether to compute `column_sums` and `row_squares`.
+        with_squares: Whether to compute `row_squares`.
+        with_sums: Whether to compute `column_sums`.
     """
     if on_accelerator(block):
         return _of_tensor(block, v, scale)
@@ -77,11 +79,11 @@ def row_products(
     is_identity = len(v) == n_features
     one_by_one = len(v) <= SINGLE_DIRECTIONS and not is_identity
     y = np.empty((len(v), n_rows), dtype)
-    row_squares = np.empty(n_rows if with_moments else 0)
+    row_squares = np.empty(n_rows if with_squares else 0)
 
     def work(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         z = np.zeros((len(v), n_features))
-        sums = np.zeros(n_features if with_moments else 0)
+        sums = np.zeros(n_features if with_sums else 0)
         # What is not finite is told by an error, not by NumPy's warnings as well.
         with np.errstate(all="ignore"):
             for start, stop in itertools.pairwise(edges):
@@ -96,21 +98,23 @@ def row_products(
                 else:
                     of_part[:] = x.T if is_identity else v @ x.T
                     z += of_part @ x
-                if with_moments:
+                if with_sums:
                     sums += np.ones(len(x), dtype) @ x
-                    row_squares[start:stop] = np.einsum("ij,ij->i", x, x)
+                if with_squares:
+                    # Row by row, by the BLAS: twice as quick as einsum.
+                    squares = np.matmul(x[:, None, :], x[:, :, None])
+                    row_squares[start:stop] = squares[:, 0, 0]
         return z, sums
 
     shares = _shares(n_rows, n_features * np.dtype(dtype).itemsize, one_by_one)
-    totals = (
-        _pool(os.getpid()).map(work, shares) if len(shares) > 1 else map(work, shares)
-    )
-    z, sums = functools.reduce(
-        lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)), totals
-    )
+    # This thread takes a share itself, which saves waking up another.
+    others = [_pool(os.getpid()).submit(work, share) for share in shares[1:]]
+    totals = [work(shares[0]), *(other.result() for other in others)]
+    z, sums = (sum(parts[1:], parts[0]) for parts in zip(*totals, strict=True))
     return RowProducts(y, z, sums, row_squares)
 
 
+@functools.cache
 def _shares(n_rows: int, row_bytes: int, one_by_one: bool) -> list[np.ndarray]:
     """Where the parts of each thread begin and end; all threads have equally many."""
     fewest = _MIN_PART_ROWS_SINGLE if one_by_one else _MIN_PART_ROWS
@@ -251,4 +255,5 @@ def _n_threads() -> int:
 @functools.cache
 def _pool(process: int) -> ThreadPoolExecutor:
     """Threads of this process; those of its parent do not live on after a fork."""
-    return ThreadPoolExecutor(_n_threads(), thread_name_prefix="row_products")
+    n_others = max(_n_threads() - 1, 1)
+    return ThreadPoolExecutor(n_others, thread_name_prefix="row_products")

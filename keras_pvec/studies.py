@@ -132,30 +132,17 @@ def convergence(runs: Sequence[Run], options: Options) -> Findings:
     angles = analysis.angles_to_final(runs)
     untrained = analysis.angles_to_untrained(runs)
     pairs = analysis.angles_between(runs)
-    tables = {
-        "angle_to_final": angles,
-        "angle_to_untrained": untrained,
-        "angle_matrix": pairs.drop(columns=analysis.DETAILS),
-        "measures": pairs[analysis.MEASURES],
-    }
+    tables = {"angle_to_final": angles, "angle_to_untrained": untrained}
     drawn = {"angle_to_final": figures.angle_to_final_figure(angles, title)}
     if not untrained.empty:
         drawn["angle_to_untrained"] = figures.angle_to_untrained_figure(
             untrained, title
         )
-    if not pairs.empty:
-        drawn["angle_matrix"] = figures.angle_matrix_figure(
-            pairs, f"Angle between networks after their last epochs: {title}"
-        )
-        drawn["measures"] = figures.measures_figure(pairs, title)
-        tables["influential_samples"] = analysis.influential_samples(pairs)
-        if options.images is not None:
-            drawn["influential_samples"] = figures.influential_samples_figure(
-                tables["influential_samples"], options.images, title
-            )
+    heading = "Angle between networks after their last epochs"
+    tables_of_pairs, drawn_of_pairs = _of_pairs(pairs, heading, title, options.images)
     return Findings(
-        tables,
-        drawn,
+        tables | tables_of_pairs,
+        drawn | drawn_of_pairs,
         claims.as_table(
             [
                 claims.small_angles(pairs, untrained=untrained),
@@ -164,6 +151,26 @@ def convergence(runs: Sequence[Run], options: Options) -> Findings:
             ]
         ),
     )
+
+
+def _of_pairs(
+    pairs: pd.DataFrame, heading: str, title: str, images: np.ndarray | None
+) -> tuple[dict[str, pd.DataFrame], dict[str, Figure]]:
+    """Tables and figures of networks that were compared with each other."""
+    tables = {"angle_matrix": pairs.drop(columns=analysis.DETAILS)}
+    drawn = {}
+    if not pairs.empty:
+        tables["measures"] = pairs[analysis.MEASURES]
+        tables["influential_samples"] = analysis.influential_samples(pairs)
+        drawn["angle_matrix"] = figures.angle_matrix_figure(
+            pairs, f"{heading}: {title}"
+        )
+        drawn["measures"] = figures.measures_figure(pairs, title)
+        if images is not None:
+            drawn["influential_samples"] = figures.influential_samples_figure(
+                tables["influential_samples"], images, title
+            )
+    return tables, drawn
 
 
 def first_epoch(runs: Sequence[Run], options: Options) -> Findings:
@@ -324,12 +331,9 @@ def pretrained(p_vectors: Mapping[str, PVector], weights: str, title: str) -> Fi
             measured=f"with random weights {claim.measured}",
             verdict=claims.NOT_TESTED,
         )
-    drawn = {}
-    if not pairs.empty:
-        drawn["angle_matrix"] = figures.angle_matrix_figure(
-            pairs, f"Angle between keras.applications networks: {title}"
-        )
-    return Findings({"angle_matrix": pairs}, drawn, claims.as_table([claim]))
+    heading = "Angle between keras.applications networks"
+    tables, drawn = _of_pairs(pairs, heading, title, images=None)
+    return Findings(tables, drawn, claims.as_table([claim]))
 
 
 STUDIES: dict[str, Study] = {

@@ -409,7 +409,8 @@ def networks():
 
 def test_pretrained_networks(networks):
     found = studies.pretrained(networks, "imagenet", "20 images of x")
-    assert set(found.tables) == set(found.figures) == {"angle_matrix"}
+    assert set(found.figures) == {"angle_matrix", "measures"}
+    assert set(found.tables) == {*found.figures, "influential_samples"}
     pairs = found.tables["angle_matrix"]
     names = [("ResNet50", "VGG16"), ("ResNet50", "Xception"), ("VGG16", "Xception")]
     assert list(zip(pairs["run"], pairs["other"], strict=True)) == names
@@ -430,7 +431,7 @@ def test_random_weights_do_not_test_the_claim(networks):
     found = studies.pretrained(networks, "none", "x")
     assert list(found.claims["verdict"]) == [claims.NOT_TESTED]
     assert found.claims["measured"][0].startswith("with random weights ")
-    assert set(found.figures) == {"angle_matrix"}
+    assert set(found.figures) == {"angle_matrix", "measures"}
 
 
 @pytest.mark.parametrize("weights", ["imagenet", "none"])
