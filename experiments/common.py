@@ -34,7 +34,7 @@ from keras_pvec.data import (
 )
 from keras_pvec.features import LayerChoiceError
 from keras_pvec.models import MODELS, parse_model_name
-from keras_pvec.store import Run, RunConflictError, write_atomically
+from keras_pvec.store import Run, RunConflictError, open_run, write_atomically
 from keras_pvec.studies import (
     DATA_MATRICES,
     GENERALIZATION_VARIANTS,
@@ -163,6 +163,9 @@ def define_flags() -> None:
         "Share each batch among all accelerators of this machine.",
     )
     flags.DEFINE_enum("device", "auto", DEVICES, "Where to train.")
+    flags.DEFINE_boolean(
+        "train", True, "Train what is missing; --notrain looks at what is there alone."
+    )
     flags.register_validator("models", _check_models)
     flags.register_validator(
         "layers",
@@ -287,7 +290,11 @@ def run_study(name: str) -> None:
         jobs = prepare({study: _models_of(study)})
         runs, failures = train(jobs[study])
         if not runs:
-            raise RunsFailedError("No run was finished. " + " ".join(failures))
+            raise RunsFailedError(
+                "No run was finished. " + " ".join(failures)
+                if FLAGS.train
+                else f"None of the runs is in {FLAGS.runs_dir}; leave out --notrain."
+            )
         findings = analyse(study, jobs[study], runs)
         print_claims(findings.claims)
         finish(out_dir() / name, failures)
@@ -517,7 +524,8 @@ def _check_layers(jobs: Mapping[Study, Sequence[Job]]) -> None:
     checked = set()
     for job in (job for of_study in jobs.values() for job in of_study):
         key = (job.settings.model, job.settings.recipe.augment)
-        if key not in checked and not training.is_finished(job.settings, job.path):
+        is_missing = FLAGS.train and not training.is_finished(job.settings, job.path)
+        if is_missing and key not in checked:
             training.check_layers(job.settings, job.data)
             checked.add(key)
 
@@ -530,6 +538,9 @@ def train(jobs: Sequence[Job]) -> tuple[dict[Path, Run], list[str]]:
     """
     jobs = list({job.path: job for job in jobs}.values())
     missing = [j for j in jobs if not training.is_finished(j.settings, j.path)]
+    if not FLAGS.train:
+        print(f"{len(jobs) - len(missing)} runs are there, {len(missing)} are not.")
+        return {j.path: open_run(j.path) for j in jobs if j not in missing}, []
     forecasts = _announce(jobs, missing)
     runs: dict[Path, Run] = {}
     failures: list[str] = []

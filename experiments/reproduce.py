@@ -4,6 +4,7 @@
     python experiments/reproduce.py --dataset=cifar10  # 40 minutes on two CPU cores
     python experiments/reproduce.py --datasets=mnist,cifar10,cifar100 --seeds=0,1,2
     python experiments/reproduce.py --dataset=cifar10 --only=C4,C9
+    python experiments/reproduce.py --dataset=cifar10 --notrain  # of what is there
     python experiments/reproduce.py --only=C13 --weights=imagenet --images=FOLDER
 
 A run that two studies need is trained once. What is there already is reused, and a
@@ -67,6 +68,8 @@ def _analyse(
     study: Study, jobs: list[common.Job], runs: dict, failures: list[str]
 ) -> pd.DataFrame | None:
     """The verdicts of a study; what goes wrong does not stop the others."""
+    if not FLAGS.train and not any(job.path in runs for job in jobs):
+        return None
     try:
         if not any(job.path in runs for job in jobs):
             raise common.RunsFailedError("none of its runs was finished")
@@ -89,10 +92,11 @@ def _not_tested(found: list[pd.DataFrame]) -> pd.DataFrame:
     """A row for each claim that no study spoke of."""
     spoken = {claim for table in found for claim in table["claim"]}
     of_images = "Ready-trained ImageNet networks have small angles to each other."
+    why = "left out by --only" if FLAGS.only else "none of its runs is there"
     return claims.as_table(
         claims.not_tested(claim, of_images, "needs --images and --weights")
         if claim == _PRETRAINED
-        else claims.not_tested(claim, "Not looked at.", "left out by --only")
+        else claims.not_tested(claim, "Not looked at.", why)
         for claim in _CLAIMS
         if claim not in spoken
     )
@@ -113,7 +117,10 @@ def _section(
         for job in of_study
         if job.path in runs
     )
-    return report.Section(common.title(), verdicts, figures, list(used))
+    planned = {job.path for of_study in jobs.values() for job in of_study}
+    return report.Section(
+        common.title(), verdicts, figures, list(used), len(planned) - len(used)
+    )
 
 
 def _analyse_pretrained(failures: list[str]) -> None:

@@ -266,8 +266,11 @@ class LeftSingularSolver:
         solver of a similar matrix from; shape `(n_features, columns)`."""
         if self._wanted is None:
             raise RuntimeError("No pass was closed: call `end_pass()` first.")
-        coefficients = self._wanted.plain.coefficients
-        return (coefficients[:, : max(self.k, self.block_size)].T @ self._v).T
+        n = max(self.k, self.block_size)
+        coefficients = [self._wanted.plain.coefficients[:, :n]]
+        if self._wanted.centered is not None:
+            coefficients.append(self._wanted.centered.coefficients[:, :n])
+        return (np.linalg.qr(np.concatenate(coefficients, axis=1))[0].T @ self._v).T
 
     def _begin(self, block: Any) -> None:
         """Chooses precision and first directions by the first block."""
@@ -450,7 +453,9 @@ class LeftSingularSolver:
             return False
         if self.n_passes >= self._plain_passes + self.centered_passes:
             return False
-        return centered.error_deg[0] > max(self.tolerance_deg, _CENTERED_TOLERANCE_DEG)
+        # The more so where a pass is expensive.
+        enough = _CENTERED_TOLERANCE_DEG * self.block_size
+        return centered.error_deg[0] > max(self.tolerance_deg, enough)
 
     def _restart(self, wanted: _Wanted) -> None:
         """Shrinks the basis to its best part, so that memory stays bounded."""

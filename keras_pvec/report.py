@@ -65,12 +65,14 @@ class Section:
         claims: As `claims.as_table` gives them.
         figures: Paths of png files, by what to call them.
         runs: The runs behind it.
+        n_missing: How many others were planned, and are not finished.
     """
 
     title: str
     claims: pd.DataFrame
     figures: Mapping[str, Path]
     runs: Sequence[Run]
+    n_missing: int = 0
 
 
 def write_report(folder: Path, sections: Sequence[Section]) -> list[Path]:
@@ -86,8 +88,10 @@ def write_report(folder: Path, sections: Sequence[Section]) -> list[Path]:
     return paths
 
 
-def _made_by(runs: Sequence[Run]) -> dict[str, str]:
+def _made_by(section: Section) -> dict[str, str]:
     """Which models, how many seeds, how long, which versions, which commit."""
+    runs = section.runs
+    missing = f", {section.n_missing} more are missing" if section.n_missing else ""
     infos = [run.info for run in runs]
     settings = [info.get("settings", {}) for info in infos]
     versions = {
@@ -98,7 +102,7 @@ def _made_by(runs: Sequence[Run]) -> dict[str, str]:
     revisions = {info["git_revision"] for info in infos if info.get("git_revision")}
     hours = sum(info.get("wall_time_s", 0.0) for info in infos) / 3600
     return {
-        "runs": str(len(runs)),
+        "runs": f"{len(runs)}{missing}",
         "models": ", ".join(dict.fromkeys(map(model_of, runs))),
         "seeds": ", ".join(sorted({str(s["seed"]) for s in settings if "seed" in s})),
         "epochs": ", ".join(sorted({str(s["epochs"]) for s in settings if s})),
@@ -151,7 +155,7 @@ def _html(sections: Sequence[Section]) -> str:
                 f"<figcaption>{caption}</figcaption></figure>"
             )
         parts.append('<h3>Made by</h3><div class="wide"><table>')
-        for name, text in _made_by(section.runs).items():
+        for name, text in _made_by(section).items():
             parts.append(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>")
         parts.append("</table></div>")
     return "\n".join([*parts, "</body></html>", ""])
@@ -166,6 +170,6 @@ def _markdown(sections: Sequence[Section]) -> str:
             lines += [f"- {name}: {text}" for name, text in _fields(row).items()]
             lines.append("")
         lines += ["Made by:", ""]
-        lines += [f"- {name}: {text}" for name, text in _made_by(section.runs).items()]
+        lines += [f"- {name}: {text}" for name, text in _made_by(section).items()]
         lines.append("")
     return "\n".join(lines)

@@ -43,15 +43,17 @@ def finished(tmp_path_factory):
 def test_tables_figures_and_last_line(finished):
     folder, result = finished
     out = folder / "results" / "digits" / "convergence"
+    drawn = [
+        "angle_to_final",
+        "angle_to_untrained",
+        "angle_matrix",
+        "measures",
+        "influential_samples",
+    ]
     assert {path.name for path in out.iterdir()} == {
-        "angle_to_final.csv",
-        "angle_to_final.png",
-        "angle_to_final.pdf",
-        "angle_matrix.csv",
-        "angle_matrix.png",
-        "angle_matrix.pdf",
         "claims.csv",
         "flags.json",
+        *(f"{name}.{ending}" for name in drawn for ending in ("csv", "png", "pdf")),
     }
     assert result.stdout.splitlines()[-1] == f"Results in {out}"
     assert "Expected time" in result.stdout
@@ -96,6 +98,25 @@ def test_a_second_call_trains_nothing(finished):
     assert "train  " not in result.stdout
     after = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*.npz")}
     assert after == before
+
+
+def test_what_is_there_is_looked_at_without_training(finished, tmp_path):
+    """A second seed of one model is missing; of a study without any run nothing is
+    said; where there is nothing at all, that is told."""
+    folder, _ = finished
+    flags = [*QUICK, "--seeds=0,1,2", "--notrain", f"--out_dir={tmp_path / 'out'}"]
+    result = run(folder, *flags, program="reproduce")
+    assert n_trained(result) == 0
+    assert not (folder / "runs/digits/small/mlp/seed_2").exists()
+    claims = pd.read_csv(tmp_path / "out" / "claims.csv").set_index("claim")
+    assert claims.loc["C3", "met"].endswith("of the share 0.40 to 1.00")  # 4 of 4
+    assert claims.loc["C10", "verdict"] == "not tested"
+    assert claims.loc["C10", "measured"] == "none of its runs is there"
+    assert "more are missing" in (tmp_path / "out" / "report.md").read_text()
+    nothing = run(tmp_path, *QUICK, "--notrain")
+    assert nothing.returncode == 1
+    assert "None of the runs is in runs" in nothing.stderr
+    assert not (tmp_path / "runs").exists() or not any((tmp_path / "runs").iterdir())
 
 
 def test_other_settings_are_refused(finished):

@@ -151,19 +151,26 @@ def test_bound_holds_on_many_random_matrices(kind, with_spectrum):
             assert found.error_deg[0] <= 1e-3
 
 
-def test_a_start_that_is_nearly_right_saves_passes(rng):
-    x = relu_features(rng, 2000, 600)
-    moved = x + 0.02 * relu_features(rng, 2000, 600)
-    right = top_singular_triplets([x]).right
-    passes = []
-    for start in (None, right):
-        solver = LeftSingularSolver(start=start, centered_passes=None)
+def test_a_moment_after_a_small_step_takes_one_or_two_passes(rng):
+    """Features that moved by nothing, a little and more, from the directions of the
+    moment before, as a layer that is streamed has it."""
+    hidden = rng.standard_normal((1500, 40)) * np.exp(-0.05 * np.arange(40))
+    weights, step = rng.standard_normal((2, 40, 900))
+    noise = 0.3 * rng.standard_normal((1500, 900))
+    start = None
+    for moved, most in ((0, 30), (0, 1), (0.003, 2), (0.03, 3)):
+        x = np.maximum(hidden @ (weights + moved * step) + noise, 0).astype(np.float32)
+        solver = LeftSingularSolver(centered_passes=2, block_size=8, start=start)
         while not solver.done:
-            solver.update(moved)
+            solver.update(x)
             solver.end_pass()
-        passes.append(solver.n_passes)
-    assert passes[1] <= passes[0]
-    assert passes[1] <= 3
+        assert solver.n_passes <= most
+        found, start = solver.result(), solver.directions()
+        error = degrees_between(found.left[:, 0], lapack_vector(x))
+        assert error <= found.error_deg[0] <= 1e-3
+        centered = lapack_vector(x - x.mean(axis=0, dtype=float))
+        error = degrees_between(found.centered_left, centered)
+        assert error <= found.centered_error_deg <= 0.5
 
 
 def test_float32_turns_to_float64_where_it_cannot_tell(with_spectrum):
