@@ -1,11 +1,14 @@
 """What README.md shows is run as it stands there."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
+
+import keras_pvec as kp
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -38,7 +41,9 @@ def test_columns_and_flags_that_it_names_exist():
 
     named = re.findall(r"^\| (`.*?) \|", README, re.M)
     columns = {c for cell in named for c in re.findall(r"`(\w+)`", cell)}
-    assert {"angle_deg", "z", "samples_sha256"} <= columns <= set(LOG_COLUMNS)
+    details = {field.name for field in dataclasses.fields(kp.DetailedComparison)}
+    assert {"angle_deg", "z", "samples_sha256", "linear_cka"} <= columns
+    assert columns <= {*LOG_COLUMNS, *details}
     programs = (Path(__file__).parent.parent / "experiments").glob("*.py")
     defined = " ".join(path.read_text() for path in programs)
     for flag in set(re.findall(r"`--(\w+)", README)):
