@@ -36,6 +36,16 @@ def test_array_tensor_and_blocks_agree_with_lapack(method, rng):
         assert p.n_features == 80
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_short_floats_are_summed_up_in_longer_ones(dtype, rng):
+    """The vector of the rounded features, as exactly as that of any others: sums of 600
+    products in these types would be off by degrees."""
+    features = tf.cast(relu_features(rng, 600, 200), dtype)
+    p = kp.p_vector(features)
+    truth = lapack_vector(tf.cast(features, tf.float64).numpy())
+    assert degrees_between(p.vector, truth) <= p.error_deg[0] <= 1e-3
+
+
 def test_a_generator_is_read_once_and_never_held_whole(rng):
     made = []
 
