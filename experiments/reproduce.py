@@ -88,15 +88,18 @@ def _numbers(claims: pd.Series) -> pd.Series:
     return claims.str[1:].astype(int)
 
 
-def _not_tested(found: list[pd.DataFrame]) -> pd.DataFrame:
-    """A row for each claim that no study spoke of."""
+def _not_tested(found: list[pd.DataFrame], chosen: list[Study]) -> pd.DataFrame:
+    """A row for each claim that no study spoke of, with the reason."""
+    asked = {claim for study in chosen for claim in study.claims}
     spoken = {claim for table in found for claim in table["claim"]}
     of_images = "Ready-trained ImageNet networks have small angles to each other."
-    why = "left out by --only" if FLAGS.only else "none of its runs is there"
+    no_runs = "its study failed" if FLAGS.train else "none of its runs is there"
     return claims.as_table(
         claims.not_tested(claim, of_images, "needs --images and --weights")
         if claim == _PRETRAINED
-        else claims.not_tested(claim, "Not looked at.", why)
+        else claims.not_tested(
+            claim, "Not looked at.", no_runs if claim in asked else "left out by --only"
+        )
         for claim in _CLAIMS
         if claim not in spoken
     )
@@ -174,7 +177,9 @@ def main() -> None:
             if (table := _analyse(study, jobs[study], runs, failures)) is not None
         ]
         if found:
-            verdicts = pd.concat([*found, _not_tested(found)]).fillna({"study": ""})
+            verdicts = pd.concat([*found, _not_tested(found, chosen)]).fillna(
+                {"study": ""}
+            )
             verdicts = verdicts.sort_values("claim", key=_numbers, kind="stable")
             common.save_table(verdicts, common.out_dir() / "claims.csv")
             print(f"\n{common.title()}")

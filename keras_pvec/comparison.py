@@ -255,14 +255,14 @@ def linear_cka(p: PVector, q: PVector) -> float:
     x, y = (_stored_features(side) for side in (p, q))
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     scale = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
-    tiny = np.finfo(float).eps * (p.sigma1 * q.sigma1) ** 2
+    tiny = np.finfo(float).eps
     return float(np.sum((x.T @ y) ** 2) / scale) if scale > tiny else math.nan
 
 
 def _stored_features(p: PVector) -> np.ndarray:
-    """The features, up to a rotation, in the best approximation that is stored: shape
-    `(n_samples, k)`."""
-    return p.vectors * p.singular_values[: p.k]
+    """The features, up to a rotation and their scale, in the best approximation that is
+    stored: shape `(n_samples, k)`."""
+    return p.vectors * (p.singular_values[: p.k] / p.sigma1)
 
 
 def _stored_energy(p: PVector) -> float:
@@ -284,7 +284,8 @@ def _reciprocal(norms: np.ndarray | None) -> np.ndarray | None:
     """What rows are to be multiplied by for unit length; rows of zeros stay."""
     if norms is None:
         return None
-    return np.divide(1.0, norms, out=np.zeros(len(norms)), where=norms > 0)
+    relative = norms / norms.max()
+    return np.divide(1.0, relative, out=np.zeros(len(norms)), where=relative > 0)
 
 
 def _reweighted(p: PVector, weights: np.ndarray | None) -> np.ndarray | None:

@@ -542,8 +542,9 @@ def _draw_dots(axes: Axes, groups: list, column: str, look: dict) -> None:
     for _, rows in groups:
         values = rows[column].astype(float)
         means.append(values.mean())
-        below.append(values.mean() - values.min())
-        above.append(values.max() - values.mean())
+        # The mean of equal values may lie beyond them by rounding.
+        below.append(max(values.mean() - values.min(), 0.0))
+        above.append(max(values.max() - values.mean(), 0.0))
     axes.errorbar(
         means, range(len(groups)), xerr=[below, above], ls="none", ms=5, lw=1, **look
     )

@@ -17,7 +17,9 @@ Problem", 11.7), with what rounding leaves.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import numbers
 import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -52,10 +54,17 @@ _CENTERED_PASSES = 12
 # Squared norms of a row from pass to pass; features that are computed anew on an
 # accelerator, in half precision, differ a little.
 _SAME_ROW = 0.05
-# How many entries of each block are compared.
+# How much of each block is compared.
 _COMPARED_ENTRIES = 1 << 12
+_COMPARED_ROWS = 4
 # A residual of this share of the eigenvalue means a pair of the matrix, not a mixture.
 _NEAR = 0.5
+# So many passes have followed the random direction before what the basis has met counts
+# for all there is; fewer from a start that knows a similar matrix.
+_PASSES_TO_MEET = 3
+_PASSES_TO_MEET_WARM = 2
+# As many pairs as a basis begins with, at most.
+_NEW_BASIS = 24
 # Where sums of squares are within this range, float32 neither over- nor underflows.
 _FLOAT32_SAFE = (1e-24, 1e30)
 
@@ -69,7 +78,8 @@ class SingularTriplets:
     """The top singular triplets of a matrix ``X`` and of its column-centred form.
 
     Attributes:
-        left: Left singular vectors, shape `(n_samples, k)`, float64, unit columns.
+        left: Left singular vectors, shape `(n_samples, k)`, float64, unit columns;
+            fewer than were asked for if the matrix has a lower rank.
         right: Right singular vectors, shape `(n_features, k)`.
         singular_values: The `k` singular values and, where the matrix has one, the
             next, largest first, in the units of the features. The next one serves
@@ -138,8 +148,13 @@ class LeftSingularSolver:
         block_size: int = 1,
         start: np.ndarray | None = None,
     ) -> None:
-        if k < 1:
-            raise ValueError(f"`k` must be at least 1. Received: k={k}")
+        counts = {"k": k, "max_passes": max_passes, "block_size": block_size}
+        for name, value in counts.items():
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(
+                    f"`{name}` must be a whole number, at least 1. Received: "
+                    f"{name}={value}"
+                )
         if not tolerance_deg > 0:
             raise ValueError(
                 f"`tolerance_deg` must be positive. Received: {tolerance_deg}"
@@ -154,6 +169,10 @@ class LeftSingularSolver:
         self._start = start
         self._plain_passes = 1
         self._residual_norm = math.inf
+        self._measured_rounding = 0.0
+        # What the next pass begins with; until then `result` is to stay as it is.
+        self._before_pass: Callable[[], None] | None = None
+        self._with_moments = True
         self._wanted: _Wanted | None = None
         self._scale: float | None = None
         self._new_v: np.ndarray | None = None
@@ -181,23 +200,28 @@ class LeftSingularSolver:
             )
         if self._scale is None:
             self._scale = safe_scale(block)
-        first_pass = self.n_passes == 0
-        if not first_pass:
-            self._check_same_rows(block)
+        if self._before_pass is not None:
+            self._before_pass()
+            self._before_pass = None
+        some = np.asarray(block[: self._n_compared(block)], np.float64)
+        some = some * (self._scale or 1.0)
+        if self.n_passes:
+            self._check_same_rows(some)
         products = row_products(
             block,
             self._new_v,
             self._dtype,
             scale=self._scale or 1.0,
-            with_squares=first_pass,
-            with_sums=first_pass and self.centered_passes is not None,
+            with_squares=self._with_moments,
+            with_sums=self._with_moments and self.centered_passes is not None,
         )
-        if first_pass:
+        if self._with_moments:
             if not math.isfinite(products.row_squares.sum()):
                 check_finite(block, self._n_rows)
             self._row_squares.append(products.row_squares)
             if self.centered_passes is not None:
                 self._column_sums = self._column_sums + products.column_sums
+        self._measure_rounding(some, products.y)
         self._new_y.append(products.y)
         self._new_z = self._new_z + products.z
         self._n_rows += block.shape[0]
@@ -215,6 +239,8 @@ class LeftSingularSolver:
                 return False  # once more, in float64
         elif self._n_rows != len(self._squares_of_rows):
             self._raise_other_rows()
+        if self._with_moments:
+            self._take_moments()
         self._v = np.concatenate([self._v, self._new_v])
         self._z = np.concatenate([self._z, self._new_z])
         # The longest ones are not copied from pass to pass.
@@ -228,7 +254,7 @@ class LeftSingularSolver:
             self.done = len(fresh) == 0
         if not self.done:
             if len(self._v) + len(fresh) > _MAX_BASIS + self.k:
-                self._restart(self._wanted)
+                self._before_pass = functools.partial(self._restart, self._wanted)
             self._new_v = fresh
             self._start_pass()
         return self.done
@@ -239,7 +265,7 @@ class LeftSingularSolver:
         if self._wanted is None:
             raise RuntimeError("No pass was closed: call `end_pass()` first.")
         plain, centered = self._wanted.plain, self._wanted.centered
-        k = min(self.k, plain.values.size)
+        k = _n_determined(plain, self._rounding())
         unscale = 1.0 / (self._scale or 1.0)
         left = self._combined_y(plain.coefficients[:, :k])
         left /= np.linalg.norm(left, axis=1, keepdims=True)
@@ -284,7 +310,7 @@ class LeftSingularSolver:
 
     def _start_pass(self) -> None:
         self._n_rows = 0
-        if self.n_passes == 0:
+        if self._with_moments:
             self._row_squares: list[np.ndarray] = []
             self._column_sums: Any = 0.0
         self._new_y: list[np.ndarray] = []
@@ -299,8 +325,7 @@ class LeftSingularSolver:
                 "A P-vector needs at least two samples (rows). Received: "
                 f"{'an empty matrix' if n == 0 else 'one row'}."
             )
-        self._squares_of_rows = np.concatenate(self._row_squares)
-        energy = float(self._squares_of_rows.sum())
+        energy = float(sum(squares.sum() for squares in self._row_squares))
         low, high = _FLOAT32_SAFE
         if self._dtype is np.float32 and not low < energy < high:
             self._dtype = np.float64
@@ -316,14 +341,21 @@ class LeftSingularSolver:
                 "The features span more than float64 can square. Divide them by their "
                 "largest absolute value."
             )
-        self._energy = energy
-        self._mean = self._column_sums / n + np.zeros(self._new_v.shape[1])
         self._forget_products()
         return True
 
+    def _take_moments(self) -> None:
+        """What a pass gives once, and once more in float64."""
+        self._squares_of_rows = np.concatenate(self._row_squares)
+        self._energy = float(self._squares_of_rows.sum())
+        n_features = self._new_v.shape[1]
+        self._mean = self._column_sums / self._n_rows + np.zeros(n_features)
+        self._with_moments = False
+
     def _forget_products(self) -> None:
-        self._v = np.zeros((0, len(self._mean)))
-        self._z = np.zeros((0, len(self._mean)))
+        n_features = self._new_v.shape[1]
+        self._v = np.zeros((0, n_features))
+        self._z = np.zeros((0, n_features))
         self._y: list[np.ndarray] = []
 
     def _combined_y(self, coefficients: np.ndarray) -> np.ndarray:
@@ -335,16 +367,29 @@ class LeftSingularSolver:
             start += len(y)
         return combined
 
-    def _check_same_rows(self, block: Any) -> None:
+    def _n_compared(self, block: Any) -> int:
+        return min(_COMPARED_ROWS + _COMPARED_ENTRIES // block.shape[1], block.shape[0])
+
+    def _check_same_rows(self, some: np.ndarray) -> None:
         """Compares some rows with those of the first pass, by their norms."""
-        n_compared = min(4 + _COMPARED_ENTRIES // block.shape[1], block.shape[0])
-        known = self._squares_of_rows[self._n_rows :][:n_compared]
-        some = np.asarray(block[: len(known)], np.float64) * (self._scale or 1.0)
-        squares = np.einsum("ij,ij->i", some, some)
+        known = self._squares_of_rows[self._n_rows :][: len(some)]
+        squares = np.einsum("ij,ij->i", some[: len(known)], some[: len(known)])
         # A row of next to nothing may differ by as much as it is.
         atol = _SAME_ROW * self._energy / len(self._squares_of_rows)
         if not (np.abs(squares - known) <= atol + _SAME_ROW * known).all():
             self._raise_other_rows()
+
+    def _measure_rounding(self, some: np.ndarray, y: np.ndarray) -> None:
+        """Compares products of some rows with the same in float64: errors of sums of
+        numbers that are alike are not of either sign."""
+        if self._dtype is not np.float32 or len(self._new_v) == self._new_v.shape[1]:
+            return
+        lengths = np.sqrt(np.einsum("ij,ij->i", some, some))
+        errors = np.abs(self._new_v @ some.T - y[:, : len(some)])
+        relative = errors / np.maximum(lengths, np.finfo(float).tiny)
+        largest = float(relative.max(initial=0.0))
+        if math.isfinite(largest):  # else told by an error when the pass closes
+            self._measured_rounding = max(self._measured_rounding, largest)
 
     def _raise_other_rows(self) -> None:
         raise ValueError(
@@ -358,10 +403,12 @@ class LeftSingularSolver:
         """What rounding may leave in a product, relative to the norms of its factors.
 
         Sums within a part of the rows are in the working precision, in several partial
-        sums at a time; their errors are of either sign.
+        sums at a time; their errors are of either sign, unless some rows show larger
+        ones.
         """
         eps = float(np.finfo(self._dtype).eps)
-        return eps * (4 + math.sqrt(self._v.shape[1]) / 16)
+        model = eps * (4 + math.sqrt(self._v.shape[1]) / 16)
+        return max(model, 2 * self._measured_rounding)
 
     def _rayleigh_ritz(self) -> _Wanted:
         n = len(self._squares_of_rows)
@@ -371,7 +418,11 @@ class LeftSingularSolver:
         gram = (gram + gram.T) / 2
         mean_in_basis = self._v @ self._mean
         rounding = self._rounding()
-        plain = _ritz_pairs(gram, self._energy, self.k, self._residual, rounding)
+        passes = _PASSES_TO_MEET if self._start is None else _PASSES_TO_MEET_WARM
+        has_met = is_full or self.n_passes >= passes
+        plain = _ritz_pairs(
+            gram, self._energy, self.k, self._residual, rounding, has_met
+        )
         centered = None
         centered_energy = self._energy - n * float(self._mean @ self._mean)
         wanted = self.centered_passes is not None
@@ -386,6 +437,7 @@ class LeftSingularSolver:
                     - n * np.outer(mean_in_basis @ c, self._mean)
                 ),
                 rounding,
+                has_met,
                 floor=rounding * self._energy,
             )
         return _Wanted(plain, centered)
@@ -419,12 +471,18 @@ class LeftSingularSolver:
 
     def _to_improve(self, plain: _RitzPairs) -> np.ndarray:
         """Which pairs to add the residuals of: of those that are not yet known well
-        enough, and of the one below, if it is what leaves the gap open."""
+        enough; of the one below, if it is what leaves the gap open; and, as long as
+        the gap hangs on a direction that may not have been met, of the one that knows
+        the least, which holds the random direction."""
         open_pairs = np.flatnonzero(plain.error_deg > self.tolerance_deg)
         below = len(plain.error_deg)
         n_pairs = len(plain.residuals)
         if below < n_pairs and plain.apparent_error_deg <= self.tolerance_deg:
             open_pairs = np.append(open_pairs, below)
+        if not plain.gaps_are_bounded:
+            least_known = np.linalg.norm(plain.residuals, axis=1).argmax()
+            open_pairs = np.append(open_pairs, least_known)
+        open_pairs = np.unique(open_pairs)
         if len(open_pairs) > SINGLE_DIRECTIONS or len(open_pairs) < self.block_size:
             others = np.setdiff1d(np.arange(n_pairs), open_pairs)
             open_pairs = np.append(open_pairs, others)[: max(len(open_pairs), _BLOCK)]
@@ -441,12 +499,18 @@ class LeftSingularSolver:
         return self._residual_norm < (8 * trusted if stands_still else trusted)
 
     def _turn_to_float64(self, wanted: _Wanted) -> np.ndarray:
-        """Forgets the products, keeps the directions that matter."""
-        directions = self._kept(wanted).T @ self._v
-        self._dtype = np.float64
+        """Has the next pass forget the products; keeps the directions that matter."""
+
+        def turn() -> None:
+            self._dtype = np.float64
+            self._measured_rounding = 0.0
+            self._with_moments = True
+            self._start_pass()
+            self._forget_products()
+
+        self._before_pass = turn
         self._plain_passes = self.n_passes + 1
-        self._forget_products()
-        return directions
+        return self._kept(wanted).T @ self._v
 
     def _centered_needs_more(self, centered: _RitzPairs | None) -> bool:
         if centered is None:
@@ -480,6 +544,7 @@ class _RitzPairs:
     residuals: np.ndarray  # (wanted and some more, n_features)
     error_deg: np.ndarray  # (wanted,)
     apparent_error_deg: float  # of the last one, if the next were as it appears
+    gaps_are_bounded: bool  # whether energy, or enough passes, bound what is missed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -494,16 +559,18 @@ def _ritz_pairs(
     k: int,
     residual: Callable[[np.ndarray, np.ndarray], np.ndarray],
     rounding: float,
+    has_met: bool,
     floor: float = 0.0,
 ) -> _RitzPairs:
     values, coefficients = np.linalg.eigh(gram)
     values, coefficients = np.maximum(values[::-1], 0.0), coefficients[:, ::-1]
-    m = min(max(k + 1, _BLOCK), values.size)
+    # Of a new basis all pairs, the random direction among them.
+    m = min(max(k + 1, _NEW_BASIS), values.size)
     residuals = residual(coefficients[:, :m], values[:m])
     # What rounding alone leaves in a residual is part of the bound.
     norms = np.linalg.norm(residuals, axis=1) + rounding * values[0] + floor
     k = min(k, values.size)
-    gaps = [_gap(values, norms, energy, i) for i in range(k)]
+    gaps = [_gap(values, norms, energy, i, has_met) for i in range(k)]
     errors = [
         _error_bound_deg(values, norms, i, gap, rounding) for i, gap in enumerate(gaps)
     ]
@@ -511,27 +578,42 @@ def _ritz_pairs(
     apparent = _error_bound_deg(
         values, norms, k - 1, float(values[k - 1] - below), rounding
     )
-    return _RitzPairs(values, coefficients, residuals, np.array(errors), apparent)
+    bounded = has_met or all(gap > 0 for gap in gaps)
+    return _RitzPairs(
+        values, coefficients, residuals, np.array(errors), apparent, bounded
+    )
 
 
-def _gap(values: np.ndarray, norms: np.ndarray, energy: float, i: int) -> float:
+def _n_determined(pairs: _RitzPairs, rounding: float) -> int:
+    """How many of the wanted pairs are more than rounding; at least one."""
+    known = pairs.error_deg < 90.0
+    known |= pairs.values[: len(known)] > 4 * rounding * pairs.values[0]
+    return max(int(np.argmin(np.append(known, False))), 1)
+
+
+def _gap(
+    values: np.ndarray, norms: np.ndarray, energy: float, i: int, has_met: bool
+) -> float:
     """Bound on the distance of eigenvalue `i` to the others; it may be negative."""
-    gap = float(values[i]) - _below(values, norms, energy, i)
+    gap = float(values[i]) - _below(values, norms, energy, i, has_met)
     if i > 0:
         gap = min(gap, float(values[i - 1] - norms[i - 1] - values[i]))
     return gap
 
 
-def _below(values: np.ndarray, norms: np.ndarray, energy: float, i: int) -> float:
+def _below(
+    values: np.ndarray, norms: np.ndarray, energy: float, i: int, has_met: bool
+) -> float:
     """Bound on the eigenvalue that comes after number `i`.
 
-    It is at most the energy that the ones above leave over. It is also at most its
-    approximation plus residual, once that is near an eigenpair and not a mixture of
-    many: the basis starts from directions some of which are random, so it misses one
-    with probability zero.
+    It is at most the energy that the ones above leave over, whatever the basis. It is
+    also at most its approximation plus residual, once that is near an eigenpair and not
+    a mixture of many, if the basis has met every large direction: one of its first
+    directions is random, and is followed for some passes (`has_met`) before this is
+    relied on. That is not a proof, but what it misses is unlikely and small.
     """
     below = max(energy - float(values[: i + 1].sum()), 0.0)
-    if i + 1 < norms.size and norms[i + 1] <= _NEAR * values[i + 1]:
+    if has_met and i + 1 < norms.size and norms[i + 1] <= _NEAR * values[i + 1]:
         below = min(below, float(values[i + 1] + norms[i + 1]))
     return below
 
@@ -571,7 +653,14 @@ def _start_directions(
     sample = (sample / largest).astype(np.float32)
     gram = sample @ sample.T
     rng = np.random.default_rng(zlib.crc32(gram.tobytes()))
-    if start is None:
+    if start is not None:
+        start = np.asarray(start, np.float64)
+        if start.ndim != 2 or len(start) != n_features or not np.isfinite(start).all():
+            raise ValueError(
+                f"`start` must be finite, of shape ({n_features}, columns). Received "
+                f"shape: {start.shape}"
+            )
+    else:
         m = len(sample)
         top = [max(m - n_columns, 0), m - 1]
         left = eigh(gram.astype(np.float64), subset_by_index=top)[1]
@@ -667,8 +756,9 @@ def exact_singular_triplets(matrix: Any, k: int = 1) -> SingularTriplets:
         centered_sigma, centered_u, _ = tf.linalg.svd(x - mean, full_matrices=False)
         centered = centered_u[:, 0].numpy()
         centered_error = _backward_error_deg(centered_sigma.numpy(), 0)
-    k = min(k, sigma.shape[0])
     values = sigma.numpy()
+    # What is zero but for rounding has no direction.
+    k = min(k, max(int((values > values.size * eps * values[0]).sum()), 1))
     return SingularTriplets(
         left=u[:, :k].numpy(),
         right=v[:, :k].numpy(),

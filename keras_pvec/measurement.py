@@ -222,7 +222,8 @@ def model_p_vectors(
 
     Raises:
         LayerChoiceError: A choice of layers that matches nothing.
-        ValueError: A layer whose features are all zero, NaN or infinite.
+        ValueError: A layer whose features are NaN or infinite, or all zero (then a
+            `ZeroMatrixError`).
     """
     probe = PVectorProbe(
         model,
@@ -237,5 +238,5 @@ def model_p_vectors(
     measured = probe.measure()
     for label, value in measured.items():
         if isinstance(value, ValueError):
-            raise ValueError(f"Layer {label!r} has no P-vector. {value}") from value
+            raise type(value)(f"Layer {label!r} has no P-vector. {value}") from value
     return measured

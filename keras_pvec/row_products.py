@@ -8,6 +8,7 @@ features, by as many threads as there are cores, and summed up in float64.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -225,19 +226,35 @@ def on_one_thread(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def limited(*args: Any, **kwargs: Any) -> Any:
-        if getattr(_within, "limit", False):
+        with _one_thread:
             return function(*args, **kwargs)
-        _within.limit = True
-        try:
-            with _blas().limit(limits=1, user_api="blas"):
-                return function(*args, **kwargs)
-        finally:
-            _within.limit = False
 
     return limited
 
 
-_within = threading.local()
+class _OneThread:
+    """The limit, which holds for the process: the first to enter sets it, in whatever
+    thread, and the last to leave restores what was."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_within = 0
+        self._limit = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_within == 0:
+                self._limit.enter_context(_blas().limit(limits=1, user_api="blas"))
+            self._n_within += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._n_within -= 1
+            if self._n_within == 0:
+                self._limit.close()
+
+
+_one_thread = _OneThread()
 
 
 @functools.cache

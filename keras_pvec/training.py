@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from keras_pvec.callback import PVectorLogger, Reference
 from keras_pvec.data import SPLITS, ImageData, evaluation_batches, training_batches
 from keras_pvec.evaluation import linear_accuracy
 from keras_pvec.features import FeatureExtractor
+from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import model_p_vectors
 from keras_pvec.models import MODELS, Architecture, parse_model_name
 from keras_pvec.pvector import PVector, data_p_vector, p_vector
@@ -431,22 +433,26 @@ def _references(
     """What every moment is compared with, by split and name: the data, and an untrained
     twin, the same network with initial weights of its own, which shows what
     architecture and data do alone."""
+    references: dict[str, dict[str, Reference]] = {
+        split: dict(_data_p_vectors(of_split, data))
+        for split, of_split in samples.items()
+    }
     twin = build_model(
         dataclasses.replace(settings, seed=settings.seed + _SEED_OF_TWIN), data
     )
-    return {
-        split: {
-            **_data_p_vectors(of_split, data),
-            "untrained": model_p_vectors(
+    try:
+        for split, of_split in samples.items():
+            references[split]["untrained"] = model_p_vectors(
                 twin,
                 of_split,
                 list(settings.layers),
                 method=settings.method,
                 pooling=settings.pooling,
-            ),
-        }
-        for split, of_split in samples.items()
-    }
+            )
+    except ZeroMatrixError as error:
+        # A layer may start at zero; the training is not to fail for its twin.
+        warnings.warn(f"Without an untrained twin: {error}", stacklevel=3)
+    return references
 
 
 def _data_p_vectors(samples: SampleSet, data: ImageData) -> dict[str, PVector]:

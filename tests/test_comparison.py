@@ -206,6 +206,24 @@ def test_linear_cka_against_its_formula(rng):
     )
 
 
+def test_spans_that_are_the_same_have_no_angle(rng):
+    """Of rank two, whatever number of vectors is asked for."""
+    common = rng.standard_normal((80, 2))
+    p, q = (kp.p_vector(common @ rng.standard_normal((2, 30)), k=5) for _ in range(2))
+    assert p.k == q.k == 2
+    np.testing.assert_allclose(kp.principal_angles(p, q), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-160, 1e-90, 1e90, 1e160])
+def test_detail_does_not_depend_on_scale(scale, rng):
+    x, y = two_networks(rng, n=150)
+    plain = kp.compare(kp.p_vector(x, k=6), kp.p_vector(y, k=6), detail=True)
+    scaled = kp.compare(kp.p_vector(scale * x, k=6), kp.p_vector(y, k=6), detail=True)
+    assert scaled.influential_samples == plain.influential_samples
+    for name in ("trimmed_angle_deg", "row_normalised_angle_deg", "linear_cka"):
+        assert getattr(scaled, name) == pytest.approx(getattr(plain, name), rel=1e-5)
+
+
 def test_detail_of_features_that_do_not_vary(rng):
     same, other = kp.p_vector(np.ones((30, 4))), kp.p_vector(rng.random((30, 4)))
     detailed = kp.compare(same, other, detail=True)

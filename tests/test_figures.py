@@ -626,6 +626,10 @@ def test_measures_stand_beside_the_angle():
     assert_drawable(figure)
 
 
+def test_equal_values_of_several_seeds_are_drawn():
+    figures.measures_figure(made_up_pairs([("a", "b", 0.1 + 0.2)] * 3), "made up")
+
+
 def test_gallery_shows_the_samples_that_decide():
     pairs = made_up_pairs(SEVERAL)
     pairs["influential_samples"] = [(3, 1), (0, 2), (1, 3), (2, 0)]

@@ -1,5 +1,7 @@
 """The fast solver against LAPACK in float64, its error bound, and bad input."""
 
+import threading
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -158,7 +160,7 @@ def test_a_moment_after_a_small_step_takes_one_or_two_passes(rng):
     weights, step = rng.standard_normal((2, 40, 900))
     noise = 0.3 * rng.standard_normal((1500, 900))
     start = None
-    for moved, most in ((0, 30), (0, 1), (0.003, 2), (0.03, 3)):
+    for moved, most in ((0, 30), (0, 2), (0.003, 2), (0.03, 3)):
         x = np.maximum(hidden @ (weights + moved * step) + noise, 0).astype(np.float32)
         solver = LeftSingularSolver(centered_passes=2, block_size=8, start=start)
         while not solver.done:
@@ -171,6 +173,146 @@ def test_a_moment_after_a_small_step_takes_one_or_two_passes(rng):
         centered = lapack_vector(x - x.mean(axis=0, dtype=float))
         error = degrees_between(found.centered_left, centered)
         assert error <= found.centered_error_deg <= 0.5
+
+
+def sorted_by_class(rng, ratio=1.5):
+    """Two classes of rows that share no feature, each of low rank; the second, which
+    comes later, holds the larger values."""
+    x = np.zeros((600, 900), np.float32)
+    for rows, columns, scale in (
+        (slice(0, 300), slice(0, 450), 1.0),
+        (slice(300, 600), slice(450, 900), ratio),
+    ):
+        u = np.linalg.qr(rng.standard_normal((300, 3)))[0]
+        v = np.linalg.qr(rng.standard_normal((450, 3)))[0]
+        x[rows, columns] = scale * (u * [1.0, 0.7, 0.5]) @ v.T
+    return x
+
+
+@pytest.mark.parametrize("block_size", [1, 8])
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_what_the_first_block_knows_nothing_of_is_found(k, block_size, rng):
+    """All that the start spans are eigenvectors already; the answer is elsewhere."""
+    x = sorted_by_class(rng)
+    for max_passes in (1, 2, 200):
+        solver = LeftSingularSolver(
+            k, block_size=block_size, centered_passes=None, max_passes=max_passes
+        )
+        while not solver.done:
+            solver.update(x[:300])
+            solver.update(x[300:])
+            solver.end_pass()
+        found = solver.result()
+        for i in range(found.left.shape[1]):
+            error = degrees_between(found.left[:, i], lapack_vector(x, i))
+            assert error <= found.error_deg[i] + 1e-9
+    assert found.left.shape[1] == k
+    assert found.error_deg.max() <= 1e-3
+
+
+def test_a_new_direction_is_found_from_an_old_start(rng):
+    """Something that was not there at the moment before, at right angles to all that
+    was, is the largest now."""
+    old = sorted_by_class(rng)
+    solver = LeftSingularSolver(block_size=8, centered_passes=None)
+    while not solver.done:
+        solver.update(old)
+        solver.end_pass()
+    u, v = rng.standard_normal(600), rng.standard_normal(900)
+    right = np.linalg.svd(old, full_matrices=False)[2][:6]
+    v -= (v @ right.T) @ right
+    new = old + (2 * np.outer(u, v) / np.linalg.norm(u) / np.linalg.norm(v))
+    again = LeftSingularSolver(
+        block_size=8, centered_passes=None, start=solver.directions()
+    )
+    while not again.done:
+        again.update(new)
+        again.end_pass()
+    found = again.result()
+    error = degrees_between(found.left[:, 0], lapack_vector(new))
+    assert error <= found.error_deg[0] <= 1e-3
+
+
+@pytest.mark.parametrize("offset", [1.0, 10.0, 1000.0])
+@pytest.mark.parametrize("k", [1, 5])
+def test_centred_bound_holds_after_turning_to_float64(k, offset, rng):
+    """The mean has to be as exact as what is shifted by it."""
+    x = (offset + rng.standard_normal((300, 100))).astype(np.float32)
+    found = top_singular_triplets([x], k)
+    exact = np.asarray(x, float)
+    truth = lapack_vector(exact - exact.mean(axis=0))
+    if found.centered_left is not None:
+        error = degrees_between(found.centered_left, truth)
+        assert error <= found.centered_error_deg + 1e-9
+    assert k == 1 or found.centered_left is not None
+
+
+@pytest.mark.parametrize("d", [40, 300])
+@pytest.mark.parametrize("method", ["fast", "exact"])
+def test_a_rank_below_k_gives_fewer_vectors(method, d, rng):
+    x = np.zeros((200, d))
+    x[:, :3] = relu_features(rng, 200, 3)
+    solve = top_singular_triplets if method == "fast" else exact_singular_triplets
+    found = solve([x] if method == "fast" else x, k=5)
+    assert found.left.shape == (200, 3)
+    assert found.right.shape == (d, 3)
+    assert found.error_deg.shape == (3,)
+    for i in range(3):
+        assert degrees_between(found.left[:, i], lapack_vector(x, i)) < 1e-3
+
+
+def test_the_result_can_be_asked_for_after_any_pass(with_spectrum):
+    """Also where the basis is about to be shrunk, or products to be made anew."""
+    x = with_spectrum(300, 200, np.linspace(1, 0.7, 200)).astype(np.float32)
+    solver = LeftSingularSolver(3)
+    while not solver.done:
+        solver.update(x)
+        solver.end_pass()
+        found = solver.result()
+        for i in range(3):
+            error = degrees_between(found.left[:, i], lapack_vector(x, i))
+            assert error <= found.error_deg[i] + 1e-9
+        assert len(solver.directions()) == 200
+    assert solver.n_passes > 12
+
+
+def test_sums_of_numbers_that_are_alike_are_bounded_as_well(rng):
+    """Their rounding errors do not cancel."""
+    x = np.repeat(rng.random((300, 1)).astype(np.float32), 4096, axis=1)
+    found = top_singular_triplets([x], centered_passes=None)
+    error = degrees_between(found.left[:, 0], np.asarray(x[:, 0], float))
+    assert error <= found.error_deg[0]
+
+
+def test_the_blas_gets_its_threads_back(rng):
+    """Two threads that overlap, whoever leaves first."""
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    from keras_pvec.row_products import on_one_thread
+
+    def threads():
+        info = threadpool_info()
+        return {i["num_threads"] for i in info if i["user_api"] == "blas"}
+
+    entered, may_leave = threading.Event(), threading.Event()
+
+    @on_one_thread
+    def first():
+        entered.set()
+        may_leave.wait(10)
+
+    @on_one_thread
+    def second():
+        may_leave.set()
+        thread.join()
+
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        thread = threading.Thread(target=first)
+        thread.start()
+        entered.wait(10)
+        second()
+        assert threads() == before
 
 
 def test_float32_turns_to_float64_where_it_cannot_tell(with_spectrum):

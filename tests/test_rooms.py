@@ -36,6 +36,7 @@ MAY_IMPORT = {
         "data",
         "evaluation",
         "features",
+        "linalg",
         "measurement",
         "models",
         "pvector",

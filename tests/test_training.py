@@ -18,6 +18,7 @@ from conftest import SMALL_MODELS, degrees_between, lapack_vector
 import keras_pvec as kp
 from keras_pvec import training
 from keras_pvec.data import load_data
+from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.models import MODELS
 from keras_pvec.training import RECIPES, Recipe, RunSettings
 
@@ -140,6 +141,18 @@ def test_every_moment_is_compared_with_an_untrained_twin(data, tmp_path):
     model = training.build_model(settings, data)
     before = kp.model_p_vectors(model, samples, settings.layers)
     assert kp.angle(before["features"], run.p_vector(-1, "features")) < 1e-5
+
+
+def test_a_twin_without_a_p_vector_does_not_stop_the_training(
+    data, tmp_path, monkeypatch
+):
+    def dead(*args, **kwargs):
+        raise ZeroMatrixError("Layer 'block_1' has no P-vector.")
+
+    monkeypatch.setattr(training, "model_p_vectors", dead)
+    with pytest.warns(UserWarning, match=r"Without an untrained twin: .*'block_1'"):
+        run = training.train(settings_for(data), data, tmp_path)
+    assert list(run.log["reference"].unique()) == ["data", "input"]
 
 
 def test_model_options_of_presets_and_names():
