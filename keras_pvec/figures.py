@@ -24,6 +24,8 @@ from keras_pvec.store import replace_atomically
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
 _MARKERS = "osD^vP*"
 _BLUE = _COLOURS[0]
+# Of a legend's letters.
+_CHARACTER_INCHES = 0.07
 _ANGLE_LABEL = "angle (degrees; 0 = same, 90 = unrelated)"
 _VALUE_LABEL = "$\\sqrt{n}\\,u_i$ (no unit)"
 _MATRICES = {"data": "the pixels", "input": "the standardised pixels"}
@@ -689,10 +691,21 @@ def _legend(
         entries.values(),
         entries.keys(),
         loc="outside lower center",
-        ncols=max(1, min(len(entries), int(figure.get_figwidth() // 2.4))),
+        ncols=_n_columns([*entries], figure.get_figwidth()),
         frameon=False,
         fontsize="small",
     )
+
+
+def _n_columns(labels: list[str], width: float) -> int:
+    """As many columns of a legend as fit into a width, in inches."""
+    for n in range(len(labels), 1, -1):
+        columns = np.array_split(np.array([len(label) for label in labels]), n)
+        # A handle takes the place of some characters.
+        n_characters = sum(column.max() + 8 for column in columns)
+        if n_characters * _CHARACTER_INCHES <= width:
+            return n
+    return 1
 
 
 def _draw_fit(axes: Axes, x: pd.Series, y: pd.Series, log: bool) -> None:

@@ -105,6 +105,17 @@ def test_curves_are_means_over_seeds_with_their_null(angles):
     assert sorted(bands(plain)) == [(0, 50), (0, 70), (68, 72), (68, 72)]
 
 
+@pytest.mark.parametrize("n_models", [1, 3, 6])
+def test_the_legend_stays_within_the_figure(n_models):
+    models = [f"wide_resnet-28-{i}" for i in range(n_models)]
+    angles = made_up_angles(2, models)
+    figure = figures.angle_to_final_figure(angles, "made up")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
 def test_a_single_seed_has_no_range():
     figure = figures.angle_to_final_figure(made_up_angles(1, ["mlp"]), "made up")
     plain, centered = figure.axes
