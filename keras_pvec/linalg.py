@@ -253,7 +253,8 @@ class LeftSingularSolver:
             fresh = self._next_directions(self._wanted)
             self.done = len(fresh) == 0
         if not self.done:
-            if len(self._v) + len(fresh) > _MAX_BASIS + self.k:
+            is_full = len(self._v) + len(fresh) > _MAX_BASIS + self.k
+            if is_full and self._before_pass is None:
                 self._before_pass = functools.partial(self._restart, self._wanted)
             self._new_v = fresh
             self._start_pass()

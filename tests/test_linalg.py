@@ -1,5 +1,6 @@
 """The fast solver against LAPACK in float64, its error bound, and bad input."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -259,6 +260,25 @@ def test_a_rank_below_k_gives_fewer_vectors(method, d, rng):
     assert found.error_deg.shape == (3,)
     for i in range(3):
         assert degrees_between(found.left[:, i], lapack_vector(x, i)) < 1e-3
+
+
+def test_turning_to_float64_with_a_basis_that_is_nearly_full(with_spectrum):
+    """The directions that are kept are multiplied anew; the old ones are forgotten."""
+    values = np.r_[1.0, np.linspace(0.3, 0.05, 200)]
+    x = with_spectrum(400, 250, values).astype(np.float32)
+    solver = LeftSingularSolver(5)
+    widths = []
+    while not solver.done:
+        solver.update(x)
+        solver.end_pass()
+        widths.append((solver._dtype, len(solver._v)))
+    turned = [a for a, b in itertools.pairwise(widths) if a[0] != b[0]]
+    # What is kept would not fit beside what is there.
+    assert turned[0][1] + 5 + 8 + 8 > linalg._MAX_BASIS + 5
+    found = solver.result()
+    for i in range(5):
+        error = degrees_between(found.left[:, i], lapack_vector(x, i))
+        assert error <= found.error_deg[i] <= 1e-3
 
 
 def test_the_result_can_be_asked_for_after_any_pass(with_spectrum):
