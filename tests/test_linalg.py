@@ -304,6 +304,22 @@ def test_sums_of_numbers_that_are_alike_are_bounded_as_well(rng):
     assert error <= found.error_deg[0]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k": 1.5}, "k=1.5"),
+        ({"max_passes": 0}, "max_passes=0"),
+        ({"block_size": -1}, "block_size=-1"),
+        ({"start": np.ones((99, 2))}, r"\(100, columns\).*\(99, 2\)"),
+        ({"start": np.ones(100)}, r"\(100, columns\).*\(100,\)"),
+        ({"start": np.full((100, 2), np.nan)}, "finite"),
+    ],
+)
+def test_arguments_that_cannot_be_followed(arguments, message, rng):
+    with pytest.raises(ValueError, match=message):
+        LeftSingularSolver(**arguments).update(rng.random((20, 100)))
+
+
 def test_the_blas_gets_its_threads_back(rng):
     """Two threads that overlap, whoever leaves first."""
     from threadpoolctl import threadpool_info, threadpool_limits
