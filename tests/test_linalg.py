@@ -1,5 +1,6 @@
 """The fast solver against LAPACK in float64, its error bound, and bad input."""
 
+import contextlib
 import itertools
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 from conftest import degrees_between, lapack_vector
 
-from keras_pvec import linalg
+from keras_pvec import linalg, row_products
 from keras_pvec.linalg import (
     LeftSingularSolver,
     exact_singular_triplets,
@@ -320,35 +321,44 @@ def test_arguments_that_cannot_be_followed(arguments, message, rng):
         LeftSingularSolver(**arguments).update(rng.random((20, 100)))
 
 
-def test_the_blas_gets_its_threads_back(rng):
-    """Two threads that overlap, whoever leaves first."""
-    from threadpoolctl import threadpool_info, threadpool_limits
+class ProcessWide:
+    """A BLAS whose number of threads is one number for all of the process."""
 
-    from keras_pvec.row_products import on_one_thread
+    def __init__(self):
+        self.n_threads = 2
 
-    def threads():
-        info = threadpool_info()
-        return {i["num_threads"] for i in info if i["user_api"] == "blas"}
+    @contextlib.contextmanager
+    def limit(self, limits, user_api):
+        before, self.n_threads = self.n_threads, limits
+        yield
+        self.n_threads = before
 
-    entered, may_leave = threading.Event(), threading.Event()
 
-    @on_one_thread
+def test_the_blas_gets_its_threads_back(monkeypatch):
+    """Of two callers that overlap, the first to come leaves first: the other one must
+    neither lose the limit then nor restore the limited number afterwards."""
+    blas = ProcessWide()
+    monkeypatch.setattr(row_products, "_blas", lambda: blas)
+    second_is_in, first_is_out = threading.Event(), threading.Event()
+
+    @row_products.on_one_thread
     def first():
-        entered.set()
-        may_leave.wait(10)
-
-    @on_one_thread
-    def second():
-        may_leave.set()
-        thread.join()
-
-    with threadpool_limits(2, user_api="blas"):
-        before = threads()
-        thread = threading.Thread(target=first)
         thread.start()
-        entered.wait(10)
-        second()
-        assert threads() == before
+        assert second_is_in.wait(10)
+
+    @row_products.on_one_thread
+    def second():
+        second_is_in.set()
+        first_is_out.wait(10)
+        seen.append(blas.n_threads)
+
+    seen = []
+    thread = threading.Thread(target=second)
+    first()
+    first_is_out.set()
+    thread.join()
+    assert seen == [1]
+    assert blas.n_threads == 2
 
 
 def test_float32_turns_to_float64_where_it_cannot_tell(with_spectrum):
