@@ -300,7 +300,7 @@ def values_drift(drift: pd.DataFrame) -> Claim:
         f"the last epoch at most {_FALLS} in every run",
         f"rank correlation {_range(trend, '')}; distance before training "
         f"{_range(before['distance'], '')} (values have mean square 1)",
-        "",
+        "none: a distribution is the same in any order of the samples",
         **_judge(trend <= _FALLS),
     )
 
@@ -312,8 +312,18 @@ def others_do_not_converge(angles: pd.DataFrame) -> Claim:
         angles: As `analysis.singular_vector_angles` gives them.
     """
     late = _late_rows(angles, ["run", "index"])
-    first = late[late["index"] == 1].groupby("run")["angle_deg"].max()
-    others = late[late["index"] > 1].groupby(["run", "index"])["angle_deg"].median()
+
+    def of_first_and_others(column: str) -> tuple[pd.Series, pd.Series]:
+        is_first = late["index"] == 1
+        return (
+            late[is_first].groupby("run")[column].max(),
+            late[~is_first].groupby(["run", "index"])[column].median(),
+        )
+
+    def meets(first: pd.Series, others: pd.Series) -> pd.Series:
+        return (first <= _CONVERGED) & (others.groupby("run").min() > _SMALL)
+
+    first, others = of_first_and_others("angle_deg")
     statement = "The 2nd, 3rd and later singular vectors do not converge as the 1st."
     criterion = (
         f"in the last tenth of the epochs the 1st is within {_CONVERGED:g} degrees of "
@@ -323,13 +333,14 @@ def others_do_not_converge(angles: pd.DataFrame) -> Claim:
     if others.empty:
         needs = "needs more than one singular vector"
         return Claim("C9", statement, criterion, needs, "", NOT_TESTED)
+    null_first, null_others = of_first_and_others("null_angle_deg")
     return Claim(
         "C9",
         statement,
         criterion,
         f"1st {_range(first)}; medians of the others {_range(others)}",
-        "",
-        **_judge((first <= _CONVERGED) & (others.groupby("run").min() > _SMALL)),
+        f"1st {_range(null_first)}; medians of the others {_range(null_others)}",
+        **_judge(meets(first, others), meets(null_first, null_others).all()),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -115,6 +115,11 @@ def _made_by(section: Section) -> dict[str, str]:
     }
 
 
+def _claims(section: Section) -> Iterator[tuple]:
+    """The rows of the table, numbered from 0 as `Index`."""
+    return section.claims.reset_index(drop=True).itertuples()
+
+
 def _fields(row: object) -> dict[str, str]:
     """What is told of a claim besides its statement and verdict."""
     told = {
@@ -127,6 +132,64 @@ def _fields(row: object) -> dict[str, str]:
     return {name: str(text) for name, text in told.items() if text}
 
 
+def _overview(sections: Sequence[Section]) -> dict[tuple[str, str], list]:
+    """By id and statement of each claim, its row in each section (`None` where a
+    section lacks it), which is how data sets compare at a glance."""
+    overview: dict[tuple[str, str], list] = {}
+    for i, section in enumerate(sections):
+        for row in _claims(section):
+            rows = overview.setdefault(
+                (row.claim, row.statement), [None] * len(sections)
+            )
+            rows[i] = row
+    by_number = sorted(overview, key=lambda key: int(key[0].removeprefix("C")))
+    return {key: overview[key] for key in by_number}
+
+
+def _in_short(row: object) -> tuple[str, str]:
+    """The verdict, and how many runs (pairs, curves) meet the criterion."""
+    return row.verdict, str(getattr(row, "met", "")).partition(";")[0]
+
+
+def _anchor(section: int, row: object) -> str:
+    return f"s{section}-{row.claim}-{row.Index}"
+
+
+def _html_overview(sections: Sequence[Section]) -> list[str]:
+    titles = "".join(f"<th>{html.escape(s.title)}</th>" for s in sections)
+    parts = ['<div class="wide"><table>', f"<tr><th>claim</th>{titles}</tr>"]
+    for (claim, statement), rows in _overview(sections).items():
+        parts.append(f"<tr><td><b>{claim}</b> {html.escape(statement)}</td>")
+        for i, row in enumerate(rows):
+            if row is None:
+                parts.append("<td></td>")
+                continue
+            verdict, met = _in_short(row)
+            parts.append(
+                f'<td><a href="#{_anchor(i, row)}" style="color:{_COLOURS[verdict]}">'
+                f"{html.escape(verdict)}</a><br>{html.escape(met)}</td>"
+            )
+        parts.append("</tr>")
+    return [*parts, "</table></div>"]
+
+
+def _markdown_overview(sections: Sequence[Section]) -> list[str]:
+    def line(cells: Sequence[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+    def cell(row: object | None) -> str:
+        if row is None:
+            return ""
+        verdict, met = _in_short(row)
+        return f"{verdict} ({met})" if met else verdict
+
+    lines = [line(["claim", *(s.title for s in sections)])]
+    lines.append(line(["---"] * (len(sections) + 1)))
+    for (claim, statement), rows in _overview(sections).items():
+        lines.append(line([f"{claim}: {statement}", *map(cell, rows)]))
+    return [*lines, ""]
+
+
 def _html(sections: Sequence[Section]) -> str:
     parts = [
         "<!doctype html>",
@@ -134,13 +197,15 @@ def _html(sections: Sequence[Section]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>Claim ledger</title><style>{_STYLE}</style></head><body>",
         f"<h1>Claim ledger</h1><p>{html.escape(_HOW_TO_READ)}</p>",
+        *_html_overview(sections),
     ]
-    for section in sections:
+    for i, section in enumerate(sections):
         parts.append(f"<h2>{html.escape(section.title)}</h2>")
-        for row in section.claims.itertuples():
+        for row in _claims(section):
             colour = _COLOURS[row.verdict]
             parts.append(
-                f"<article><h3>{row.claim}: {html.escape(row.statement)}</h3>"
+                f'<article id="{_anchor(i, row)}">'
+                f"<h3>{row.claim}: {html.escape(row.statement)}</h3>"
                 f'<span class="verdict" style="background:{colour}">'
                 f"{html.escape(row.verdict)}</span><dl>"
             )
@@ -162,10 +227,10 @@ def _html(sections: Sequence[Section]) -> str:
 
 
 def _markdown(sections: Sequence[Section]) -> str:
-    lines = ["# Claim ledger", "", _HOW_TO_READ, ""]
+    lines = ["# Claim ledger", "", _HOW_TO_READ, "", *_markdown_overview(sections)]
     for section in sections:
         lines += [f"## {section.title}", ""]
-        for row in section.claims.itertuples():
+        for row in _claims(section):
             lines += [f"### {row.claim}: {row.statement}", "", f"**{row.verdict}**", ""]
             lines += [f"- {name}: {text}" for name, text in _fields(row).items()]
             lines.append("")

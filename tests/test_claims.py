@@ -376,6 +376,19 @@ def test_others_do_not_converge(first, others, verdict):
 
 
 @pytest.mark.parametrize(
+    ("null_first", "null_others", "verdict"), [(9.0, 85.0, "0"), (9.0, 19.0, "+")]
+)
+def test_others_may_not_converge_by_their_leaning_alone(
+    null_first, null_others, verdict
+):
+    """The first leans to the constant vector, so any order of its samples is near."""
+    table = made_up_vectors(FALLING, [[85.0] * 6 + [0.0]])
+    nulls = np.where(table["index"] == 1, null_first, null_others)
+    claim = claims.others_do_not_converge(table.assign(null_angle_deg=nulls))
+    assert claim.verdict == VERDICTS[verdict]
+
+
+@pytest.mark.parametrize(
     ("late", "verdict"), [([5.0, 70.0, 60.0], "+"), ([5.0, 15.0, 60.0], "-")]
 )
 def test_other_vectors_are_judged_by_their_median(late, verdict):
