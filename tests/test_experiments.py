@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,26 @@ def test_tables_figures_and_last_line(finished):
     for claim in ("C1", "C2", "C3"):
         assert f"{claim}: " in result.stdout
     assert json.loads((out / "flags.json").read_text())["epochs"] == 3
+
+
+def test_help_lists_the_flags_that_are_saved(finished):
+    folder, _ = finished
+    told = run(folder, "--help").stdout
+    assert "do networks of one data set converge" in told.lower()
+    listed = set(re.findall(r"^ +--(?:\[no\])?(\w+):", told, re.MULTILINE))
+    saved = json.loads(
+        (folder / "results" / "digits" / "convergence" / "flags.json").read_text()
+    )
+    assert listed == set(saved) >= {"dataset", "seeds", "train", "layers"}
+
+
+@pytest.mark.parametrize(
+    ("program", "own"), [("reproduce", "only"), ("imagenet", "weights")]
+)
+def test_help_lists_the_flags_of_one_program_too(program, own, tmp_path):
+    told = run(tmp_path, "--help", program=program).stdout
+    assert f"--{own}:" in told
+    assert "--device:" in told
 
 
 def test_tables_agree_with_the_runs(finished):
@@ -178,7 +199,7 @@ def test_the_whole_reproduction_shares_and_reuses(finished):
     assert set(tested["study"]) == {"convergence", "first_epoch", "data_angle"}
     assert (claims[claims["study"].isna()]["verdict"] == "not tested").all()
     assert "C6: " in (out / "report.md").read_text()
-    assert (out / "report.html").read_text().count("<article>") == len(claims)
+    assert (out / "report.html").read_text().count("<article ") == len(claims)
     assert "C13: NOT TESTED" in result.stdout
 
 

@@ -44,7 +44,7 @@ def test_columns_and_flags_that_it_names_exist():
     details = {field.name for field in dataclasses.fields(kp.DetailedComparison)}
     assert {"angle_deg", "z", "samples_sha256", "linear_cka"} <= columns
     assert columns <= {*LOG_COLUMNS, *details}
-    programs = (Path(__file__).parent.parent / "experiments").glob("*.py")
+    programs = (Path(__file__).parent.parent / "experiments").rglob("*.py")
     defined = " ".join(path.read_text() for path in programs)
     for flag in set(re.findall(r"`--(\w+)", README)):
         names = {f'"{flag}"', f'"{flag.removeprefix("no")}"'}

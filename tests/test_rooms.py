@@ -110,7 +110,7 @@ def test_rooms_import_only_what_they_may(path):
 
 def test_experiments_do_not_import_each_other():
     folder = ROOT / "experiments"
-    names = {path.stem for path in folder.glob("*.py")} - {"common"}
-    for path in folder.glob("*.py"):
+    names = {path.stem for path in folder.glob("*.py")}
+    for path in folder.rglob("*.py"):
         assert not {m.split(".")[0] for m in imports(path)} & names
     assert not (PACKAGE / "utils.py").exists()

@@ -1,0 +1,44 @@
+"""What every experiment shares, from flags to runs to results."""
+
+import os
+
+# Before TensorFlow is imported: keep its start-up remarks out of the user's way.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from common.command_line import DEVICES, RunsFailedError, define_flags
+from common.plan import Job
+from common.programs import choose_device, prepare, run, run_study
+from common.ready_trained import define_pretrained_flags, pretrained_findings
+from common.results import (
+    analyse,
+    finish,
+    out_dir,
+    print_claims,
+    results_folder,
+    save_findings,
+    save_table,
+    title,
+)
+from common.runs import train
+
+__all__ = [
+    "DEVICES",
+    "Job",
+    "RunsFailedError",
+    "analyse",
+    "choose_device",
+    "define_flags",
+    "define_pretrained_flags",
+    "finish",
+    "out_dir",
+    "prepare",
+    "pretrained_findings",
+    "print_claims",
+    "results_folder",
+    "run",
+    "run_study",
+    "save_findings",
+    "save_table",
+    "title",
+    "train",
+]

@@ -1,0 +1,186 @@
+"""From flags to the runs that studies need."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from common.command_line import POOLINGS, UsageError, parse_log_freq
+from keras_pvec import training
+from keras_pvec.data import SPLITS, ImageData, load_data
+from keras_pvec.features import LayerChoiceError
+from keras_pvec.models import MODELS, parse_model_name
+from keras_pvec.studies import GENERALIZATION_VARIANTS, Study, Variant
+from keras_pvec.training import PRESETS, RECIPES, Recipe, RunSettings
+
+FLAGS = flags.FLAGS
+
+# The P-vector, and those that are compared with it.
+STORED_VECTORS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A run that an experiment needs: what to train, on what, and where it is kept."""
+
+    settings: RunSettings
+    path: Path
+    data: ImageData
+
+
+def plan_runs(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
+    """The runs that studies of these models need.
+
+    Everything that can be wrong with the flags is found here, before the first training
+    starts and before anything is written.
+
+    Raises:
+        UsageError: The flags do not go together, or not with the data.
+        LayerChoiceError: A model has no layer of that name.
+    """
+    try:
+        data = _load_data()
+        jobs = {study: _plan(study, names, data) for study, names in models.items()}
+        _check_layers(jobs)
+    except LayerChoiceError:
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return jobs
+
+
+def _load_data() -> ImageData:
+    preset = PRESETS[FLAGS.preset]
+    # A preset's subset of a data set that is smaller is the whole data set.
+    whole = load_data(FLAGS.dataset, data_dir=FLAGS.data_dir)
+    train = FLAGS.train_samples
+    if train is None and preset.train_samples is not None:
+        train = min(preset.train_samples, len(whole.train))
+    test = preset.test_samples and min(preset.test_samples, len(whole.test))
+    return whole.subset(train, test)
+
+
+def _plan(study: Study, models: Sequence[str], data: ImageData) -> list[Job]:
+    """Settings and folder of every run of a study."""
+    for model in models:
+        needed = "classification"
+        task = MODELS[parse_model_name(model)[0]].task
+        if study.variants and task != needed:
+            raise ValueError(
+                f"{study.name} compares classifiers by their accuracy; {model} is not "
+                "one. Leave it out of --models."
+            )
+    return [
+        _job(model, seed, variant, data)
+        for model in models
+        for variant in study.variants or (None,)
+        if variant is None or data.augment or not variant.switch_augment
+        for seed in map(int, FLAGS.seeds)
+    ]
+
+
+def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job:
+    preset = PRESETS[FLAGS.preset]
+    key, _ = parse_model_name(model)
+    recipe = _override(RECIPES[key])
+    options = training.model_options(preset, model)
+    watched = FLAGS.layers or training.watched_layers(model)
+    num_samples = _num_samples(data)
+    place = model if FLAGS.pooling == "avg" else f"{model}_flattened"
+    measured = {
+        "layers": watched,
+        # Whoever names layers wants them at every moment.
+        "layers_within_epoch": "all" if FLAGS.layers else "first",
+        "pooling": POOLINGS[FLAGS.pooling],
+        "log_freq": parse_log_freq(FLAGS.log_freq),
+        "k": STORED_VECTORS,
+    }
+    if variant is not None:
+        options = training.scale_width(
+            model, options, variant.width * preset.variant_width
+        )
+        recipe = _vary(recipe, variant)
+        # The same samples for all variants: no more than the fewest images.
+        fewest = min(v.train_share for v in GENERALIZATION_VARIANTS)
+        n_fewest = round(fewest * len(data.train))
+        num_samples["train"] = min(num_samples["train"], n_fewest)
+        data = _vary_data(data, variant.train_share, variant.label_noise)
+        place = f"variants/{model}/{variant.name}"
+        # Of many models the end of each is looked at, of its features alone.
+        measured |= {"layers": watched[:1], "log_freq": "epoch", "k": 1}
+    settings = RunSettings(
+        dataset=FLAGS.dataset,
+        data_sha256=data.fingerprint(),
+        model=model,
+        model_options=options,
+        variant="" if variant is None else variant.name,
+        label_noise=0.0 if variant is None else variant.label_noise,
+        recipe=recipe,
+        epochs=FLAGS.epochs or preset.epochs,
+        batch_size=FLAGS.batch_size,
+        seed=seed,
+        num_samples=num_samples,
+        method=FLAGS.method,
+        precision=FLAGS.precision,
+        jit_compile=FLAGS.jit_compile,
+        deterministic=FLAGS.deterministic,
+        distribute=FLAGS.distribute,
+        **measured,
+    )
+    path = Path(FLAGS.runs_dir, FLAGS.dataset, FLAGS.preset, place, f"seed_{seed}")
+    return Job(settings, path, data)
+
+
+def _num_samples(data: ImageData) -> dict[str, int]:
+    """How many samples of each split; a preset's number is cut to what there is."""
+    available = {split: len(getattr(data, split)) for split in SPLITS}
+    if FLAGS.num_samples is None:
+        wanted = PRESETS[FLAGS.preset].num_samples
+        return {s: min(wanted or n, n) for s, n in available.items()}
+    if FLAGS.num_samples > available[FLAGS.split]:
+        raise ValueError(
+            f"{FLAGS.num_samples} samples were asked for, but the {FLAGS.split} split "
+            f"of {data.name} that is used here has {available[FLAGS.split]}."
+        )
+    return {split: min(FLAGS.num_samples, n) for split, n in available.items()}
+
+
+def _override(recipe: Recipe) -> Recipe:
+    """The recipe with what was given by flag."""
+    names = ("optimizer", "learning_rate", "weight_decay", "augment")
+    given = {name: FLAGS[name].value for name in names}
+    return dataclasses.replace(
+        recipe, **{name: v for name, v in given.items() if v is not None}
+    )
+
+
+def _vary(recipe: Recipe, variant: Variant) -> Recipe:
+    """The recipe of a variant."""
+    changes = {"learning_rate": recipe.learning_rate * variant.rate}
+    if variant.switch_augment:
+        changes["augment"] = not recipe.augment
+    if variant.weight_decay is not None:
+        changes["weight_decay"] = variant.weight_decay
+    return dataclasses.replace(recipe, **changes)
+
+
+@functools.cache
+def _vary_data(data: ImageData, train_share: float, label_noise: float) -> ImageData:
+    if train_share < 1:
+        data = data.subset(max(2, round(train_share * len(data.train))))
+    return data.with_label_noise(label_noise) if label_noise else data
+
+
+def _check_layers(jobs: Mapping[Study, Sequence[Job]]) -> None:
+    """Builds one of the models of each name that are to be trained."""
+    checked = set()
+    for job in (job for of_study in jobs.values() for job in of_study):
+        key = (job.settings.model, job.settings.recipe.augment)
+        is_missing = FLAGS.train and not training.is_finished(job.settings, job.path)
+        if is_missing and key not in checked:
+            training.check_layers(job.settings, job.data)
+            checked.add(key)

@@ -1,0 +1,110 @@
+"""An experiment as a program."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from absl import app, flags
+
+from common import command_line, ready_trained
+from common.command_line import RunsFailedError, UsageError
+from common.plan import Job, plan_runs
+from common.results import analyse, finish, make_folders, out_dir, print_claims
+from common.runs import train
+from keras_pvec import pretrained
+from keras_pvec.data import DatasetUnavailableError
+from keras_pvec.features import LayerChoiceError
+from keras_pvec.store import RunConflictError
+from keras_pvec.studies import STUDIES, Study
+
+FLAGS = flags.FLAGS
+
+
+def run(experiment: Callable[[], None]) -> None:
+    """Runs an experiment as a program: what the user got wrong becomes one sentence."""
+
+    def main(argv: list[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise UsageError(
+                    f"Unexpected argument {argv[1]!r}; every setting is a --flag."
+                )
+            experiment()
+        except KeyboardInterrupt:
+            print(
+                "\nStopped. The same command goes on after the last finished epoch.",
+                file=sys.stderr,
+            )
+            sys.exit(130)
+        except (
+            UsageError,
+            RunsFailedError,
+            DatasetUnavailableError,
+            LayerChoiceError,
+            RunConflictError,
+            pretrained.WeightsUnavailableError,
+        ) as error:
+            print(f"Error: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    for module in (command_line, ready_trained):
+        for flag in FLAGS.get_flags_for_module(module.__name__):
+            # What --help lists, and what is saved beside the results.
+            FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    app.run(main)
+
+
+def run_study(name: str) -> None:
+    """A program that answers the question of one study."""
+    command_line.define_flags()
+    study = STUDIES[name]
+
+    def experiment() -> None:
+        jobs = prepare({study: _models_of(study)})
+        runs, failures = train(jobs[study])
+        if not runs:
+            raise RunsFailedError(
+                "No run was finished. " + " ".join(failures)
+                if FLAGS.train
+                else f"None of the runs is in {FLAGS.runs_dir}; leave out --notrain."
+            )
+        findings = analyse(study, jobs[study], runs)
+        print_claims(findings.claims)
+        finish(out_dir() / name, failures)
+
+    run(experiment)
+
+
+def prepare(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
+    """The runs that studies of these models need, on the device that was chosen, and
+    folders to write to."""
+    tf.get_logger().addFilter(_is_news)
+    logging.getLogger("absl").addFilter(_is_news)
+    choose_device()
+    jobs = plan_runs(models)
+    make_folders(Path(FLAGS.runs_dir), *(out_dir() / study.name for study in models))
+    return jobs
+
+
+def choose_device() -> None:
+    """Keeps TensorFlow to the device of --device."""
+    if FLAGS.device == "cpu":
+        tf.config.set_visible_devices([], "GPU")
+    elif FLAGS.device == "gpu" and not tf.config.list_physical_devices("GPU"):
+        raise UsageError("--device=gpu was asked for, but TensorFlow sees no GPU.")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # Every model is traced once; TensorFlow counts over all of them.
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+def _models_of(study: Study) -> list[str]:
+    """The models asked for, and the references that the study needs besides."""
+    quick = study.quick_models if FLAGS.dataset == "digits" else ()
+    models = FLAGS.models or [*(quick or study.models)]
+    return list(dict.fromkeys([*models, *study.references]))
