@@ -124,13 +124,11 @@ def angle_by_block_figure(angles: pd.DataFrame, matrix: str, title: str) -> Figu
     for axes, model in zip(panels, models, strict=True):
         for i, epoch in enumerate(epochs):
             of_epoch = angles[(angles["model"] == model) & (angles["epoch"] == epoch)]
-            mean = of_epoch.groupby("block")[["angle_deg", "null_angle_deg"]].mean()
             # Dark to light: time. The lightest yellow is left out.
             colour = colours(0.9 * i / max(len(epochs) - 1, 1))
-            style = {"color": colour, "marker": _MARKERS[i % len(_MARKERS)], "ms": 5}
+            style = colour, _MARKERS[i % len(_MARKERS)]
             label = f"after epoch {epoch + 1}"
-            axes.plot(mean.index, mean["angle_deg"], label=label, **style)
-            axes.plot(mean.index, mean["null_angle_deg"], ls=":", color=colour)
+            _draw_with_null(axes, of_epoch, "block", style, label, band=False)
         axes.set_title(model, fontsize="medium")
         axes.set_xlabel("block, from the input on")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -278,9 +276,7 @@ def explained_variance_figure(explained: pd.DataFrame, title: str) -> Figure:
             label="the constant vector alone, at least",
         )
     for model, of_model in _by_model(explained[last]):
-        mean = of_model.groupby("k")["error_share"].mean()
-        colour, marker = styles[model]
-        over_k.plot(mean.index, mean, color=colour, marker=marker, label=model)
+        _draw_curve(over_k, of_model, "k", "error_share", styles[model], model)
     _finish_epochs(over_epochs, top=1.02)
     over_epochs.set_ylabel("share of $||X||_F^2$ in the first direction")
     # The label of the dotted lines once, behind the models.
@@ -567,7 +563,7 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
-_Style = tuple[str, str]
+_Style = tuple[str | tuple[float, ...], str]
 
 
 def _style(i: int) -> _Style:
@@ -619,18 +615,13 @@ def _draw_with_null(
 ) -> None:
     """The angle as a line over its dotted null, which is the mean over seeds."""
     _draw_curve(axes, table, x, "angle_deg", style, label)
-    columns = ["null_angle_deg", "null_low_deg", "null_high_deg"]
-    null = table.groupby(x)[columns].mean()
+    null = table.groupby(x)["null_angle_deg"].mean()
     places = _places(null.index, x)
-    axes.plot(places, null["null_angle_deg"], color=style[0], ls=":", lw=1.5)
+    axes.plot(places, null, color=style[0], ls=":", lw=1.5)
     if band:
-        axes.fill_between(
-            places,
-            null["null_low_deg"],
-            null["null_high_deg"],
-            color=style[0],
-            alpha=0.12,
-        )
+        edges = table.groupby(x)[["null_low_deg", "null_high_deg"]].mean()
+        low, high = edges.T.to_numpy()
+        axes.fill_between(places, low, high, color=style[0], alpha=0.12)
 
 
 def _draw_curve(

@@ -253,7 +253,11 @@ def test_angle_by_block(n_seeds):
         assert axes.get_title() == model
         assert axes.get_xlabel() == "block, from the input on"
         lines = lines_of(axes)
-        assert list(lines) == ["after epoch 1", "after epoch 4"]
+        ending = "" if n_seeds == 1 else " (2 seeds, mean and range)"
+        assert list(lines) == [f"after epoch 1{ending}", f"after epoch 4{ending}"]
+        # Of each epoch the range of the seeds, from the first block to the last.
+        ranges = [(10, 10 * n_blocks + 4), (13, 10 * n_blocks + 7)]
+        assert sorted(bands(axes)) == ([] if n_seeds == 1 else ranges)
         blocks = np.arange(1, n_blocks + 1)
         for line, epoch in zip(lines.values(), (0, 3), strict=True):
             mean_seed = (n_seeds - 1) / 2
@@ -427,6 +431,8 @@ def test_explained_variance(n_seeds):
         error = 0.7 - 0.2 * epochs[-1] - 0.1 * np.array([1, 2]) - shift
         assert_line(label, [1, 2], error)
         assert same_color(label.get_color(), line.get_color())
+    for axes in figure.axes:
+        assert len(bands(axes)) == (0 if n_seeds == 1 else 2)
     assert over_epochs.get_xlabel() == "epochs trained"
     assert "||X||_F^2" in over_epochs.get_ylabel()
     assert over_k.get_xlabel() == "k"
