@@ -504,6 +504,24 @@ def generalization(
     return with_null_band(pd.concat(tables, ignore_index=True))
 
 
+def over_seeds(models: pd.DataFrame) -> pd.DataFrame:
+    """Means over the seeds of each model and variant.
+
+    Seeds of one variant are no further observations of what goes with what between
+    variants: counted one by one, they would make every interval too narrow.
+
+    Args:
+        models: As `generalization` gives them.
+
+    Returns:
+        One row per model and variant: `model`, `variant`, `factor`, `n_seeds` and the
+        means of the other numbers.
+    """
+    by_variant = models.groupby(["model", "variant", "factor"], sort=False)
+    means = by_variant.mean(numeric_only=True).drop(columns="seed")
+    return means.assign(n_seeds=by_variant.size()).reset_index()
+
+
 def rank_correlations(models: pd.DataFrame, target: str) -> pd.DataFrame:
     """Kendall's tau of each predictor with a target: overall, and among models that
     differ in one factor only.
@@ -513,7 +531,7 @@ def rank_correlations(models: pd.DataFrame, target: str) -> pd.DataFrame:
     second kind).
 
     Args:
-        models: As `generalization` gives them.
+        models: As `over_seeds` gives them.
         target: `"test_accuracy"` or `"gap"`.
 
     Returns:
@@ -555,10 +573,10 @@ def _factors(models: pd.DataFrame) -> list[str]:
 def _groups(models: pd.DataFrame, factor: str) -> list[pd.DataFrame]:
     """Models that differ in this factor alone, two or more together."""
     if factor == "model":
-        groups = models.groupby(["variant", "seed"])
+        groups = models.groupby("variant")
     else:
         has_factor = models["factor"].isin([factor, "base"])
-        groups = models[has_factor].groupby(["model", "seed"])
+        groups = models[has_factor].groupby("model")
     return [group for _, group in groups if len(group) > 1]
 
 

@@ -384,26 +384,27 @@ def goes_with_generalization(correlations: pd.DataFrame) -> Claim:
         "below zero, and negative among models that differ in one factor only, for "
         "every factor"
     )
-    tau = correlations.set_index(["predictor", "factor"])["tau"]
-    overall = correlations.set_index(["predictor", "factor"]).loc[("angle_deg", "all")]
+    by_kind = correlations.set_index(["predictor", "factor"])
+    tau = by_kind["tau"]
+    overall = by_kind.loc[("angle_deg", "all")]
     if overall["n"] < 4:
         needs = "needs at least four models"
         return Claim("C10", statement, criterion, needs, "", NOT_TESTED)
-    within = tau["angle_deg"].drop("all").dropna()
+    within = by_kind.loc["angle_deg"].drop("all").dropna(subset="tau")
     trivial = {
         name: abs(tau[(name, "all")])
         for name in ("train_loss", "n_parameters", "cos_ones")
         if np.isfinite(tau[(name, "all")])
     }
     best = max(trivial, key=trivial.get, default="")
-    holds = overall["tau"] <= -0.3 and overall["high"] < 0 and (within < 0).all()
+    holds = overall["tau"] <= -0.3 and overall["high"] < 0 and (within["tau"] < 0).all()
     return Claim(
         "C10",
         statement,
         criterion,
         f"tau {overall['tau']:.2f} ({overall['low']:.2f} to {overall['high']:.2f}) "
-        f"over {int(overall['n'])} models; within factors: "
-        + ", ".join(f"{factor} {value:.2f}" for factor, value in within.items()),
+        f"over {int(overall['n'])} models, means of their seeds; within factors: "
+        + ", ".join(f"{row.Index} {_tau(row)}" for row in within.itertuples()),
         f"trivial predictors reach |tau| = {trivial.get(best, 0.0):.2f} ({best})",
         _verdict(holds, trivial.get(best, 0.0) >= abs(overall["tau"])),
     )
@@ -413,7 +414,7 @@ def log_log_relation(models: pd.DataFrame) -> Claim:
     """C11: the same on log-log axes.
 
     Args:
-        models: As `analysis.generalization` gives them.
+        models: As `analysis.over_seeds` gives them.
     """
     statement = "On log-log axes, test accuracy falls as a power of the angle."
     criterion = (
@@ -439,11 +440,18 @@ def log_log_relation(models: pd.DataFrame) -> Claim:
         "C11",
         statement,
         criterion,
-        f"r = {r:.2f} ({low:.2f} to {high:.2f}) over {len(known)} models; exponent "
-        f"{fit.slope:.2f} +- {1.96 * fit.stderr:.2f}",
+        f"r = {r:.2f} ({low:.2f} to {high:.2f}) over {len(known)} models, means of "
+        f"their seeds; exponent {fit.slope:.2f} +- {1.96 * fit.stderr:.2f}",
         f"r = {null_r:.2f} ({null_low:.2f} to {null_high:.2f}) with the null angle",
         _verdict(r <= -0.5 and high < 0, null_r <= -0.5 and null_high < 0),
     )
+
+
+def _tau(row: tuple) -> str:
+    """A mean over groups with its interval, or with how few groups there are."""
+    if math.isfinite(row.low):
+        return f"{row.tau:.2f} ({row.low:.2f} to {row.high:.2f})"
+    return f"{row.tau:.2f} ({row.n} groups)"
 
 
 def not_tested(claim: str, statement: str, why: str) -> Claim:
@@ -466,7 +474,8 @@ def _judge(
     return {
         "verdict": _verdict(bool(met.all()), null_met),
         "met": f"{met.sum()} of {len(met)} {what}; 95% interval of the share "
-        f"{interval.low:.2f} to {interval.high:.2f}",
+        f"{interval.low:.2f} to {interval.high:.2f}"
+        + ("" if what == "runs" else f", if {what} were independent"),
     }
 
 

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
+from keras_pvec.analysis import over_seeds
 from keras_pvec.store import replace_atomically
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; black is the null's.
@@ -302,6 +303,7 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
     """
     figure = Figure(figsize=(12.5, 4.4), layout="constrained")
     linear, logarithmic, gap = figure.subplots(1, 3)
+    means = over_seeds(models)
     styles = _styles(models["model"])
     for axes, column, log in (
         (linear, "test_accuracy", False),
@@ -318,7 +320,7 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
                 of_model["null_angle_deg"], of_model[column], color=colour,
                 marker=marker, mfc="none", ls="none", ms=4, alpha=0.5,
             )  # fmt: skip
-        _draw_fit(axes, models["angle_deg"], models[column], log)
+        _draw_fit(axes, means["angle_deg"], means[column], log)
         axes.set_xlabel(f"angle to {_MATRICES[matrix]} (degrees)")
         axes.grid(alpha=0.3, which="both")
     for axes, name in ((linear, "test accuracy"), (gap, "train less test accuracy")):
@@ -328,7 +330,7 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
     _entitle(
         figure,
         f"Generalization against the angle to the data: {title} "
-        "(line: least squares, with the 95% band of its mean)",
+        "(line: least squares through means over seeds, with the 95% band of its mean)",
     )
     return figure
 

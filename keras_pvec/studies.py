@@ -292,8 +292,9 @@ def generalization(runs: Sequence[Run], options: Options) -> Findings:
     """Does the angle to the raw data go with generalization?"""
     variants = [run.info["settings"]["variant"] for run in runs]
     models = analysis.generalization(runs, variants, options.split, options.data_matrix)
-    accuracy = analysis.rank_correlations(models, "test_accuracy")
-    gap = analysis.rank_correlations(models, "gap")
+    means = analysis.over_seeds(models)
+    accuracy = analysis.rank_correlations(means, "test_accuracy")
+    gap = analysis.rank_correlations(means, "gap")
     correlations = pd.concat([accuracy, gap], ignore_index=True)
     return Findings(
         {"generalization": models, "rank_correlations": correlations},
@@ -308,7 +309,7 @@ def generalization(runs: Sequence[Run], options: Options) -> Findings:
         claims.as_table(
             [
                 claims.goes_with_generalization(accuracy),
-                claims.log_log_relation(models),
+                claims.log_log_relation(means),
             ]
         ),
     )

@@ -628,19 +628,35 @@ def test_rank_correlations_within_and_between():
         assert row["n"] == n
 
 
-def test_groups_are_of_one_seed():
-    """Two seeds twice as many groups; each group is rated by itself."""
-    models = simpsons_models(seeds=(0, 1)).assign(n_parameters=range(32))
-    # In the second seed, the variants of width go the other way.
-    reverse = (models["seed"] == 1) & (models["variant"] == "width=2")
-    models.loc[reverse, "angle_deg"] -= 1.5
-    correlations = analysis.rank_correlations(models, "test_accuracy")
-    row = tau_row(correlations, "angle_deg", "width")
-    assert row["n"] == 8
-    # Base, 0.5 and 2 in the order 1, 2, 3 or 1, 3, 2: tau 1 or 1/3.
-    np.testing.assert_allclose(row["tau"], (1 + 1 / 3) / 2)
-    assert 1 / 3 <= row["low"] < row["tau"] < row["high"] <= 1
-    assert tau_row(correlations, "angle_deg", "model")["n"] == 8
+def test_seeds_are_no_further_observations():
+    """Trained three times over, models have the correlations and the intervals that
+    they had, and not narrower ones."""
+    once = simpsons_models().assign(n_parameters=range(16))
+    thrice = pd.concat([once.assign(seed=seed) for seed in range(3)])
+    means = analysis.over_seeds(thrice.sample(frac=1, random_state=0))
+    assert set(means["n_seeds"]) == {3}
+    expected = analysis.rank_correlations(once, "test_accuracy")
+    order = once.set_index(["model", "variant"]).index
+    means = means.set_index(["model", "variant"]).loc[order].reset_index()
+    found = analysis.rank_correlations(means, "test_accuracy")
+    keys = ["predictor", "factor"]
+    pd.testing.assert_frame_equal(
+        found.sort_values(keys, ignore_index=True),
+        expected.sort_values(keys, ignore_index=True),
+    )
+
+
+def test_means_over_seeds():
+    """The second seed's angles are 0.1 degrees larger; its last model is missing."""
+    models = simpsons_models(seeds=(0, 1)).iloc[:-1]
+    means = analysis.over_seeds(models)
+    assert len(means) == 16
+    first = simpsons_models()
+    np.testing.assert_allclose(means["angle_deg"][:15], first["angle_deg"][:15] + 0.05)
+    assert means["angle_deg"][15] == first["angle_deg"][15]
+    assert list(means["n_seeds"]) == [2] * 15 + [1]
+    for column in ("model", "variant", "factor"):
+        assert list(means[column]) == list(first[column])
 
 
 def test_few_models_have_no_interval():

@@ -82,7 +82,9 @@ def test_how_many_meet_the_criterion_has_an_exact_interval():
     """None of five: the upper end is 1 - 0.025^(1/5)."""
     claim = claims.small_angles(made_up_pairs([30.0] * 5, 60.0))
     upper = 1 - 0.025 ** (1 / 5)
-    assert claim.met == f"0 of 5 pairs; 95% interval of the share 0.00 to {upper:.2f}"
+    told, of_pairs = claim.met.split(", ")
+    assert told == f"0 of 5 pairs; 95% interval of the share 0.00 to {upper:.2f}"
+    assert of_pairs == "if pairs were independent"
 
 
 def test_means_of_enough_runs_have_an_interval():
@@ -441,7 +443,14 @@ def made_up_correlations(tau, low, high, within, trivial=0.2, n=36):
         for name in analysis.PREDICTORS
     ]
     rows += [
-        {"predictor": "angle_deg", "factor": factor, "tau": value, "n": 3}
+        {
+            "predictor": "angle_deg",
+            "factor": factor,
+            "tau": value,
+            "low": value - 0.1 if factor == "model" else np.nan,
+            "high": value + 0.1 if factor == "model" else np.nan,
+            "n": 12 if factor == "model" else 3,
+        }
         for factor, value in within.items()
     ]
     return pd.DataFrame(rows).assign(target="test_accuracy")
@@ -471,13 +480,15 @@ def test_goes_with_generalization(correlations, verdict):
 
 
 def test_goes_with_generalization_names_the_best_trivial_predictor():
-    correlations = made_up_correlations(-0.5, -0.7, -0.2, {"width": -0.25})
+    within = {"model": -0.5, "width": -0.25}
+    correlations = made_up_correlations(-0.5, -0.7, -0.2, within)
     chosen = correlations["predictor"] == "n_parameters"
     correlations.loc[chosen, "tau"] = -0.4
     claim = claims.goes_with_generalization(correlations)
     assert claim.null == "trivial predictors reach |tau| = 0.40 (n_parameters)"
     assert claim.measured == (
-        "tau -0.50 (-0.70 to -0.20) over 36 models; within factors: width -0.25"
+        "tau -0.50 (-0.70 to -0.20) over 36 models, means of their seeds; within "
+        "factors: model -0.50 (-0.60 to -0.40), width -0.25 (3 groups)"
     )
 
 

@@ -449,6 +449,8 @@ def made_up_models(n_seeds):
         {
             "model": ["mlp", "vgg"] * (n // 2),
             "seed": np.arange(n) // 2 % n_seeds,
+            "variant": [f"width={i // (2 * n_seeds)}" for i in range(n)],
+            "factor": "width",
             "angle_deg": angles,
             "null_angle_deg": angles + 20,
             "test_accuracy": accuracy,
@@ -500,7 +502,11 @@ def test_the_fit_is_least_squares_with_the_band_of_its_mean(log):
     axes = figure.axes[int(log)]
     (line,) = (line for line in axes.lines if line.get_color() == "black")
     band = axes.collections[-1].get_paths()[0].vertices
-    x, y = models["angle_deg"], models["test_accuracy"]
+    # Four variants, two seeds, two models: a point is the mean of its seeds.
+    x, y = (
+        models[column].to_numpy().reshape(4, 2, 2).mean(axis=1).ravel()
+        for column in ("angle_deg", "test_accuracy")
+    )
     grid = line.get_xdata()
     if log:
         x, y, grid = np.log(x), np.log(y), np.log(grid)
