@@ -28,6 +28,7 @@ from keras_pvec.store import Run
 _BAND_STD = 1.96
 _CONFIDENCE = 0.95
 _RESAMPLES = 2000
+_FEWEST_FOR_INTERVAL = 8
 
 BEFORE_TRAINING = -1
 
@@ -35,6 +36,7 @@ BEFORE_TRAINING = -1
 _PAIR = ["run", "other", "group", "other_group"]
 DETAILS = [
     "trimmed_angle_deg",
+    "trimmed_null_angle_deg",
     "influential_samples",
     "row_normalised_angle_deg",
     "row_normalised_null_angle_deg",
@@ -234,10 +236,14 @@ def influential_samples(pairs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per pair and sample: `run`, `other`, `group`, `other_group`, `rank` (1
         for the one whose absence would change the angle the most), `sample` (its
-        number among the samples), and of the pair `angle_deg` and `trimmed_angle_deg`.
+        number among the samples), and of the pair the angles with all samples and
+        without those, each with its null.
     """
-    kept = [*_PAIR, "angle_deg", "trimmed_angle_deg", "influential_samples"]
+    angles = ["angle_deg", "null_angle_deg"]
+    trimmed = [f"trimmed_{name}" for name in angles]
+    kept = [*_PAIR, *angles, *trimmed, "influential_samples"]
     table = pairs[kept].explode("influential_samples", ignore_index=True)
+    table = table.dropna(subset="influential_samples")  # networks that are the same
     table = table.rename(columns={"influential_samples": "sample"})
     return table.assign(rank=table.groupby(["run", "other"]).cumcount() + 1)
 
@@ -590,9 +596,10 @@ def _kendall(x: Any, y: Any) -> float:
 def _bootstrap(
     statistic: Callable[..., float], samples: Sequence[np.ndarray]
 ) -> tuple[float, float]:
-    """Percentile interval; NaN from fewer than four observations, and where the
+    """Percentile interval; NaN from few observations, of which it is too narrow by far,
+    and where the
     statistic itself is not defined."""
-    if len(samples[0]) < 4 or not np.isfinite(statistic(*samples)):
+    if len(samples[0]) < _FEWEST_FOR_INTERVAL or not np.isfinite(statistic(*samples)):
         return np.nan, np.nan
     result = stats.bootstrap(
         samples,

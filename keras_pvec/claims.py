@@ -1,7 +1,6 @@
-"""The claims of the paper, rated by criteria that are fixed here, before any number is
-seen.
+"""The claims of the paper, rated by criteria that are fixed here.
 
-A claim that the null angles would satisfy as well is rated as no more than the null
+A claim that most of the null angles satisfy as well is rated as no more than the null
 explains. The thresholds are this package's; the paper gives one of them, the 10 degrees
 of C3. Nothing here needs TensorFlow.
 """
@@ -27,12 +26,19 @@ _END = 0.9
 _SMALL = 20.0
 _CONVERGED = 10.0
 _CHANGE = 2.0
+# Degrees: what counts as large; and a distance of distributions that is one at all.
+_LARGE = 60.0
+_DRIFT = 0.01
 # Rank correlation with time, or with depth, from which on a curve falls or rises.
 _FALLS = -0.8
 _TENDS = 0.5
 _CONFIDENCE = 0.95
-_RESAMPLES = 2000
 _FEWEST_FOR_INTERVAL = 4
+_FEWEST_MODELS = 8
+# Numbers are told with two decimals; what differs by less has no interval.
+_TOLD = 0.005
+# What no order of the samples tells of a path that is compared with its own end.
+_ANY_PATH = "any path whose steps get smaller approaches its own end"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Claim:
         statement: What is claimed.
         criterion: What has to hold for it to be reproduced.
         measured: What was measured.
-        null: What the null gives for the same quantity; empty if there is none.
+        null: What the null gives for the same quantity, and what else would.
         verdict: One of the four verdicts of this module.
         met: How many runs (pairs, curves) meet the criterion, with an interval; empty
             where it is not asked of each.
@@ -90,15 +96,14 @@ def small_angles(
     if pairs["centered_angle_deg"].notna().any():
         measured += f"; centred {_range(pairs['centered_angle_deg'].dropna())}"
     null = _range(pairs["null_angle_deg"])
-    null_met = (pairs["null_angle_deg"] <= _SMALL).all()
+    met, null_met = (pairs[name] <= _SMALL for name in ("angle_deg", "null_angle_deg"))
+    rated = _judge(met, null_met, "pairs")
     if untrained is not None and not untrained.empty:
         twins = _last_rows(untrained)["angle_deg"]
         null += f"; trained networks to their untrained twins {_range(twins)}"
-        null_met |= (twins <= _SMALL).all()
-    met = pairs["angle_deg"] <= _SMALL
-    return Claim(
-        claim, statement, criterion, measured, null, **_judge(met, null_met, "pairs")
-    )
+        if rated["verdict"] == REPRODUCED and _in_most(twins <= _SMALL):
+            rated["verdict"] = NULL_EXPLAINS
+    return Claim(claim, statement, criterion, measured, null, **rated)
 
 
 def starts_large_and_falls(angles: pd.DataFrame) -> Claim:
@@ -108,17 +113,21 @@ def starts_large_and_falls(angles: pd.DataFrame) -> Claim:
         angles: As `analysis.angles_to_final` gives them.
     """
     before = _first_rows(angles)
-    trend = _trends(angles)
+    trend, null_trend = _trends(angles), _trends(angles, "null_angle_deg")
     return Claim(
         "C2",
         "Training from scratch, the angle to the well-trained model starts large and "
         "falls.",
-        "before training at least 60 degrees in every run, and rank correlation of "
-        f"angle and epoch at most {_FALLS} in every run",
+        f"before training at least {_LARGE:g} degrees in every run, and rank "
+        f"correlation of angle and epoch at most {_FALLS} in every run",
         f"before training {_range(before['angle_deg'])}; rank correlation "
         f"{_range(trend, '')}",
-        f"before training {_range(before['null_angle_deg'])}",
-        **_judge((before["angle_deg"] >= 60) & (trend <= _FALLS)),
+        f"before training {_range(before['null_angle_deg'])}; rank correlation "
+        f"{_range(null_trend, '')}; {_ANY_PATH}",
+        **_judge(
+            (before["angle_deg"] >= _LARGE) & (trend <= _FALLS),
+            (before["null_angle_deg"] >= _LARGE) & (null_trend <= _FALLS),
+        ),
     )
 
 
@@ -130,6 +139,7 @@ def ends_under_ten_degrees(angles: pd.DataFrame) -> Claim:
     """
     late = _late_rows(angles)
     trend = _trends(angles)
+    ends = late.groupby("run")[["angle_deg", "null_angle_deg"]].max()
     return Claim(
         "C3",
         "Every architecture and supervision follows the same curve, which ends under "
@@ -138,10 +148,11 @@ def ends_under_ten_degrees(angles: pd.DataFrame) -> Claim:
         f"and rank correlation of angle and epoch at most {_FALLS}",
         f"in the last tenth {_range(late['angle_deg'])}; rank correlation "
         f"{_range(trend, '')}",
-        f"in the last tenth {_range(late['null_angle_deg'])}",
+        f"in the last tenth {_range(late['null_angle_deg'])}; {_ANY_PATH}",
         **_judge(
-            (late.groupby("run")["angle_deg"].max() <= _CONVERGED) & (trend <= _FALLS),
-            (late["null_angle_deg"] <= _CONVERGED).all(),
+            (ends["angle_deg"] <= _CONVERGED) & (trend <= _FALLS),
+            # Where chance is as close in the end, a fall to there shows nothing.
+            ends["null_angle_deg"] <= _CONVERGED,
         ),
     )
 
@@ -182,7 +193,7 @@ def first_epoch_peak(peaks: pd.DataFrame, reference: str) -> Claim:
         f"at {_range(place, '')} of the epoch, in {len(chosen)} curves",
         f"rise {_range(chosen['null_rise_deg'])}, fall "
         f"{_range(chosen['null_fall_deg'])}",
-        **_judge(_peaks(chosen, ""), _peaks(chosen, "null_").all(), "curves"),
+        **_judge(_peaks(chosen, ""), _peaks(chosen, "null_"), "curves"),
     )
 
 
@@ -206,7 +217,7 @@ def common_subspace(angles: pd.DataFrame) -> Claim:
         f"after the last epoch {_range(end['null_angle_deg'])}",
         **_judge(
             (end["angle_deg"] <= _SMALL) & (gained > 0),
-            (end["null_angle_deg"] <= _SMALL).all(),
+            end["null_angle_deg"] <= _SMALL,
             "pairs",
         ),
     )
@@ -235,7 +246,7 @@ def falls_to_the_data(angles: pd.DataFrame) -> Claim:
         f"{_range(end['null_angle_deg'])}",
         **_judge(
             (trend <= _FALLS) & (end["angle_deg"] <= _SMALL),
-            ((null_trend <= _FALLS) & (end["null_angle_deg"] <= _SMALL)).all(),
+            (null_trend <= _FALLS) & (end["null_angle_deg"] <= _SMALL),
         ),
     )
 
@@ -280,7 +291,7 @@ def turns_with_depth(angles: pd.DataFrame) -> Claim:
         f"{_range(null_late, '')}",
         **_judge(
             (early >= _TENDS) & (late <= -_TENDS),
-            ((null_early >= _TENDS) & (null_late <= -_TENDS)).all(),
+            (null_early >= _TENDS) & (null_late <= -_TENDS),
         ),
     )
 
@@ -297,11 +308,12 @@ def values_drift(drift: pd.DataFrame) -> Claim:
         "C8",
         "The distribution of the P-vector's values drifts in training, and settles.",
         "rank correlation of epoch and Wasserstein's distance to the distribution of "
-        f"the last epoch at most {_FALLS} in every run",
+        f"the last epoch at most {_FALLS} in every run, and before training at least "
+        f"{_DRIFT:g}",
         f"rank correlation {_range(trend, '')}; distance before training "
         f"{_range(before['distance'], '')} (values have mean square 1)",
-        "none: a distribution is the same in any order of the samples",
-        **_judge(trend <= _FALLS),
+        f"none: a distribution is the same in any order of the samples; {_ANY_PATH}",
+        **_judge((trend <= _FALLS) & (before["distance"] >= _DRIFT)),
     )
 
 
@@ -340,7 +352,7 @@ def others_do_not_converge(angles: pd.DataFrame) -> Claim:
         criterion,
         f"1st {_range(first)}; medians of the others {_range(others)}",
         f"1st {_range(null_first)}; medians of the others {_range(null_others)}",
-        **_judge(meets(first, others), meets(null_first, null_others).all()),
+        **_judge(meets(first, others), meets(null_first, null_others)),
     )
 
 
@@ -356,8 +368,7 @@ def explained_by_one(explained: pd.DataFrame) -> Claim:
     most = explained[explained["k"] == explained["k"].max()]
     return Claim(
         "C12",
-        "The first singular triplet explains most of the features at every checkpoint, "
-        "and further ones add little.",
+        "The first singular triplet explains most of the features at every checkpoint.",
         "at least half of ||X||_F^2 in the first direction after every epoch, in every "
         "run",
         f"k=1 {_range(trained['explained'], '')}, after the last epoch "
@@ -367,7 +378,7 @@ def explained_by_one(explained: pd.DataFrame) -> Claim:
         f"{_range(trained['constant_share'], '')}",
         **_judge(
             trained.groupby("run")["explained"].min() >= 0.5,
-            (trained["constant_share"] >= 0.5).all(),
+            trained.groupby("run")["constant_share"].min() >= 0.5,
         ),
     )
 
@@ -387,10 +398,13 @@ def goes_with_generalization(correlations: pd.DataFrame) -> Claim:
     by_kind = correlations.set_index(["predictor", "factor"])
     tau = by_kind["tau"]
     overall = by_kind.loc[("angle_deg", "all")]
-    if overall["n"] < 4:
-        needs = "needs at least four models"
-        return Claim("C10", statement, criterion, needs, "", NOT_TESTED)
     within = by_kind.loc["angle_deg"].drop("all").dropna(subset="tau")
+    if overall["n"] < _FEWEST_MODELS or not np.isfinite(overall["tau"]) or within.empty:
+        needs = (
+            f"needs at least {_FEWEST_MODELS} models whose accuracies differ, and some "
+            "that differ in one factor only"
+        )
+        return Claim("C10", statement, criterion, needs, "", NOT_TESTED)
     trivial = {
         name: abs(tau[(name, "all")])
         for name in ("train_loss", "n_parameters", "cos_ones")
@@ -423,8 +437,8 @@ def log_log_relation(models: pd.DataFrame) -> Claim:
     )
     known = models[(models["angle_deg"] > 0) & (models["test_accuracy"] > 0)]
     columns = ["angle_deg", "null_angle_deg", "test_accuracy"]
-    if len(known) < 4 or (known[columns].nunique() < 2).any():
-        needs = "needs at least four models, and that they differ"
+    if len(known) < _FEWEST_MODELS or (known[columns].nunique() < 2).any():
+        needs = f"needs at least {_FEWEST_MODELS} models, and that they differ"
         return Claim("C11", statement, criterion, needs, "", NOT_TESTED)
     accuracy = np.log(known["test_accuracy"])
 
@@ -466,17 +480,27 @@ def _verdict(holds: bool, null_passes: bool = False) -> str:
 
 
 def _judge(
-    met: pd.Series, null_met: bool = False, what: str = "runs"
+    met: pd.Series, null_met: pd.Series | None = None, what: str = "runs"
 ) -> dict[str, str]:
     """The verdict where each run (pair, curve) has to meet the criterion, and how many
-    do, with the exact interval of Clopper and Pearson for their share."""
+    do, with the exact interval of Clopper and Pearson for their share.
+
+    The null explains it where it meets the criterion by itself in most of them: the one
+    that happens to lie beyond a threshold is no discovery.
+    """
     interval = stats.binomtest(int(met.sum()), len(met)).proportion_ci(_CONFIDENCE)
-    return {
-        "verdict": _verdict(bool(met.all()), null_met),
-        "met": f"{met.sum()} of {len(met)} {what}; 95% interval of the share "
-        f"{interval.low:.2f} to {interval.high:.2f}"
-        + ("" if what == "runs" else f", if {what} were independent"),
-    }
+    told = f"{met.sum()} of {len(met)} {what}"
+    if null_met is not None:
+        told += f", by the null alone {null_met.sum()}"
+    told += f"; 95% interval of the share {interval.low:.2f} to {interval.high:.2f}"
+    if what != "runs":
+        told += f", if {what} were independent"
+    explained = null_met is not None and _in_most(null_met)
+    return {"verdict": _verdict(bool(met.all()), explained), "met": told}
+
+
+def _in_most(met: pd.Series) -> bool:
+    return bool(met.mean() >= 0.5)
 
 
 def _peaks(peaks: pd.DataFrame, prefix: str) -> pd.Series:
@@ -532,7 +556,7 @@ def _range(values: Sequence[float], unit: str = " degrees") -> str:
     if len(values) == 1:
         return f"{low:.2f}{unit}"
     told = f"{low:.2f} to {high:.2f}{unit} (median {np.median(values):.2f}"
-    if len(values) >= _FEWEST_FOR_INTERVAL and low < high:
+    if len(values) >= _FEWEST_FOR_INTERVAL and high - low > _TOLD:
         low, high = _interval_of_mean(values)
         told += (
             f", mean {np.mean(values):.2f}, its 95% interval {low:.2f} to {high:.2f}"
@@ -541,13 +565,6 @@ def _range(values: Sequence[float], unit: str = " degrees") -> str:
 
 
 def _interval_of_mean(values: Sequence[float]) -> tuple[float, float]:
-    """Percentile bootstrap."""
-    interval = stats.bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=_CONFIDENCE,
-        n_resamples=_RESAMPLES,
-        method="percentile",
-        random_state=np.random.default_rng(0),
-    ).confidence_interval
+    """Student's: a bootstrap of a handful of values is too narrow by far."""
+    interval = stats.ttest_1samp(values, 0.0).confidence_interval(_CONFIDENCE)
     return interval.low, interval.high

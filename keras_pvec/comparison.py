@@ -18,6 +18,7 @@ from keras_pvec.pvector import PVector
 _CENTERED_MAX_ERROR_DEG = 1.0
 # How many of the samples a detailed comparison leaves out.
 _INFLUENTIAL_SHARE = 0.01
+_SAME_DEG = 1e-4
 
 
 class SampleMismatchError(ValueError):
@@ -40,9 +41,10 @@ class Comparison:
             `None` where one of them is not determined to within a degree.
         null_angle_deg: Angle of the mean cosine when the samples of one side are put
             into random order: what the two leanings to the constant vector explain.
-        z: How many standard deviations of that null the cosine lies above it,
-            `sqrt(n-1) * pearson(u, v)`, with signs such that `u.v >= 0`. Below 3 or
-            so the angle shows nothing.
+        z: How many standard deviations of that null the size of the cosine lies above
+            that of the mean, which is `sqrt(n-1) * pearson(u, v)` where both vectors
+            lean to the same side. Below 3 or so the angle shows nothing; negative, it
+            is larger than by chance.
         cos_ones: Cosine of the P-vector to the constant vector.
         cos_ones_reference: The same for the other one.
         sigma1: Largest singular value.
@@ -77,9 +79,11 @@ class DetailedComparison(Comparison):
     Attributes:
         trimmed_angle_deg: The angle without the most influential samples: P-vectors of
             the rows that remain.
-        influential_samples: The 1% of the samples, at least one, whose absence, each by
-            itself, would change the angle the most; indices into the samples, the
-            first one the most.
+        trimmed_null_angle_deg: Its null, as `null_angle_deg`.
+        influential_samples: The 1% of the samples, at least one, whose entries in the
+            two P-vectors decide the angle: without them, each by itself, it would
+            change the most. Indices into the samples, the first one the most; none if
+            the angle is zero.
         row_normalised_angle_deg: The angle after each sample's features are scaled to
             unit length, so that no sample counts for more than another. `None` for
             P-vectors stored without `row_norms`.
@@ -92,6 +96,7 @@ class DetailedComparison(Comparison):
     """
 
     trimmed_angle_deg: float | None
+    trimmed_null_angle_deg: float | None
     influential_samples: tuple[int, ...]
     row_normalised_angle_deg: float | None
     row_normalised_null_angle_deg: float | None
@@ -152,7 +157,6 @@ def compare(p: PVector, q: PVector, *, detail: bool = False) -> Comparison:
     _check_comparable(p, q)
     null_cosine, null_std = null_cosine_moments(p.cos_ones, q.cos_ones, p.n_samples)
     cosine = float(p.vector @ q.vector)
-    aligned = math.copysign(1.0, cosine)
     centered_angle = None
     if _has_centered(p) and _has_centered(q):
         centered_angle = _vector_angle_deg(p.centered_vector, q.centered_vector)
@@ -163,20 +167,22 @@ def compare(p: PVector, q: PVector, *, detail: bool = False) -> Comparison:
         centered_angle_deg=centered_angle,
         null_angle_deg=math.degrees(math.acos(min(abs(null_cosine), 1.0))),
         # A constant vector is the same in every order: its null has no spread.
-        z=aligned * (cosine - null_cosine) / null_std if null_std > 1e-12 else None,
+        z=(abs(cosine) - abs(null_cosine)) / null_std if null_std > 1e-12 else None,
         cos_ones_reference=q.cos_ones,
     )
     if not detail:
         return comparison
-    influential = _most_influential(p.vector, aligned * q.vector)
+    influential = _most_influential(p.vector, q.vector)
     others = np.ones(p.n_samples)
     others[influential] = 0.0
-    trimmed = _reweighted(p, others), _reweighted(q, others)
+    trimmed = (_reweighted(side, others) for side in (p, q))
+    trimmed_angle, trimmed_null = _angle_and_null_deg(*trimmed)
     normalised = (_reweighted(side, _reciprocal(side.row_norms)) for side in (p, q))
     normalised_angle, normalised_null = _angle_and_null_deg(*normalised)
     return DetailedComparison(
         **dataclasses.asdict(comparison),
-        trimmed_angle_deg=_angle_and_null_deg(*trimmed)[0],
+        trimmed_angle_deg=trimmed_angle,
+        trimmed_null_angle_deg=trimmed_null,
         influential_samples=tuple(influential.tolist()),
         row_normalised_angle_deg=normalised_angle,
         row_normalised_null_angle_deg=normalised_null,
@@ -271,11 +277,14 @@ def _stored_energy(p: PVector) -> float:
 
 
 def _most_influential(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Those 1% of the samples whose absence, each by itself, would change the angle the
-    most; the first one the most."""
+    """Those 1% of the samples whose absence from two unit vectors, each by itself,
+    would change their angle the most; the first one the most. None where the vectors
+    are the same, so that all that could tell samples apart is rounding."""
+    if _vector_angle_deg(u, v) < _SAME_DEG:
+        return np.array([], dtype=int)
     rest = np.maximum((1 - u**2) * (1 - v**2), np.finfo(float).tiny)
-    without = np.clip((u @ v - u * v) / np.sqrt(rest), -1, 1)
-    change = np.abs(np.arccos(without) - math.acos(min(float(u @ v), 1.0)))
+    without = np.minimum(np.abs(u @ v - u * v) / np.sqrt(rest), 1)
+    change = np.abs(np.arccos(without) - math.acos(min(abs(float(u @ v)), 1.0)))
     n = math.ceil(_INFLUENTIAL_SHARE * len(u))
     return np.argsort(-change, kind="stable")[:n]
 

@@ -435,8 +435,9 @@ _MEASURES = {
     "angle_deg": ("angle", "o", True),
     "null_angle_deg": ("its null", "o", False),
     "trimmed_angle_deg": ("without the 1% most influential samples", "v", True),
+    "trimmed_null_angle_deg": ("null of that", "v", False),
     "row_normalised_angle_deg": ("each sample scaled to unit length", "s", True),
-    "row_normalised_null_angle_deg": ("null of that", "s", False),
+    "row_normalised_null_angle_deg": ("null of that, scaled", "s", False),
     "centered_angle_deg": ("features centred", "D", True),
     "largest_principal_angle_deg": ("largest principal angle", "P", True),
 }
@@ -495,7 +496,7 @@ def influential_samples_figure(
     groups = _by_groups(shown)
     n_columns = int(shown["rank"].max())
     figure = Figure(
-        figsize=(0.8 * n_columns + 4.0, 0.95 * len(groups) + 1.0), layout="constrained"
+        figsize=(0.8 * n_columns + 5.2, 0.95 * len(groups) + 1.0), layout="constrained"
     )
     panels = figure.subplots(len(groups), n_columns, squeeze=False)
     for row, ((a, b), of_groups) in zip(panels, groups, strict=True):
@@ -510,9 +511,13 @@ def influential_samples_figure(
         for axes, i in zip(row, of_pair["sample"], strict=False):
             axes.imshow(images[i].squeeze(), cmap="gray", vmin=0, vmax=1)
             axes.set_title(str(i), fontsize="x-small", pad=2)
-        without = _number(pair["trimmed_angle_deg"])
+        every, without = (
+            f"{_number(pair[f'{of}angle_deg'])} (null "
+            f"{_number(pair[f'{of}null_angle_deg'])})"
+            for of in ("", "trimmed_")
+        )
         row[0].set_ylabel(
-            f"{a} - {b}\n{pair['angle_deg']:.1f} degrees, {without} without 1%",
+            f"{a} - {b}\n{every} degrees, {without} without 1%",
             rotation=0,
             ha="right",
             va="center",

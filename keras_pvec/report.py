@@ -52,9 +52,8 @@ _HOW_TO_READ = (
     "quantity would be if the samples of one side were in random order: features are "
     "not centred, so that two networks may agree because both lean to the constant "
     "vector. Intervals take what is counted (runs, pairs, curves) for independent; "
-    "pairs that share a network are not, so theirs are too narrow. Criteria were fixed "
-    "in code before any number was seen; they are this package's, and so are the "
-    "statements in its own words."
+    "pairs that share a network are not, so theirs are too narrow. Criteria are fixed "
+    "in code; they are this package's, and so are the statements in its own words."
 )
 
 

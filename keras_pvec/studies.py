@@ -166,7 +166,7 @@ def _of_pairs(
             pairs, f"{heading}: {title}"
         )
         drawn["measures"] = figures.measures_figure(pairs, title)
-        if images is not None:
+        if images is not None and not tables["influential_samples"].empty:
             drawn["influential_samples"] = figures.influential_samples_figure(
                 tables["influential_samples"], images, title
             )

@@ -57,7 +57,9 @@ def made_up_pairs(angles, null, centered=np.nan):
         ([12.0, 20.0], 60.0, "+"),
         ([12.0, 20.1], 60.0, "-"),
         ([12.0, 15.0], 20.0, "0"),
-        ([12.0, 15.0], [15.0, 20.1], "+"),
+        # Most nulls are small; most are not.
+        ([12.0, 15.0], [15.0, 20.1], "0"),
+        ([12.0, 15.0, 16.0], [15.0, 20.1, 20.1], "+"),
         ([25.0], 15.0, "-"),
         ([], 60.0, "?"),
     ],
@@ -72,19 +74,21 @@ def test_networks_as_close_to_untrained_ones_show_nothing():
     """The second null: only the trained ones' last rows count."""
     pairs = made_up_pairs([12.0, 15.0], 60.0)
     for last, verdict in ((19.0, "0"), (25.0, "+")):
-        twins = made_up_curves({"a": [80.0, 70.0, last], "b": [90.0, 18.0]}, null=60.0)
+        curves = {"a": [80.0, 70.0, last], "b": [90.0, 18.0], "c": [10.0, 30.0]}
+        twins = made_up_curves(curves, null=60.0)
         claim = claims.small_angles(pairs, untrained=twins)
         assert claim.verdict == VERDICTS[verdict]
-        assert f"18.00 to {last:.2f} degrees" in claim.null
+        assert f"18.00 to 30.00 degrees (median {last:.2f})" in claim.null
 
 
 def test_how_many_meet_the_criterion_has_an_exact_interval():
     """None of five: the upper end is 1 - 0.025^(1/5)."""
     claim = claims.small_angles(made_up_pairs([30.0] * 5, 60.0))
     upper = 1 - 0.025 ** (1 / 5)
-    told, of_pairs = claim.met.split(", ")
-    assert told == f"0 of 5 pairs; 95% interval of the share 0.00 to {upper:.2f}"
-    assert of_pairs == "if pairs were independent"
+    assert claim.met == (
+        "0 of 5 pairs, by the null alone 0; 95% interval of the share 0.00 to "
+        f"{upper:.2f}, if pairs were independent"
+    )
 
 
 def test_means_of_enough_runs_have_an_interval():
@@ -93,10 +97,10 @@ def test_means_of_enough_runs_have_an_interval():
     low, high = map(
         float, claim.measured.split("interval ")[1].split(")")[0].split(" to ")
     )
-    # The normal approximation; a bootstrap of 40 evenly spread values is close to it.
-    half = 1.96 * angles.std() / 40**0.5
-    assert low == pytest.approx(25 - half, abs=0.3)
-    assert high == pytest.approx(25 + half, abs=0.3)
+    # Student's t of 39 degrees of freedom has its 97.5% at 2.0227.
+    half = 2.0227 * angles.std(ddof=1) / 40**0.5
+    assert low == pytest.approx(25 - half, abs=0.006)
+    assert high == pytest.approx(25 + half, abs=0.006)
     assert "interval" not in claim.null  # all the same
 
 
@@ -118,6 +122,8 @@ def test_small_angles_reports_what_was_measured():
         ({"a": FALLING, "b": FALLING}, 80.0, "++"),
         # Chance gives angles as small at the end, but none that fall.
         ({"a": FALLING, "b": FALLING}, 8.0, "+0"),
+        # Chance starts as large, and falls as well.
+        ({"a": FALLING, "b": FALLING}, FALLING, "00"),
         # One run starts small.
         ({"a": [60.0, *FALLING[1:]], "b": FALLING}, 80.0, "++"),
         ({"a": [59.9, *FALLING[1:]], "b": FALLING}, 80.0, "-+"),
@@ -334,6 +340,7 @@ def test_two_blocks_on_top_show_no_trend(n_blocks):
         ([[5.0, 3.0, 2.0, 1.0, 0.0], [0.1, 0.2, 0.3, 0.4, 0.0]], "-"),
         ([[5.0, 1.0, 4.0, 2.0, 0.0]], "-"),
         ([[0.0, 0.0, 0.0, 0.0, 0.0]], "-"),  # nothing drifts
+        ([[5e-9, 3e-9, 2e-9, 1e-9, 0.0]], "-"),  # but rounding
         ([[5.0, 0.0]], "-"),  # a single epoch
     ],
 )
@@ -469,6 +476,7 @@ def made_up_correlations(tau, low, high, within, trivial=0.2, n=36):
         # A trivial predictor does as well, whichever its sign.
         (made_up_correlations(-0.5, -0.7, -0.2, {"model": -0.3}, trivial=0.5), "0"),
         (made_up_correlations(-0.5, -0.7, -0.2, {"model": -0.3}, trivial=-0.6), "0"),
+        (made_up_correlations(-0.5, -0.7, -0.2, {}), "?"),
         # A factor, or trivial predictors, that cannot be rated have no say.
         (made_up_correlations(-0.5, -0.7, -0.2, {"model": -1, "width": np.nan}), "+"),
         (made_up_correlations(-0.5, -0.7, -0.2, {"model": -1}, trivial=np.nan), "+"),
@@ -492,10 +500,11 @@ def test_goes_with_generalization_names_the_best_trivial_predictor():
     )
 
 
-@pytest.mark.parametrize(("tau", "n"), [(np.nan, 1), (-1.0, 3)])
-def test_generalization_is_not_tested_on_less_than_four_models(tau, n):
-    """No interval can be given for them."""
-    correlations = made_up_correlations(tau, np.nan, np.nan, {}, np.nan, n)
+@pytest.mark.parametrize(("tau", "n"), [(np.nan, 1), (-1.0, 7), (np.nan, 36)])
+def test_generalization_is_not_tested_on_few_models_or_equal_ones(tau, n):
+    """No interval can be given for them that holds what it says."""
+    within = {"model": tau}
+    correlations = made_up_correlations(tau, np.nan, np.nan, within, np.nan, n)
     assert claims.goes_with_generalization(correlations).verdict == NOT_TESTED
 
 
@@ -524,16 +533,18 @@ UNRELATED = 50 + np.array([1.0, -3, 2, -1, 3, -2, 1, 3, -3, 0])
             ),
             "0",
         ),
-        # Strong, but of too few models: log-correlation -0.8, interval above zero.
+        # Strong, but of too few models: -0.52, interval above zero.
         (
             made_up_models(
-                np.exp([1.0, 2, 3, 4]), np.exp([-1.0, -3, -2, -4]), [9.0, 8, 7, 9]
+                np.exp([1.0, 2, 3, 4, 5, 6, 7, 8]),
+                np.exp([-3.0, -1, -7, -2, -4, -8, -6, -5]),
+                [9.0, 8, 7, 9, 8, 7, 9, 8],
             ),
             "-",
         ),
-        (made_up_models(ANGLES[:3], [0.9, 0.8, 0.7], 50.0), "?"),
+        (made_up_models(ANGLES[:7], WOBBLE[:7], UNRELATED[:7]), "?"),
         # Zeros have no logarithm.
-        (made_up_models([0.0, *ANGLES[:4]], [0.9, 0.8, 0.7, 0.6, 0.0], 50.0), "?"),
+        (made_up_models([0.0, *ANGLES[:8]], [*WOBBLE[:8], 0.0], UNRELATED[:9]), "?"),
     ],
 )
 def test_log_log_relation(models, verdict):

@@ -53,6 +53,35 @@ def test_z_is_pearsons_correlation_in_disguise(rng):
     np.testing.assert_allclose(kp.compare(p, q).z, np.sqrt(79) * pearson)
 
 
+def leaning_vectors(cosine, leaning=0.2, n=101):
+    """Two P-vectors of this cosine to each other, both with `leaning` to the constant
+    vector."""
+    basis = np.linalg.qr(np.stack([np.ones(n), np.arange(n), np.arange(n) ** 2.0]).T)[0]
+    basis *= np.sign(basis[0])
+    rest = np.sqrt(1 - leaning**2)
+    along = (cosine - leaning**2) / rest**2
+    u = leaning * basis[:, 0] + rest * basis[:, 1]
+    v = leaning * basis[:, 0] + rest * (
+        along * basis[:, 1] + np.sqrt(1 - along**2) * basis[:, 2]
+    )
+    return p_vector_of(u), p_vector_of(v)
+
+
+def test_z_is_positive_only_for_angles_below_the_null():
+    """A mean cosine of 0.04 with a standard deviation of 0.96 / 10: a cosine of 0.5 of
+    either sign lies 0.46 above that, one of -0.02 lies 0.02 below."""
+    for cosine, above in ((0.5, 0.46), (-0.5, 0.46), (0.01, -0.03), (-0.02, -0.02)):
+        p, q = leaning_vectors(cosine)
+        for found in (kp.compare(p, q), kp.compare(q, p)):
+            np.testing.assert_allclose(found.z, above / 0.096, rtol=1e-6)
+            assert (found.angle_deg < found.null_angle_deg) == (found.z > 0)
+            np.testing.assert_allclose(found.null_angle_deg, degrees_of(0.04))
+
+
+def degrees_of(cosine):
+    return np.degrees(np.arccos(cosine))
+
+
 @pytest.mark.parametrize(("d", "expected"), [(10, 34.6), (64, 14.6), (512, 5.27)])
 def test_independent_relu_features_show_a_small_angle_and_no_more_than_chance(
     d, expected
@@ -128,9 +157,11 @@ def test_detail_repeats_the_comparison(rng):
         assert getattr(detailed, field.name) == getattr(plain, field.name)
 
 
-def test_influential_samples_are_those_whose_absence_changes_the_angle_most(rng):
+@pytest.mark.parametrize("sign", [1, -1])
+def test_influential_samples_are_those_whose_absence_changes_the_angle_most(sign, rng):
     """Leaving out each sample in turn, by hand."""
-    p, q = (kp.p_vector(x) for x in two_networks(rng, n=250))
+    p, q = (p_vector_of(kp.p_vector(x).vector) for x in two_networks(rng, n=250))
+    q = dataclasses.replace(q, vectors=sign * q.vectors)
     u, v = p.vector, q.vector
 
     def angle_without(i):
@@ -144,6 +175,27 @@ def test_influential_samples_are_those_whose_absence_changes_the_angle_most(rng)
     assert kp.compare(p, q, detail=True).influential_samples == tuple(expected)
 
 
+def test_a_sample_without_which_the_cosine_changes_its_sign():
+    """That is the second one, from 15 to -10; the angle does not turn by that much."""
+    u, v = np.array([-2.0, 5, -3, 0, 3]), np.array([5.0, 5, -5, 0, -5])
+    p, q = (p_vector_of(x / np.linalg.norm(x)) for x in (u, v))
+    change = []
+    for i in range(5):
+        a, b = np.delete(u, i), np.delete(v, i)
+        lengths = np.linalg.norm(a) * np.linalg.norm(b)
+        change.append(abs(degrees_of(abs(a @ b) / lengths) - kp.angle(p, q)))
+    found = kp.compare(p, q, detail=True).influential_samples
+    assert found == (int(np.argmax(change)),) == (4,)
+
+
+def test_networks_that_are_the_same_owe_it_to_no_sample(rng):
+    x, _ = two_networks(rng)
+    p = kp.p_vector(x, k=6)
+    found = kp.compare(p, p, detail=True)
+    assert found.influential_samples == ()
+    assert found.trimmed_angle_deg == pytest.approx(0, abs=1e-6)
+
+
 def test_trimmed_angle_is_that_of_the_matrices_without_these_rows(rng):
     """Exactly, if the stored vectors hold all of the features; nearly, with the first
     alone."""
@@ -151,8 +203,11 @@ def test_trimmed_angle_is_that_of_the_matrices_without_these_rows(rng):
     for k, atol in ((6, 2e-3), (1, 1.0)):
         found = kp.compare(kp.p_vector(x, k=k), kp.p_vector(y, k=k), detail=True)
         rest = np.setdiff1d(np.arange(400), found.influential_samples)
-        expected = degrees_between(lapack_vector(x[rest]), lapack_vector(y[rest]))
+        u, v = lapack_vector(x[rest]), lapack_vector(y[rest])
+        expected = degrees_between(u, v)
         np.testing.assert_allclose(found.trimmed_angle_deg, expected, atol=atol)
+        null = degrees_of(abs(u.sum() * v.sum()) / len(rest))
+        np.testing.assert_allclose(found.trimmed_null_angle_deg, null, atol=atol)
     assert found.stored_energy < 1
 
 
@@ -234,7 +289,8 @@ def test_detail_of_features_that_do_not_vary(rng):
 def test_a_single_sample_that_is_all_leaves_nothing(rng):
     x = np.zeros((20, 3))
     x[4] = [1.0, 2.0, 2.0]
-    p = kp.p_vector(x)
-    detailed = kp.compare(p, p, detail=True)
+    y = x.copy()
+    y[7] = x[4] / 2
+    detailed = kp.compare(kp.p_vector(x), kp.p_vector(y), detail=True)
     assert detailed.influential_samples == (4,)
     assert detailed.trimmed_angle_deg is None

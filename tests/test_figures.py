@@ -595,6 +595,7 @@ def made_up_pairs(rows):
         centered_angle_deg=np.nan,
         z=6.0,
         trimmed_angle_deg=angle + 1,
+        trimmed_null_angle_deg=angle + 7,
         row_normalised_angle_deg=angle / 2,
         row_normalised_null_angle_deg=angle / 2 + 1,
         largest_principal_angle_deg=85.0,
@@ -641,7 +642,8 @@ def test_measures_stand_beside_the_angle():
     }
     np.testing.assert_allclose(drawn["angle"], [5, 30, 30])
     np.testing.assert_allclose(drawn["its null"], [10, 35, 35])
-    np.testing.assert_allclose(drawn["null of that"], [3.5, 16, 16])
+    np.testing.assert_allclose(drawn["null of that"], [12, 37, 37])
+    np.testing.assert_allclose(drawn["null of that, scaled"], [3.5, 16, 16])
     assert np.isnan(drawn["features centred"]).all()
     aligned = np.asarray(alignment.containers[0].lines[0].get_xdata(), float)
     np.testing.assert_allclose(aligned, 1 - np.array([5, 30, 30]) / 90)
@@ -665,7 +667,8 @@ def test_gallery_shows_the_samples_that_decide():
     ]
     np.testing.assert_allclose(shown, [[3, 1], [0, 2]])  # of the first pair of a group
     assert [axes.get_title() for axes in figure.axes] == ["3", "1", "0", "2"]
-    assert "10.0 degrees, 11.0 without" in figure.axes[2].get_ylabel()
+    told = "10.0 (null 15.0) degrees, 11.0 (null 17.0) without 1%"
+    assert told in figure.axes[2].get_ylabel()
     one = figures.influential_samples_figure(table, images, "made up", most=1)
     assert len(one.axes) == 2
 
