@@ -25,7 +25,7 @@ from absl import flags
 from keras_pvec import claims, report
 from keras_pvec.data import DATASETS
 from keras_pvec.store import Run
-from keras_pvec.studies import STUDIES, Study
+from keras_pvec.studies import STUDIES, Findings, Study
 
 FLAGS = flags.FLAGS
 
@@ -66,14 +66,12 @@ def _models(study: Study) -> list[str]:
 
 def _analyse(
     study: Study, jobs: list[common.Job], runs: dict, failures: list[str]
-) -> pd.DataFrame | None:
-    """The verdicts of a study; what goes wrong does not stop the others."""
-    if not FLAGS.train and not any(job.path in runs for job in jobs):
+) -> Findings | None:
+    """What a study finds; what goes wrong does not stop the others."""
+    if not any(job.path in runs for job in jobs) and not FLAGS.train:
         return None
     try:
-        if not any(job.path in runs for job in jobs):
-            raise common.RunsFailedError("none of its runs was finished")
-        return common.analyse(study, jobs, runs).claims
+        return common.analyse(study, jobs, runs)
     except Exception as error:
         report = common.out_dir() / study.name / "error.txt"
         report.write_text(traceback.format_exc())
@@ -88,32 +86,26 @@ def _numbers(claims: pd.Series) -> pd.Series:
     return claims.str[1:].astype(int)
 
 
-def _not_tested(found: list[pd.DataFrame], chosen: list[Study]) -> pd.DataFrame:
-    """A row for each claim that no study spoke of, with the reason."""
-    asked = {claim for study in chosen for claim in study.claims}
-    spoken = {claim for table in found for claim in table["claim"]}
-    of_images = "Ready-trained ImageNet networks have small angles to each other."
-    no_runs = "its study failed" if FLAGS.train else "none of its runs is there"
-    return claims.as_table(
-        claims.not_tested(claim, of_images, "needs --images and --weights")
-        if claim == _PRETRAINED
-        else claims.not_tested(
-            claim, "Not looked at.", no_runs if claim in asked else "left out by --only"
-        )
-        for claim in _CLAIMS
-        if claim not in spoken
-    )
+def _verdicts(found: dict[Study, Findings], chosen: list[Study]) -> pd.DataFrame:
+    """The claims of all studies, with the reason for those that found nothing."""
+    tables = [of.claims.assign(study=study.name) for study, of in found.items()]
+    for study in STUDIES.values():
+        if study not in found:
+            why = "its study failed" if FLAGS.train else "none of its runs is there"
+            why = why if study in chosen else "left out by --only"
+            rows = [claims.not_tested(c, "Not looked at.", why) for c in study.claims]
+            tables.append(claims.as_table(rows).assign(study=""))
+    verdicts = pd.concat(tables, ignore_index=True)
+    return verdicts.sort_values("claim", key=_numbers, kind="stable")
 
 
 def _section(
-    verdicts: pd.DataFrame, jobs: dict[Study, list[common.Job]], runs: dict[Path, Run]
+    found: dict[Study, Findings],
+    verdicts: pd.DataFrame,
+    jobs: dict[Study, list[common.Job]],
+    runs: dict[Path, Run],
 ) -> report.Section:
     """What the report tells of the data set that is looked at."""
-    figures = {
-        f"{study.name}: {path.stem.replace('_', ' ')}": path
-        for study in jobs
-        for path in sorted((common.out_dir() / study.name).glob("*.png"))
-    }
     used = dict.fromkeys(
         runs[job.path]
         for of_study in jobs.values()
@@ -121,22 +113,40 @@ def _section(
         if job.path in runs
     )
     planned = {job.path for of_study in jobs.values() for job in of_study}
+    figures = {
+        f"{study.name}: {name.replace('_', ' ')}": common.out_dir()
+        / study.name
+        / f"{name}.png"
+        for study, of_study in found.items()
+        for name in of_study.figures
+    }
     return report.Section(
         common.title(), verdicts, figures, list(used), len(planned) - len(used)
     )
 
 
-def _analyse_pretrained(failures: list[str]) -> None:
+def _pretrained_section(folder: Path, failures: list[str]) -> report.Section:
     """Ready-trained networks, which need images and weights that a user has to name."""
-    folder = common.out_dir() / "imagenet"
-    try:
-        with common.results_folder(folder):
-            findings = common.pretrained_findings(FLAGS.pretrained)
-            common.save_findings(findings, folder)
-    except Exception as error:
-        failures.append(f"imagenet failed ({type(error).__name__}: {error})")
+    title = "ImageNet networks"
+    asked = FLAGS.only is None or _PRETRAINED in FLAGS.only
+    if not asked or (FLAGS.only is None and FLAGS.images is None):
+        why = "needs --images and --weights" if asked else "left out by --only"
     else:
-        common.print_claims(findings.claims)
+        try:
+            with common.results_folder(folder):
+                findings = common.pretrained_findings(FLAGS.pretrained)
+                common.save_findings(findings, folder)
+        except Exception as error:
+            failures.append(f"imagenet failed ({type(error).__name__}: {error})")
+            why = "its study failed"
+        else:
+            figures = {
+                f"imagenet: {name.replace('_', ' ')}": folder / f"{name}.png"
+                for name in findings.figures
+            }
+            return report.Section(title, findings.claims, figures, [])
+    claim = claims.not_tested(_PRETRAINED, "Not looked at.", why)
+    return report.Section(title, claims.as_table([claim]), {}, [])
 
 
 def main() -> None:
@@ -171,26 +181,23 @@ def main() -> None:
     sections = []
     for dataset, jobs in plans.items():
         look_at(dataset)
-        found = [
-            table.assign(study=study.name)
+        found = {
+            study: findings
             for study in chosen
-            if (table := _analyse(study, jobs[study], runs, failures)) is not None
-        ]
+            if (findings := _analyse(study, jobs[study], runs, failures)) is not None
+        }
         if found:
-            verdicts = pd.concat([*found, _not_tested(found, chosen)]).fillna(
-                {"study": ""}
-            )
-            verdicts = verdicts.sort_values("claim", key=_numbers, kind="stable")
+            verdicts = _verdicts(found, chosen)
             common.save_table(verdicts, common.out_dir() / "claims.csv")
             print(f"\n{common.title()}")
             common.print_claims(verdicts)
-            sections.append(_section(verdicts, jobs, runs))
-    if sections:
-        written = report.write_report(base, sections)
+            sections.append(_section(found, verdicts, jobs, runs))
+    pretrained = _pretrained_section(base / "imagenet", failures)
+    print(pretrained.title)
+    common.print_claims(pretrained.claims)
+    if sections or pretrained.figures:
+        written = report.write_report(base, [*sections, pretrained])
         print(f"Report in {written[0].resolve()}")
-    asked = FLAGS.only is not None and _PRETRAINED in FLAGS.only
-    if asked or (FLAGS.only is None and FLAGS.images is not None):
-        _analyse_pretrained(failures)
     common.finish(base, failures)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_pvec.comparison import SampleMismatchError
-from keras_pvec.doctor import ERROR, angle_table, compare_files, examine
+from keras_pvec.doctor import ERROR, angle_table, compare_files, examine, without_final
 from keras_pvec.store import RunConflictError, open_run, replace_atomically
 
 
@@ -70,10 +70,19 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    table = angle_table(open_run(options.run))
+    run = open_run(options.run)
     out = Path(options.out or Path(options.run) / f"angles.{options.format}")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {out.parent} to write to.")
+    if options.out and out.exists():
+        raise FileExistsError(f"{out} is there already; name another file with --out.")
+    table = angle_table(run)
+    if lacking := without_final(run):
+        print(
+            f"{', '.join(lacking)}: no P-vector at the last moment, so no angles to it."
+        )
+    if not run.info.get("p_vectors", {}).get("complete", True):
+        print("The training has not come to its end; `final` is the last moment.")
     if options.format == "csv":
         replace_atomically(out, lambda path: table.to_csv(path, index=False))
     else:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from keras_pvec.comparison import compare
+from keras_pvec.comparison import angle, compare, describe
+from keras_pvec.pvector import PVector
 from keras_pvec.store import (
     LOG_COLUMNS,
     Run,
@@ -31,6 +31,18 @@ _FEW_SAMPLES = 0.02
 _SHOWS_NOTHING_Z = 3.0
 _SELF_ANGLE_DEG = 1e-6
 _UNIT = 1e-6
+# What columns may hold, at the most.
+_RANGES = {
+    "angle_deg": (0, 90),
+    "null_angle_deg": (0, 90),
+    "centered_angle_deg": (0, 90),
+    "cos_ones": (-1, 1),
+    "energy1": (0, 1),
+    "n_samples": (1, np.inf),
+    "n_features": (1, np.inf),
+}
+_TEXT_COLUMNS = ("layer", "reference", "samples_sha256")
+_OF_ONE_VECTOR = ("sigma1", "cos_ones", "energy1", "participation")
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
@@ -57,25 +69,45 @@ def examine(path: str | os.PathLike) -> list[Finding]:
         ValueError: The file is not a log of this package.
     """
     path = Path(path)
-    if path.is_dir():
-        run = open_run(path)
-        return [*_of_log(_checked(run.log, run.path)), *_of_run(run)]
-    if not path.is_file():
+    run = open_run(path) if path.is_dir() else None
+    file = path / "log.csv" if run else path
+    if not file.is_file():
         raise RunNotFoundError(f"There is no run folder and no log at {path}.")
     try:
-        log = pd.read_csv(path)
+        log = run.log if run else pd.read_csv(file, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV file ({error}).") from None
-    return _of_log(_checked(log, path))
+        raise ValueError(f"{file} is not a CSV file ({error}).") from None
+    log = _checked(log, file)
+    return [*_of_log(log), *(_of_run(run, log) if run else [])]
 
 
 def _checked(log: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The log with numbers where numbers belong."""
     if missing := [column for column in LOG_COLUMNS if column not in log]:
         raise ValueError(
             f"{path} is not a log of keras_pvec: it lacks the columns "
             f"{', '.join(missing)}."
         )
-    return log
+    numbers = {}
+    for column in LOG_COLUMNS:
+        if column in _TEXT_COLUMNS:
+            continue
+        values = pd.to_numeric(log[column], errors="coerce")
+        wrong = values.isna() & log[column].notna()
+        if column in ("epoch", "step"):
+            wrong |= values.isna() | (values % 1 != 0)
+        if wrong.any():
+            # As a spreadsheet counts: from 1, and the header is a row.
+            row = int(np.flatnonzero(wrong)[0]) + 2
+            cell = log[column][wrong].iloc[0]
+            received = "an empty cell" if pd.isna(cell) else repr(cell)
+            kind = "whole number" if column in ("epoch", "step") else "number"
+            raise ValueError(
+                f"{path}, row {row}: {received} is not a {kind}, as `{column}` has to "
+                "be."
+            )
+        numbers[column] = values
+    return log.assign(**numbers).astype({"epoch": int, "step": int})
 
 
 def _of_log(log: pd.DataFrame) -> list[Finding]:
@@ -83,6 +115,7 @@ def _of_log(log: pd.DataFrame) -> list[Finding]:
         return [Finding(ERROR, "The log has no rows: nothing was measured.")]
     return [
         *_rows(log),
+        *_values(log),
         *_fingerprints(log),
         *(f for _, layer in log.groupby("layer", sort=False) for f in _layer(layer)),
         *_against_the_null(log),
@@ -111,8 +144,37 @@ def _rows(log: pd.DataFrame) -> Iterator[Finding]:
             WARNING,
             f"Some of the {expected} layers have no row at the end of epochs "
             f"{_some(short)}: they were dead or not finite there (see `failures` in "
-            "run.json), or rows were lost.",
+            "run.json), rows were lost, or the last epoch was cut short.",
         )
+    for (layer, reference), rows in log.groupby(["layer", "reference"], sort=False):
+        there = set(zip(rows["epoch"], rows["step"], strict=True))
+        others = log[log["layer"] == layer]
+        between = others["step"].between(rows["step"].min(), rows["step"].max())
+        moments = set(
+            zip(others["epoch"][between], others["step"][between], strict=True)
+        )
+        if lost := sorted({epoch for epoch, _ in moments - there}):
+            yield Finding(
+                ERROR,
+                f"{layer} to {reference}: rows of epochs {_some(lost)} are missing, "
+                "while other references have theirs.",
+            )
+
+
+def _values(log: pd.DataFrame) -> Iterator[Finding]:
+    """Numbers that no measurement gives."""
+    for column, (low, high) in _RANGES.items():
+        values = log[column].dropna()
+        outside = int((~values.between(low - _UNIT, high + _UNIT)).sum())
+        if outside:
+            yield Finding(
+                ERROR,
+                f"{outside} values of `{column}` do not lie between {low:g} and "
+                f"{high:g}: these rows were not written by a measurement.",
+            )
+    unknown = int(log["angle_deg"].isna().sum())
+    if unknown:
+        yield Finding(WARNING, f"{unknown} rows have no angle.")
 
 
 def _fingerprints(log: pd.DataFrame) -> Iterator[Finding]:
@@ -134,7 +196,9 @@ def _fingerprints(log: pd.DataFrame) -> Iterator[Finding]:
 def _layer(rows: pd.DataFrame) -> Iterator[Finding]:
     """What is odd about one layer, of which each moment counts once."""
     name = rows["layer"].iloc[0]
-    rows = rows.drop_duplicates(["epoch", "step"])
+    # The errors of two vectors add up, so each reference has its own.
+    moment = rows.groupby(["epoch", "step"], sort=False)
+    rows = moment.first().assign(angle_error_deg=moment["angle_error_deg"].max())
     moments = len(rows)
     n = rows["n_samples"]
     ambiguous = (rows["sigma2_over_sigma1"] > _AMBIGUOUS_RATIO) | (
@@ -167,35 +231,55 @@ def _layer(rows: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _against_the_null(log: pd.DataFrame) -> Iterator[Finding]:
-    """What the last moment's angles are worth, by layer and reference."""
-    last = log[log["step"] == log["step"].max()].dropna(subset=["angle_deg", "z"])
-    for row in last.itertuples():
-        against = f"{row.layer} to {row.reference}"
+    """What the last angle of each layer to each reference is worth."""
+    known = log.dropna(subset=["angle_deg"]).sort_values(["step", "epoch"])
+    end = tuple(known[["step", "epoch"]].iloc[-1]) if len(known) else ()
+    for row in known.groupby(["layer", "reference"], sort=False).tail(1).itertuples():
         # An angle to itself, or nearly, has no null to speak of.
         if row.angle_deg < _SELF_ANGLE_DEG:
             continue
+        when = "last moment"
+        if (row.step, row.epoch) != end:
+            when = f"epoch {row.epoch}, step {row.step}, the last it was measured at"
         told = (
-            f"{against}, last moment: {row.angle_deg:.2f} degrees (0 = same, 90 = "
-            f"unrelated), {row.null_angle_deg:.2f} by chance, z = {row.z:.1f}"
+            f"{row.layer} to {row.reference}, {when}: {row.angle_deg:.2f} degrees (0 = "
+            "same, 90 = unrelated)"
         )
-        if not np.isnan(row.centered_angle_deg):
-            told += f", centred {row.centered_angle_deg:.1f}"
-        if row.z < -_SHOWS_NOTHING_Z:
-            yield Finding(WARNING, f"{told}. Further apart than random orders are.")
-        elif row.z < _SHOWS_NOTHING_Z:
+        if np.isnan(row.z) or np.isnan(row.null_angle_deg):
             yield Finding(
                 WARNING,
-                f"{told}. It shows nothing: samples in random order are as close.",
+                f"{told}. There is no null to compare it with: one of the two is the "
+                "constant vector, which is the same in every order of the samples.",
             )
+            continue
+        told += f", {row.null_angle_deg:.2f} by chance, z = {row.z:.1f}"
+        if not np.isnan(row.centered_angle_deg):
+            told += f", centred {row.centered_angle_deg:.1f}"
+        if abs(row.z) < _SHOWS_NOTHING_Z:
+            yield Finding(
+                WARNING,
+                f"{told}. The angle of uncentred features shows nothing: samples in "
+                "random order are as close.",
+            )
+        elif row.angle_deg > row.null_angle_deg:
+            yield Finding(WARNING, f"{told}. Further apart than random orders are.")
         else:
             yield Finding(NOTE, f"{told}. Closer than chance.")
 
 
-def _of_run(run: Run) -> Iterator[Finding]:
+def _of_run(run: Run, log: pd.DataFrame) -> Iterator[Finding]:
     info = run.info
-    if not info.get("p_vectors", {}).get("complete", False):
+    if not info:
         yield Finding(
-            WARNING, "The training did not come to its end; it can be resumed."
+            WARNING,
+            "There is no run.json: nothing tells the settings, or whether the training "
+            "came to its end.",
+        )
+    elif not info.get("p_vectors", {}).get("complete", False):
+        yield Finding(
+            WARNING,
+            "The training did not come to its end, or is still going on; if it was "
+            "stopped, it can be resumed.",
         )
     for failure in info.get("failures", []):
         yield Finding(
@@ -203,31 +287,42 @@ def _of_run(run: Run) -> Iterator[Finding]:
             f"{failure['layer']} had no P-vector at epoch {failure['epoch']}, step "
             f"{failure['step']}. {failure['reason']}",
         )
-    logged = dict.fromkeys(run.moments)
-    prints = set(run.log["samples_sha256"].dropna())
-    for moment in logged:
+    for moment, rows in log.groupby(["epoch", "step"], sort=False):
         try:
             p_vectors = run.p_vectors(moment)
-        except RunNotFoundError as error:
+        except (ValueError, OSError) as error:
             yield Finding(ERROR, str(error))
             continue
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-            yield Finding(
-                ERROR,
-                f"The P-vectors of epoch {moment[0]}, step {moment[1]} cannot be read "
-                f"({error}).",
-            )
-            continue
-        for layer, p in p_vectors.items():
+        for layer, of_layer in rows.groupby("layer", sort=False):
             where = f"{layer} at epoch {moment[0]}, step {moment[1]}"
-            if p.samples_sha256 is not None and p.samples_sha256 not in prints:
-                yield Finding(ERROR, f"{where} is of other samples than the log says.")
-            if not abs(np.linalg.norm(p.vector) - 1) < _UNIT:
-                yield Finding(
-                    ERROR,
-                    f"{where}: the P-vector is damaged, it has length "
-                    f"{np.linalg.norm(p.vector):.6g} and not 1.",
-                )
+            if layer not in p_vectors:
+                yield Finding(ERROR, f"{where} has a row, but no P-vector.")
+            else:
+                for text in _vector(p_vectors[layer], of_layer):
+                    yield Finding(ERROR, f"{where}{text}")
+
+
+def _vector(p: PVector, rows: pd.DataFrame) -> Iterator[str]:
+    """What is wrong with a stored vector, and with what the log says of it."""
+    row = rows.iloc[0]
+    known = p.samples_sha256 is not None and not pd.isna(row["samples_sha256"])
+    if known and p.samples_sha256 != row["samples_sha256"]:
+        yield " is of other samples than the log says."
+    length = np.linalg.norm(p.vector)
+    if not abs(length - 1) < _UNIT or not angle(p, p) < _SELF_ANGLE_DEG:
+        yield f": the P-vector is damaged, it has length {length:.6g} and not 1."
+        return
+    stored = dataclasses.asdict(describe(p))
+    differ = [
+        name
+        for name in _OF_ONE_VECTOR
+        if not np.isclose(stored[name], row[name], rtol=_UNIT, atol=_UNIT)
+    ]
+    if differ:
+        yield (
+            f": the stored P-vector is another one than the log speaks of; they differ "
+            f"in {', '.join(differ)}."
+        )
 
 
 def _some(numbers: list[int]) -> str:
@@ -258,10 +353,7 @@ def compare_files(
     for path in (first, second):
         if not Path(path).is_file():
             raise RunNotFoundError(f"There is no file {path}.")
-        try:
-            sides.append(load_p_vectors(path))
-        except (ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} holds no P-vectors ({error}).") from None
+        sides.append(load_p_vectors(path))
     a, b = sides
     pairs = [(name, name) for name in a if name in b and layer in (None, name)]
     if not pairs and layer is None and len(a) == len(b) == 1:
@@ -283,6 +375,18 @@ def compare_files(
 
 def angle_table(run: Run) -> pd.DataFrame:
     """All angles of a run as one tidy table: the rows of its log, and the angle of each
-    layer at each moment to its own last one, with `reference` `"final"`."""
-    finals = [run.angles(to="final", layer=layer) for layer in run.layers]
+    layer at each moment to its own last one, with `reference` `"final"`. Layers without
+    a P-vector at the last moment have none of the latter."""
+    finals = [run.angles(to="final", layer=layer) for layer in _measured_last(run)]
     return pd.concat([run.log, *finals], ignore_index=True)
+
+
+def without_final(run: Run) -> list[str]:
+    """The layers of a run that have no P-vector at its last moment."""
+    last = _measured_last(run)
+    return [layer for layer in run.layers if layer not in last]
+
+
+def _measured_last(run: Run) -> list[str]:
+    last = run.p_vectors(run.moments[-1])
+    return [layer for layer in run.layers if layer in last]

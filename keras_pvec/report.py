@@ -65,7 +65,7 @@ class Section:
         title: Data set and preset.
         claims: As `claims.as_table` gives them.
         figures: Paths of png files, by what to call them.
-        runs: The runs behind it.
+        runs: The runs behind it; none for networks that came trained.
         n_missing: How many others were planned, and are not finished.
     """
 
@@ -220,6 +220,8 @@ def _html(sections: Sequence[Section]) -> str:
                 f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
                 f"<figcaption>{caption}</figcaption></figure>"
             )
+        if not section.runs:
+            continue
         parts.append('<h3>Made by</h3><div class="wide"><table>')
         for name, text in _made_by(section).items():
             parts.append(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>")
@@ -235,6 +237,8 @@ def _markdown(sections: Sequence[Section]) -> str:
             lines += [f"### {row.claim}: {row.statement}", "", f"**{row.verdict}**", ""]
             lines += [f"- {name}: {text}" for name, text in _fields(row).items()]
             lines.append("")
+        if not section.runs:
+            continue
         lines += ["Made by:", ""]
         lines += [f"- {name}: {text}" for name, text in _made_by(section).items()]
         lines.append("")

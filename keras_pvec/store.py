@@ -155,7 +155,10 @@ class RunFolder:
             RunConflictError: The file is not JSON, so it is not one of ours.
         """
         try:
-            return json.loads(self.info_path.read_text())
+            info = json.loads(self.info_path.read_text())
+            if not isinstance(info, dict):
+                raise ValueError("it holds no settings")
+            return info
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except ValueError as error:
@@ -288,10 +291,11 @@ class Run:
 
     @property
     def layers(self) -> list[str]:
-        """The watched layers."""
-        return list(
-            dict.fromkeys(row["layer"] for row in _read_rows(self._folder.log_path))
-        )
+        """The watched layers, in the order in which they were asked for: the first one
+        leads, even if it had no P-vector at first."""
+        asked = self.info.get("p_vectors", {}).get("layers", [])
+        logged = (row["layer"] for row in _read_rows(self._folder.log_path))
+        return list(dict.fromkeys([*asked, *logged]))
 
     def p_vectors(self, moment: Moment) -> dict[str, PVector]:
         """The P-vectors of all layers at a moment `(epoch, step)`."""
@@ -342,9 +346,10 @@ class Run:
         reference = to if isinstance(to, PVector) else self.p_vector(to, layer)
         label = "reference" if isinstance(to, PVector) else str(to)
         rows = []
+        watched = self.layers
         for moment in self.moments:
             p_vectors = self.p_vectors(moment)
-            if layer in self.layers and layer not in p_vectors:
+            if layer in watched and layer not in p_vectors:
                 continue  # no P-vector at this moment; see `info["failures"]`
             p = self._layer_of(p_vectors, layer)
             rows.append(log_row(moment, p, label, compare(p, reference)))
@@ -423,19 +428,33 @@ def save_p_vectors(path: str | os.PathLike, p_vectors: Mapping[str, PVector]) ->
 
 
 def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
-    """Reads what `save_p_vectors` wrote: P-vectors by layer."""
+    """Reads what `save_p_vectors` wrote: P-vectors by layer.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or of another kind.
+    """
     fields = [field.name for field in dataclasses.fields(PVector)]
     p_vectors = {}
-    with np.load(path, allow_pickle=False) as arrays:
-        for i, layer in enumerate(arrays["layers"].tolist()):
-            stored = {
-                name: arrays[f"{i}/{name}"]
-                for name in fields
-                if f"{i}/{name}" in arrays
-            }
-            p_vectors[layer] = PVector(
-                **{k: v.item() if v.ndim == 0 else v for k, v in stored.items()}
-            )
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for i, layer in enumerate(arrays["layers"].tolist()):
+                stored = {
+                    name: arrays[f"{i}/{name}"]
+                    for name in fields
+                    if f"{i}/{name}" in arrays
+                }
+                p_vectors[layer] = PVector(
+                    **{k: v.item() if v.ndim == 0 else v for k, v in stored.items()}
+                )
+    except FileNotFoundError:
+        raise
+    # What NumPy raises depends on where a file stops making sense to it.
+    except Exception as error:
+        raise ValueError(
+            f"{path} holds no P-vectors that can be read; it is damaged, or not a file "
+            f"of keras_pvec ({type(error).__name__})."
+        ) from error
     return p_vectors
 
 
@@ -509,7 +528,8 @@ def _csv_bytes(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> byt
 
 def _read_whole_lines(path: Path) -> str:
     """The text of a file without a last line that lacks its end."""
-    text = path.read_text() if path.exists() else ""
+    # A spreadsheet may have put a byte order mark before the header.
+    text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     return text[: text.rfind("\n") + 1]
 
 

@@ -2,6 +2,7 @@
 gives one sentence for a mistake."""
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_angles_that_chance_explains(made, rng, samples, tmp_path):
     """The reference has its samples in another order."""
     shuffled = dataclasses.replace(made[3], vectors=rng.permutation(made[3].vectors))
     findings = examine(write_run(tmp_path / "run", made[:3], shuffled))
-    assert "It shows nothing" in text(findings, WARNING)
+    assert "shows nothing" in text(findings, WARNING)
     # The leanings are opposite ones.
     x = 2 - features(rng)
     opposite = kp.p_vector(x, layer="features", samples=samples)
@@ -87,12 +88,90 @@ def test_angles_that_chance_explains(made, rng, samples, tmp_path):
             "2 different sample sets",
         ),
         (lambda log: log[:0], "no rows"),
+        (lambda log: log.assign(angle_deg=[1, 400, 1]), "1 values of `angle_deg`"),
+        (lambda log: log.assign(n_samples=0), "3 values of `n_samples`"),
+        (
+            lambda log: pd.concat([log, log[log["epoch"] != 0].assign(reference="b")]),
+            "features to b: rows of epochs 0 are missing",
+        ),
     ],
 )
 def test_damaged_logs(change, message, made, tmp_path):
     run = write_run(tmp_path / "run", made[:3], made[3])
     change(pd.read_csv(run / "log.csv")).to_csv(tmp_path / "log.csv", index=False)
     assert message in text(examine(tmp_path / "log.csv"), ERROR)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("angle_deg", "12,5", "row 3: '12,5' is not a number, as `angle_deg` has to"),
+        ("z", "#REF!", "row 3: '#REF!' is not a number, as `z` has to be"),
+        ("epoch", "total", "row 3: 'total' is not a whole number, as `epoch` has to"),
+        ("step", "", "row 3: an empty cell is not a whole number, as `step` has to be"),
+    ],
+)
+def test_cells_that_a_spreadsheet_spoilt(column, value, message, made, tmp_path):
+    run = write_run(tmp_path / "run", made[:3], made[3])
+    log = pd.read_csv(run / "log.csv").astype(object)
+    log.loc[1, column] = value
+    log.to_csv(run / "log.csv", index=False)
+    for path in (run, run / "log.csv"):
+        with pytest.raises(ValueError, match="row 3") as error:
+            examine(path)
+        assert message in str(error.value)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_log(made, tmp_path):
+    run = write_run(tmp_path / "run", made[:3], made[3])
+    text = (run / "log.csv").read_text()
+    (run / "log.csv").write_text(text, encoding="utf-8-sig")
+    assert levels(examine(run)) == levels(examine(run / "log.csv")) == {NOTE}
+
+
+def test_what_cannot_be_said_is_told(made, tmp_path):
+    run = write_run(tmp_path / "run", made[:3], made[3])
+    log = pd.read_csv(run / "log.csv")
+    log.assign(angle_deg=np.nan).to_csv(tmp_path / "log.csv", index=False)
+    assert "3 rows have no angle" in text(examine(tmp_path / "log.csv"), WARNING)
+    log.assign(z=np.nan).to_csv(tmp_path / "log.csv", index=False)
+    assert "no null to compare it with" in text(examine(tmp_path / "log.csv"), WARNING)
+    log.assign(samples_sha256=np.nan).to_csv(tmp_path / "log.csv", index=False)
+    assert "have no fingerprint" in text(examine(tmp_path / "log.csv"), WARNING)
+    # The error of the second reference alone is large.
+    other = log.assign(reference="b", angle_error_deg=60.0)
+    pd.concat([log, other]).to_csv(tmp_path / "log.csv", index=False)
+    assert "ambiguous at 3 of 3" in text(examine(tmp_path / "log.csv"), WARNING)
+    (run / "run.json").unlink()
+    assert "There is no run.json" in text(examine(run), WARNING)
+
+
+def test_the_last_angle_of_each_layer_is_judged(made, tmp_path):
+    """The features at the last moment; a block that died before, at its own last."""
+    run = write_run(tmp_path / "run", made[:3], made[3])
+    log = pd.read_csv(run / "log.csv")
+    block = log[log["epoch"] < 1].assign(layer="block", z=[0.0, 50.0])
+    log["z"] = [0.0, 0.0, 40.0]
+    pd.concat([log, block]).to_csv(tmp_path / "log.csv", index=False)
+    findings = examine(tmp_path / "log.csv")
+    told = text(findings, NOTE)
+    assert "features to data, last moment" in told and "z = 40.0" in told
+    assert "block to data, epoch 0, step 10, the last it was measured at" in told
+    assert "z = 50.0" in told
+    assert "Some of the 2 layers have no row at the end of epochs 1" in text(
+        findings, WARNING
+    )
+
+
+def test_rows_and_vectors_that_do_not_belong_together(made, tmp_path):
+    run = write_run(tmp_path / "run", made[:3], made[3])
+    folder = RunFolder(run)
+    save_p_vectors(folder.moment_path(MOMENTS[0]), {"features": made[1]})
+    save_p_vectors(folder.moment_path(MOMENTS[1]), {"other": made[1]})
+    errors = text(examine(run), ERROR)
+    assert "epoch -1, step 0: the stored P-vector is another one" in errors
+    assert "sigma1" in errors
+    assert "features at epoch 0, step 10 has a row, but no P-vector" in errors
 
 
 def test_vectors_to_be_read_with_care(made, rng, samples, with_spectrum, tmp_path):
@@ -127,7 +206,7 @@ def test_run_folders_that_do_not_hold_what_they_log(made, samples, rng, tmp_path
     findings = examine(run)
     errors, warnings = text(findings, ERROR), text(findings, WARNING)
     assert "holds no P-vectors of epoch -1" in errors
-    assert "epoch 0, step 10 cannot be read" in errors
+    assert "epoch_0000_step_00000010.npz holds no P-vectors that can be" in errors
     assert "is of other samples than the log says" in errors
     assert "has length 2 and not 1" in errors
     assert "did not come to its end" in warnings
@@ -172,19 +251,52 @@ def test_the_command_line(made, tmp_path, capsys):
     files = sorted(str(path) for path in (run / "pvectors").glob("*.npz"))
     assert main(["compare", *files[:2]]) == 0
     assert f"angle_deg: {kp.angle(made[0], made[1])}" in capsys.readouterr().out
+    (tmp_path / "empty.npz").touch()
+    np.save(tmp_path / "array.npy", np.ones(3))
+    np.savez(tmp_path / "half.npz", layers=np.array(["features"]))
+    for name, file, content in (
+        ("list", "run.json", "[]"),
+        ("blank", "log.csv", ""),
+    ):
+        shutil.copytree(run, tmp_path / name)
+        (tmp_path / name / file).write_text(content)
     for arguments, words in (
         (["doctor", "nowhere"], "no run folder and no log at nowhere"),
         (["doctor", __file__], "is not a"),
         (["export", str(tmp_path)], "there is no log.csv"),
         (["export", str(run), "--out=no/where.csv"], "There is no folder no"),
         (["compare", files[0], "nowhere.npz"], "There is no file nowhere.npz"),
+        (["export", str(run), f"--out={run / 'log.csv'}"], "is there already"),
         (["compare", files[0], __file__], "holds no P-vectors"),
+        (["compare", files[0], str(tmp_path / "empty.npz")], "holds no P-vectors"),
+        (["compare", files[0], str(tmp_path / "array.npy")], "holds no P-vectors"),
+        (["compare", files[0], str(tmp_path / "half.npz")], "holds no P-vectors"),
+        (["doctor", str(tmp_path / "list")], "is not a run.json"),
+        (["doctor", str(tmp_path / "blank")], "is not a CSV file"),
         (["compare", *files[:2], "--layer=other"], "'other' was asked for"),
     ):
         assert main(arguments) == 1
         error = capsys.readouterr().err
         assert error.startswith("Error: ")
         assert words in error
+
+
+def test_export_of_a_run_that_is_not_whole(made, tmp_path, capsys):
+    """One layer died, and the training was stopped."""
+    folder = RunFolder(tmp_path / "run")
+    folder.update_info(p_vectors={"complete": False, "layers": ["features", "block"]})
+    for moment, p in zip(MOMENTS, made[:3], strict=True):
+        layers = ["features"] if moment == MOMENTS[-1] else ["features", "block"]
+        layers = {name: dataclasses.replace(p, layer=name) for name in layers}
+        rows = [log_row(moment, p, "data", kp.compare(p, p)) for p in layers.values()]
+        folder.write_moment(moment, layers, rows)
+    assert main(["export", str(folder.path)]) == 0
+    told = capsys.readouterr().out
+    assert "block: no P-vector at the last moment" in told
+    assert "has not come to its end" in told
+    table = pd.read_csv(folder.path / "angles.csv")
+    to_final = table[table["reference"] == "final"]
+    assert list(to_final["layer"]) == ["features"] * 3
 
 
 def test_the_package_runs_as_a_program_without_tensorflow(tmp_path):

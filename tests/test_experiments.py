@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import keras_pvec as kp
+from keras_pvec.store import RunFolder
 
 ROOT = Path(__file__).parent.parent
 QUICK = [
@@ -193,14 +195,46 @@ def test_the_whole_reproduction_shares_and_reuses(finished):
     assert n_trained(result) == 0
     out = folder / "results" / "digits"
     claims = pd.read_csv(out / "claims.csv")
-    assert list(claims["claim"].unique()) == [f"C{i}" for i in range(1, 14)]
+    assert list(claims["claim"].unique()) == [f"C{i}" for i in range(1, 13)]
+    assert (claims["claim"] == "C6").sum() == 2
     tested = claims.dropna(subset="study")
     assert set(tested["claim"]) == {"C1", "C2", "C3", "C4", "C6"}
     assert set(tested["study"]) == {"convergence", "first_epoch", "data_angle"}
     assert (claims[claims["study"].isna()]["verdict"] == "not tested").all()
     assert "C6: " in (out / "report.md").read_text()
-    assert (out / "report.html").read_text().count("<article ") == len(claims)
+    page = (out / "report.html").read_text()
+    assert page.count("<article ") == len(claims) + 1
+    # Ready-trained networks stand in the same ledger.
+    assert "with random weights" in page
     assert "C13: NOT TESTED" in result.stdout
+    assert page.count("<img ") == len(
+        [
+            path
+            for study in (*tested["study"].unique(), "imagenet")
+            for path in (out / study).glob("*.png")
+        ]
+    )
+
+
+def test_a_run_whose_features_died_does_not_stop_the_others(finished, tmp_path):
+    """Such as a kill, or features of zeros, leave behind."""
+    folder, _ = finished
+    shutil.copytree(folder / "runs", tmp_path / "runs")
+    dead = tmp_path / "runs" / "digits" / "small" / "mlp" / "seed_0"
+    p_vectors = sorted((dead / "pvectors").glob("*.npz"))
+    moment = [int(n) for n in re.findall(r"-?\d+", p_vectors[-1].stem)]
+    RunFolder(dead).note_failure(tuple(moment), "features", "All features are zero.")
+    result = run(tmp_path, *QUICK, "--seeds=0,1", "--notrain")
+    assert result.returncode == 0, result.stderr
+    assert "Left out: " in result.stdout
+    angles = pd.read_csv(
+        tmp_path / "results" / "digits" / "convergence" / "angle_to_final.csv"
+    )
+    assert set(angles["run"]) == {
+        "mlp, seed 1",
+        "autoencoder, seed 0",
+        "autoencoder, seed 1",
+    }
 
 
 def test_variants_of_a_classifier(tmp_path):

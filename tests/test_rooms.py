@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "pretrained": {"data", "features", "pvector", "samples"},
     "analysis": {"comparison", "pvector", "store"},
     "claims": set(),
-    "doctor": {"comparison", "store"},
+    "doctor": {"comparison", "pvector", "store"},
     "report": {"analysis", "claims", "store"},
     "__main__": {"comparison", "doctor", "store"},
     "figures": {"analysis", "store"},

@@ -122,6 +122,17 @@ def test_only_one_process_may_write(tmp_path):
         pass
 
 
+def test_the_layer_that_was_asked_for_first_leads(tmp_path, p_vectors):
+    """Even if it was dead at the first moment."""
+    folder = RunFolder(tmp_path)
+    folder.update_info(p_vectors={"layers": ["b", "a", "never"]})
+    write(folder, -1, 0, {"a": p_vectors["a"]})
+    write(folder, 0, 10, p_vectors)
+    run = kp.open_run(tmp_path)
+    assert run.layers == ["b", "a", "never"]
+    assert list(run.angles(to="final", layer="b")["epoch"]) == [0]
+
+
 def test_reading_a_run(tmp_path, p_vectors):
     folder = RunFolder(tmp_path)
     write(folder, -1, 0, p_vectors)

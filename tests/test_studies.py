@@ -369,12 +369,20 @@ def test_one_run_has_no_pairs(runs):
     assert list(found.claims["verdict"]) == verdicts
 
 
-def test_no_reference_was_finished(runs):
-    others = [run for run in runs if run.info["settings"]["model"] == "resnet-50"]
+@pytest.mark.parametrize(
+    ("models", "lacking"),
+    [
+        (["resnet-50"], "wide_resnet, autoencoder, simclr"),
+        (["wide_resnet", "simclr"], "autoencoder"),
+    ],
+)
+def test_a_reference_was_not_finished(runs, models, lacking):
+    others = [run for run in runs if run.info["settings"]["model"] in models]
     found = STUDIES["common_subspace"].analyse(others, Options("made up"))
     assert found.figures == {}
     assert found.tables == {}
     assert list(found.claims["verdict"]) == [claims.NOT_TESTED]
+    assert list(found.claims["measured"]) == [f"lacks references: {lacking}"]
 
 
 def test_runs_without_blocks(variants):

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from absl import flags
 
-from common.command_line import UsageError
+from common.command_line import RunsFailedError, UsageError
 from common.plan import Job
 from keras_pvec import figures
-from keras_pvec.store import Run, write_atomically
+from keras_pvec.data import SPLITS
+from keras_pvec.store import Run, RunNotFoundError, write_atomically
 from keras_pvec.studies import Findings, Options, Study
 
 FLAGS = flags.FLAGS
@@ -34,12 +35,30 @@ def title() -> str:
 
 def analyse(study: Study, jobs: Sequence[Job], runs: Mapping[Path, Run]) -> Findings:
     """Makes tables and figures of those runs of a study that were finished, and writes
-    them into its folder."""
-    finished = [job for job in jobs if job.path in runs]
+    them into its folder.
+
+    Raises:
+        RunsFailedError: No run was finished with features that have a P-vector.
+    """
+    finished = [job for job in jobs if job.path in runs and _is_alive(runs[job.path])]
+    if not finished:
+        raise RunsFailedError(f"{study.name}: no finished run has a last P-vector.")
     options = Options(title(), FLAGS.split, FLAGS.data_matrix, _images(finished[0]))
     findings = study.analyse([runs[job.path] for job in finished], options)
     save_findings(findings, out_dir() / study.name)
     return findings
+
+
+def _is_alive(run: Run) -> bool:
+    """Whether the features had a P-vector in the end. A run whose features died cannot
+    be compared, and is not to stop the others."""
+    try:
+        for split in SPLITS:
+            run.on(split).p_vector("final", run.layers[0])
+    except RunNotFoundError as error:
+        print(f"Left out: {error}")
+        return False
+    return True
 
 
 def _images(job: Job) -> np.ndarray:
