@@ -8,6 +8,7 @@ of C3. Nothing here needs TensorFlow.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -35,6 +36,7 @@ _TENDS = 0.5
 _CONFIDENCE = 0.95
 _FEWEST_FOR_INTERVAL = 4
 _FEWEST_MODELS = 8
+_MOST_PERMUTED = 8
 # Numbers are told with two decimals; what differs by less has no interval.
 _TOLD = 0.005
 # What no order of the samples tells of a path that is compared with its own end.
@@ -280,6 +282,8 @@ def turns_with_depth(angles: pd.DataFrame) -> Claim:
     if angles.empty or (angles.groupby("run")["block"].max() < 5).any():
         needs = "needs at least five blocks, of which three are the upper half"
         return Claim("C7", statement, criterion, needs, "", NOT_TESTED)
+    n_blocks = int(angles["block"].max())
+    chance = _chance_of_a_trend(n_blocks - n_blocks // 2)
     early, late = with_depth("angle_deg")
     null_early, null_late = with_depth("null_angle_deg")
     return Claim(
@@ -288,7 +292,8 @@ def turns_with_depth(angles: pd.DataFrame) -> Claim:
         criterion,
         f"first epoch {_range(early, '')}; upper half in the last {_range(late, '')}",
         f"first epoch {_range(null_early, '')}; upper half in the last "
-        f"{_range(null_late, '')}",
+        f"{_range(null_late, '')}; blocks in random order meet the part about the "
+        f"upper half with a probability of {chance:.2f}",
         **_judge(
             (early >= _TENDS) & (late <= -_TENDS),
             (null_early >= _TENDS) & (null_late <= -_TENDS),
@@ -546,6 +551,16 @@ def _rank_correlation(x: pd.Series, y: pd.Series) -> float:
         return 0.0
     # A correlation of exactly the threshold is not to fail by its last digit.
     return round(float(stats.spearmanr(x, y).statistic), 9)
+
+
+def _chance_of_a_trend(n: int) -> float:
+    """Probability that Spearman's coefficient of `n` places and their random order is
+    `-_TENDS` or less: exact for few, SciPy's approximation for many."""
+    if n > _MOST_PERMUTED:
+        return float(stats.t.cdf(-_TENDS * math.sqrt((n - 2) / (1 - _TENDS**2)), n - 2))
+    orders = np.array([*itertools.permutations(range(n))])
+    squares = np.sum((orders - np.arange(n)) ** 2, axis=1)
+    return float(np.mean(1 - 6 * squares / (n * (n**2 - 1)) <= -_TENDS + 1e-9))
 
 
 def _range(values: Sequence[float], unit: str = " degrees") -> str:

@@ -327,6 +327,20 @@ def test_every_run_has_to_turn_with_depth():
     assert claims.turns_with_depth(table).verdict == NOT_REPRODUCED
 
 
+@pytest.mark.parametrize(
+    ("n_blocks", "chance"),
+    [
+        (6, "0.50"),  # of the orders of three blocks, three of six
+        (8, "0.21"),  # of four, five of 24: one of -1, three of -0.8, one of -0.6
+        (40, "0.01"),  # of twenty, the tail of Student's t: 0.012
+    ],
+)
+def test_chance_of_falling_over_a_few_blocks_is_told(n_blocks, chance):
+    curve = list(range(n_blocks))
+    told = claims.turns_with_depth(made_up_blocks(curve, curve)).null
+    assert told.endswith(f"with a probability of {chance}")
+
+
 @pytest.mark.parametrize("n_blocks", [2, 3, 4])
 def test_two_blocks_on_top_show_no_trend(n_blocks):
     table = made_up_blocks(RISING[:n_blocks], RISING[:n_blocks][::-1])

@@ -175,6 +175,33 @@ def test_influential_samples_are_those_whose_absence_changes_the_angle_most(sign
     assert kp.compare(p, q, detail=True).influential_samples == tuple(expected)
 
 
+def test_the_errors_of_both_sides_add_up(rng):
+    x, y = two_networks(rng)
+    p, q = kp.p_vector(x), kp.p_vector(y)
+    p, q = (
+        dataclasses.replace(side, error_deg=np.array([error]))
+        for side, error in ((p, 0.25), (q, 0.5))
+    )
+    assert kp.compare(p, q).angle_error_deg == 0.75
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_centred_vector_that_is_hardly_known_is_left_out(which, rng):
+    pair = [kp.p_vector(x) for x in two_networks(rng)]
+    pair[which] = dataclasses.replace(pair[which], centered_error_deg=0.9)
+    assert kp.compare(*pair).centered_angle_deg is not None
+    pair[which] = dataclasses.replace(pair[which], centered_error_deg=1.1)
+    assert kp.compare(*pair).centered_angle_deg is None
+
+
+def test_stored_energy_is_that_of_the_side_with_less(rng):
+    x, y = two_networks(rng)
+    p, q = kp.p_vector(x), kp.p_vector(y, k=6)
+    for pair in ((p, q), (q, p)):
+        found = kp.compare(*pair, detail=True)
+        assert found.stored_energy == pytest.approx(p.energy1)
+
+
 def test_a_sample_without_which_the_cosine_changes_its_sign():
     """That is the second one, from 15 to -10; the angle does not turn by that much."""
     u, v = np.array([-2.0, 5, -3, 0, 3]), np.array([5.0, 5, -5, 0, -5])

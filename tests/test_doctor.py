@@ -142,6 +142,10 @@ def test_what_cannot_be_said_is_told(made, tmp_path):
     other = log.assign(reference="b", angle_error_deg=60.0)
     pd.concat([log, other]).to_csv(tmp_path / "log.csv", index=False)
     assert "ambiguous at 3 of 3" in text(examine(tmp_path / "log.csv"), WARNING)
+    few = log.assign(participation=[3.9, 4.1, 100.0])  # 2% of 200
+    few.to_csv(tmp_path / "log.csv", index=False)
+    told = text(examine(tmp_path / "log.csv"), WARNING)
+    assert "at 1 of 3 moments a few samples" in told
     (run / "run.json").unlink()
     assert "There is no run.json" in text(examine(run), WARNING)
 
