@@ -4,9 +4,11 @@
     python experiments/convergence.py --dataset=cifar100   # minutes on two CPU cores
     python experiments/convergence.py --dataset=cifar100 --preset=paper   # a GPU's day
 
-Writes `angle_to_final` (angle to the run's own last epoch, epoch by epoch) and
-`angle_matrix` (angles between runs after their last epochs) as CSV, png and pdf, each
-with its null, and `claims.csv`.
+Writes `angle_to_final` (angle to the run's own last epoch, epoch by epoch),
+`angle_to_untrained` (to the same network, untrained), `angle_matrix` (angles between
+runs after their last epochs), `measures` (others beside the angle) and
+`influential_samples` (the images that decide it) as CSV, png and pdf, each angle with
+its null, and `claims.csv`.
 """
 
 import common
