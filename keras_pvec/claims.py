@@ -39,6 +39,7 @@ _FEWEST_MODELS = 8
 _MOST_PERMUTED = 8
 # Numbers are told with two decimals; what differs by less has no interval.
 _TOLD = 0.005
+_DEGREES = " degrees"
 # What no order of the samples tells of a path that is compared with its own end.
 _ANY_PATH = "any path whose steps get smaller approaches its own end"
 
@@ -563,7 +564,7 @@ def _chance_of_a_trend(n: int) -> float:
     return float(np.mean(1 - 6 * squares / (n * (n**2 - 1)) <= -_TENDS + 1e-9))
 
 
-def _range(values: Sequence[float], unit: str = " degrees") -> str:
+def _range(values: Sequence[float], unit: str = _DEGREES) -> str:
     values = [value for value in values if not math.isnan(value)]
     if not values:
         return "nothing"
@@ -573,6 +574,7 @@ def _range(values: Sequence[float], unit: str = " degrees") -> str:
     told = f"{low:.2f} to {high:.2f}{unit} (median {np.median(values):.2f}"
     if len(values) >= _FEWEST_FOR_INTERVAL and high - low > _TOLD:
         low, high = _interval_of_mean(values)
+        high = min(high, 90.0) if unit == _DEGREES else high  # no angle is larger
         told += (
             f", mean {np.mean(values):.2f}, its 95% interval {low:.2f} to {high:.2f}"
         )
