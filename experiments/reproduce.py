@@ -99,6 +99,14 @@ def _verdicts(found: dict[Study, Findings], chosen: list[Study]) -> pd.DataFrame
     return verdicts.sort_values("claim", key=_numbers, kind="stable")
 
 
+def _pictures(findings: Findings, folder: Path) -> dict[str, Path]:
+    """The figures that were written into a folder, by what to call them."""
+    return {
+        f"{folder.name}: {name.replace('_', ' ')}": folder / f"{name}.png"
+        for name in findings.figures
+    }
+
+
 def _section(
     found: dict[Study, Findings],
     verdicts: pd.DataFrame,
@@ -113,13 +121,9 @@ def _section(
         if job.path in runs
     )
     planned = {job.path for of_study in jobs.values() for job in of_study}
-    figures = {
-        f"{study.name}: {name.replace('_', ' ')}": common.out_dir()
-        / study.name
-        / f"{name}.png"
-        for study, of_study in found.items()
-        for name in of_study.figures
-    }
+    figures: dict[str, Path] = {}
+    for study, of_study in found.items():
+        figures |= _pictures(of_study, common.out_dir() / study.name)
     return report.Section(
         common.title(), verdicts, figures, list(used), len(planned) - len(used)
     )
@@ -140,11 +144,8 @@ def _pretrained_section(folder: Path, failures: list[str]) -> report.Section:
             failures.append(f"imagenet failed ({type(error).__name__}: {error})")
             why = "its study failed"
         else:
-            figures = {
-                f"imagenet: {name.replace('_', ' ')}": folder / f"{name}.png"
-                for name in findings.figures
-            }
-            return report.Section(title, findings.claims, figures, [])
+            pictures = _pictures(findings, folder)
+            return report.Section(title, findings.claims, pictures, [])
     statement = "Ready-trained ImageNet networks have small angles to each other."
     claim = claims.not_tested(_PRETRAINED, statement, why)
     return report.Section(title, claims.as_table([claim]), {}, [])

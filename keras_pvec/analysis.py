@@ -542,8 +542,9 @@ def rank_correlations(models: pd.DataFrame, target: str) -> pd.DataFrame:
 
     Returns:
         One row per predictor and `factor` (`"all"` for the overall one): `tau`, its
-        95% bootstrap interval `low`, `high` over models (over groups, for a factor),
-        and how many models or groups there are (`n`). Empty where it is not defined.
+        95% interval `low`, `high` (bootstrap over models; Student's over groups, for a
+        factor), and how many models or groups there are (`n`). Empty where it is not
+        defined.
     """
     rows = []
     for predictor in PREDICTORS:
@@ -562,7 +563,7 @@ def rank_correlations(models: pd.DataFrame, target: str) -> pd.DataFrame:
                 for group in _groups(known, factor)
             ]
             taus = np.array([tau for tau in taus if np.isfinite(tau)])
-            low, high = _bootstrap(np.mean, [taus])
+            low, high = _interval_of_mean(taus)
             mean = taus.mean() if len(taus) else np.nan
             rows.append(
                 {**common, "factor": factor, "tau": mean, "low": low, "high": high}
@@ -613,6 +614,15 @@ def _bootstrap(
         random_state=np.random.default_rng(0),
     )
     return result.confidence_interval.low, result.confidence_interval.high
+
+
+def _interval_of_mean(taus: np.ndarray) -> tuple[float, float]:
+    """Student's, within what a correlation may be; NaN where all are alike, which says
+    nothing of how others would scatter."""
+    if len(taus) < 2 or np.ptp(taus) == 0:
+        return np.nan, np.nan
+    interval = stats.ttest_1samp(taus, 0.0).confidence_interval(_CONFIDENCE)
+    return max(interval.low, -1.0), min(interval.high, 1.0)
 
 
 def _logged(run: Run, reference: str) -> pd.DataFrame:

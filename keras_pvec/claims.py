@@ -468,10 +468,12 @@ def log_log_relation(models: pd.DataFrame) -> Claim:
 
 
 def _tau(row: tuple) -> str:
-    """A mean over groups with its interval, or with how few groups there are."""
+    """A mean over groups with its interval, or why there is none."""
     if math.isfinite(row.low):
         return f"{row.tau:.2f} ({row.low:.2f} to {row.high:.2f})"
-    return f"{row.tau:.2f} ({row.n} groups)"
+    return f"{row.tau:.2f} (" + (
+        f"all {row.n:.0f} groups alike)" if row.n > 1 else "one group)"
+    )
 
 
 def not_tested(claim: str, statement: str, why: str) -> Claim:

@@ -125,7 +125,7 @@ def _fields(row: object) -> dict[str, str]:
     """What is told of a claim besides its statement and verdict."""
     told = {
         "measured": row.measured,
-        "met by": getattr(row, "met", ""),
+        "met by": row.met,
         "null": row.null,
         "criterion": row.criterion,
         "study": getattr(row, "study", ""),
@@ -149,7 +149,7 @@ def _overview(sections: Sequence[Section]) -> dict[tuple[str, str], list]:
 
 def _in_short(row: object) -> tuple[str, str]:
     """The verdict, and how many runs (pairs, curves) meet the criterion."""
-    return row.verdict, str(getattr(row, "met", "")).partition(";")[0]
+    return row.verdict, row.met.partition(";")[0]
 
 
 def _anchor(section: int, row: object) -> str:

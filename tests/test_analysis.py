@@ -618,7 +618,7 @@ def test_rank_correlations_within_and_between():
         row = tau_row(correlations, "angle_deg", factor)
         np.testing.assert_allclose(row["tau"], tau)
         assert row["n"] == 4  # variants, or architectures
-        assert np.isnan(row["low"]) and np.isnan(row["high"])  # of four groups
+        assert np.isnan(row["low"]) and np.isnan(row["high"])  # all alike
     loss = tau_row(correlations, "train_loss", "all")
     expected = scipy.stats.kendalltau(models["train_loss"], models["test_accuracy"])
     np.testing.assert_allclose(loss["tau"], expected.statistic)
@@ -627,6 +627,21 @@ def test_rank_correlations_within_and_between():
         row = tau_row(correlations, predictor, "all")
         assert row[["tau", "low", "high"]].isna().all()
         assert row["n"] == n
+
+
+def test_a_mean_over_groups_has_students_interval():
+    """Three groups with tau 1, one with 1/3: the mean 5/6 has a standard error of 1/6,
+    and Student's t of three degrees of freedom has its 97.5% at 3.1824."""
+    models = simpsons_models()
+    # Base, 0.5 and 2 in the order 1, 3, 2.
+    reverse = (models["model"] == "vgg") & (models["variant"] == "width=2")
+    models.loc[reverse, "angle_deg"] -= 1.5
+    row = tau_row(
+        analysis.rank_correlations(models, "test_accuracy"), "angle_deg", "width"
+    )
+    np.testing.assert_allclose(row["tau"], 5 / 6)
+    np.testing.assert_allclose(row["low"], 5 / 6 - 3.1824 / 6, rtol=1e-4)
+    assert row["high"] == 1
 
 
 def test_seeds_are_no_further_observations():

@@ -510,7 +510,7 @@ def test_goes_with_generalization_names_the_best_trivial_predictor():
     assert claim.null == "trivial predictors reach |tau| = 0.40 (n_parameters)"
     assert claim.measured == (
         "tau -0.50 (-0.70 to -0.20) over 36 models, means of their seeds; within "
-        "factors: model -0.50 (-0.60 to -0.40), width -0.25 (3 groups)"
+        "factors: model -0.50 (-0.60 to -0.40), width -0.25 (all 3 groups alike)"
     )
 
 
