@@ -25,6 +25,7 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         "absl-py",
+        "filelock>=3.12",
         "keras>=3.3",
         "matplotlib>=3.7",
         "numpy>=1.26",

@@ -12,12 +12,11 @@ import statistics
 import time
 
 import keras
-import tensorflow as tf
 from absl import app, flags
 
-from keras_pvec import training
-from keras_pvec.data import DATASETS, load_data, training_batches
 from keras_pvec.models import MODELS, parse_model_name
+from keras_pvec.reproduction import training
+from keras_pvec.reproduction.data import DATASETS, TrainingBatches, load_data
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", "digits", DATASETS, "Data set.")
@@ -25,8 +24,24 @@ flags.DEFINE_string("data_dir", None, "tensorflow-datasets' folder.")
 flags.DEFINE_list("models", ["mlp", "resnet", "autoencoder", "simclr"], "Models.")
 flags.DEFINE_enum("preset", "small", list(training.PRESETS), "Whose widths.")
 flags.DEFINE_integer("batch_size", 128, "Images per update.", lower_bound=1)
+flags.DEFINE_boolean("augment", None, "Instead of the recipes'.")
 flags.DEFINE_integer("rounds", 7, "Rounds of each kind.", lower_bound=1)
 flags.DEFINE_float("seconds", 3.0, "About how long a round takes.", lower_bound=0.1)
+
+
+class _Constant(keras.utils.PyDataset):
+    """One batch for ever, given to `fit` in the same way as the real ones."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self._batch = batch
+
+    @property
+    def num_batches(self):
+        return None
+
+    def __getitem__(self, index):
+        return self._batch
 
 
 class _Timer(keras.callbacks.Callback):
@@ -40,18 +55,27 @@ class _Timer(keras.callbacks.Callback):
 
 def _updates_per_second(model, batches, steps):
     timer = _Timer()
-    model.fit(batches, steps_per_epoch=steps + 1, callbacks=[timer], verbose=0)
+    model.fit(
+        batches,
+        steps_per_epoch=steps + 1,
+        shuffle=False,
+        callbacks=[timer],
+        verbose=0,
+    )
     return timer.per_second
 
 
 def _compare(name, data):
     key, _ = parse_model_name(name)
+    recipe = dataclasses.replace(training.RECIPES[key], milestones=())
+    if FLAGS.augment is not None:
+        recipe = dataclasses.replace(recipe, augment=FLAGS.augment)
     settings = training.RunSettings(
         dataset=data.name,
         data_sha256=data.fingerprint(),
         model=name,
         model_options=training.model_options(training.PRESETS[FLAGS.preset], name),
-        recipe=dataclasses.replace(training.RECIPES[key], milestones=()),
+        recipe=recipe,
         epochs=10**6,
         batch_size=FLAGS.batch_size,
         seed=0,
@@ -59,14 +83,14 @@ def _compare(name, data):
         layers=[MODELS[key].feature_layer],
     )
     model = training.build_model(settings, data)
-    real = training_batches(
+    real = TrainingBatches(
         data,
         batch_size=settings.batch_size,
         seed=0,
         augment=settings.recipe.augment and data.augment,
         task=MODELS[key].task,
     )
-    constant = tf.data.Dataset.from_tensors(next(iter(real))).repeat()
+    constant = _Constant(real[0])
     # Warm up, and find how many updates make a round.
     rate = _updates_per_second(model, constant, 10)
     steps = max(round(rate * FLAGS.seconds), 10)

@@ -23,7 +23,7 @@ import pandas as pd
 from absl import flags
 
 from keras_pvec import claims, report
-from keras_pvec.data import DATASETS
+from keras_pvec.reproduction.data import DATASETS
 from keras_pvec.store import Run
 from keras_pvec.studies import STUDIES, Findings, Study
 

@@ -58,8 +58,8 @@ class PVectorLogger(keras.callbacks.Callback):
     `TensorBoard` and `EarlyStopping` see them if they stand behind this callback.
 
     Args:
-        path: Folder of the run. It receives `log.csv`, `metrics.csv`, `run.json`
-            and `pvectors/`; `kp.open_run(path)` reads it.
+        path: Folder of the run. It receives `log.csv`, `metrics.csv`, `run.json`,
+            `samples.npz` and `pvectors/`; `kp.open_run(path)` reads it.
         samples: The samples that P-vectors are taken on.
         layers: Layer names, `"re:..."` regular expressions, layer objects, or
             `"name.input"` for the input of a layer. Default: the input of the last
@@ -248,6 +248,7 @@ class PVectorLogger(keras.callbacks.Callback):
             self._check_resumable(logged, epoch)
         self._folder.rewind(epoch)
         self._save_info(complete=False)
+        self._folder.write_samples(self.samples.y, self.samples.statistics())
         if moment in kept:
             self._compare_with_log(moment, p_vectors)
         else:

@@ -92,6 +92,11 @@ class SingularTriplets:
         centered_left: Top left singular vector of `X` with its column means taken
             off, shape `(n_samples,)`; `None` where all rows are equal.
         centered_error_deg: Bound on the error of `centered_left`, in degrees.
+        centered_singular_value: Largest singular value of the centred matrix, in the
+            units of the features; `None` where `centered_left` is.
+        centered_frobenius_norm: Frobenius norm of the centred matrix; its square is the
+            total variance of the columns times `n_samples`. `None` if the column means
+            were not asked for.
         n_passes: How often the rows were read.
     """
 
@@ -103,6 +108,8 @@ class SingularTriplets:
     row_norms: np.ndarray
     centered_left: np.ndarray | None
     centered_error_deg: float
+    centered_singular_value: float | None
+    centered_frobenius_norm: float | None
     n_passes: int
 
 
@@ -285,6 +292,14 @@ class LeftSingularSolver:
             row_norms=np.sqrt(self._squares_of_rows) * unscale,
             centered_left=centered_left,
             centered_error_deg=90.0 if centered is None else centered.error_deg[0],
+            centered_singular_value=(
+                None if centered is None else math.sqrt(centered.values[0]) * unscale
+            ),
+            centered_frobenius_norm=(
+                None
+                if self.centered_passes is None
+                else math.sqrt(max(self._centered_energy(), 0.0)) * unscale
+            ),
             n_passes=self.n_passes,
         )
 
@@ -425,7 +440,7 @@ class LeftSingularSolver:
             gram, self._energy, self.k, self._residual, rounding, has_met
         )
         centered = None
-        centered_energy = self._energy - n * float(self._mean @ self._mean)
+        centered_energy = self._centered_energy()
         wanted = self.centered_passes is not None
         if wanted and centered_energy > 100 * rounding * self._energy:
             shift = n * np.outer(mean_in_basis, mean_in_basis)
@@ -442,6 +457,11 @@ class LeftSingularSolver:
                 floor=rounding * self._energy,
             )
         return _Wanted(plain, centered)
+
+    def _centered_energy(self) -> float:
+        """Squared Frobenius norm of the centred matrix, but for rounding."""
+        n = len(self._squares_of_rows)
+        return self._energy - n * float(self._mean @ self._mean)
 
     def _residual(self, coefficients: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Residuals of Ritz pairs, one a row."""
@@ -749,13 +769,14 @@ def exact_singular_triplets(matrix: Any, k: int = 1) -> SingularTriplets:
     energy = float(tf.reduce_sum(x * x))
     sigma, u, v = tf.linalg.svd(x, full_matrices=False)
     mean = tf.reduce_mean(x, axis=0)
-    centered = None
+    centered = centered_value = None
     centered_error = 90.0
     centered_energy = energy - x.shape[0] * float(tf.reduce_sum(mean * mean))
     eps = np.finfo(np.float64).eps
     if centered_energy > 100 * eps * energy:
         centered_sigma, centered_u, _ = tf.linalg.svd(x - mean, full_matrices=False)
         centered = centered_u[:, 0].numpy()
+        centered_value = float(centered_sigma[0]) / scale
         centered_error = _backward_error_deg(centered_sigma.numpy(), 0)
     values = sigma.numpy()
     # What is zero but for rounding has no direction.
@@ -769,6 +790,8 @@ def exact_singular_triplets(matrix: Any, k: int = 1) -> SingularTriplets:
         row_norms=tf.norm(x, axis=1).numpy() / scale,
         centered_left=centered,
         centered_error_deg=centered_error,
+        centered_singular_value=centered_value,
+        centered_frobenius_norm=math.sqrt(max(centered_energy, 0.0)) / scale,
         n_passes=1,
     )
 

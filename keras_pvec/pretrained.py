@@ -24,9 +24,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_pvec.data import DatasetUnavailableError, is_online
 from keras_pvec.features import FeatureExtractor
 from keras_pvec.pvector import PVector, p_vector
+from keras_pvec.reproduction.data import DatasetUnavailableError, is_online
 from keras_pvec.samples import SampleSet
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")

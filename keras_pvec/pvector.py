@@ -46,6 +46,11 @@ class PVector:
             samples is taken off, shape `(n_samples,)`; `None` if all samples have
             equal features.
         centered_error_deg: Bound on the error of `centered_vector`, degrees.
+        centered_singular_value: Largest singular value of the column-centred features;
+            `None` where `centered_vector` is, or in files of earlier versions.
+        centered_frobenius_norm: Frobenius norm of the column-centred features, whose
+            square is `n_samples` times the total variance of the columns; `None` in
+            files of earlier versions.
         layer: Name of the layer, or `None`.
         samples_name: Name of the `SampleSet`, or `None`.
         samples_sha256: Its fingerprint, or `None` if the samples are not known.
@@ -59,6 +64,8 @@ class PVector:
     row_norms: np.ndarray | None = None
     centered_vector: np.ndarray | None = None
     centered_error_deg: float = 90.0
+    centered_singular_value: float | None = None
+    centered_frobenius_norm: float | None = None
     layer: str | None = None
     samples_name: str | None = None
     samples_sha256: str | None = None
@@ -209,6 +216,8 @@ def from_triplets(
         row_norms=triplets.row_norms,
         centered_vector=centered,
         centered_error_deg=float(triplets.centered_error_deg),
+        centered_singular_value=triplets.centered_singular_value,
+        centered_frobenius_norm=triplets.centered_frobenius_norm,
         layer=layer,
         samples_name=None if samples is None else samples.name,
         samples_sha256=None if samples is None else samples.sha256,

@@ -120,7 +120,7 @@ def _shares(n_rows: int, row_bytes: int, one_by_one: bool) -> list[np.ndarray]:
     """Where the parts of each thread begin and end; all threads have equally many."""
     fewest = _MIN_PART_ROWS_SINGLE if one_by_one else _MIN_PART_ROWS
     rows = min(max(fewest, _PART_BYTES // row_bytes), _MAX_PART_ROWS)
-    n_threads = min(_n_threads(), math.ceil(n_rows / rows))
+    n_threads = min(available_cores(), math.ceil(n_rows / rows))
     each = math.ceil(n_rows / rows / n_threads)
     edges = np.linspace(0, n_rows, n_threads * each + 1).round().astype(int)
     return [edges[i * each : (i + 1) * each + 1] for i in range(n_threads)]
@@ -263,7 +263,8 @@ def _blas() -> ThreadpoolController:
 
 
 @functools.cache
-def _n_threads() -> int:
+def available_cores() -> int:
+    """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -272,5 +273,5 @@ def _n_threads() -> int:
 @functools.cache
 def _pool(process: int) -> ThreadPoolExecutor:
     """Threads of this process; those of its parent do not live on after a fork."""
-    n_others = max(_n_threads() - 1, 1)
+    n_others = max(available_cores() - 1, 1)
     return ThreadPoolExecutor(n_others, thread_name_prefix="row_products")

@@ -66,6 +66,35 @@ class SampleSet:
             f"sha256={self.sha256[:12]!r})"
         )
 
+    def statistics(self) -> dict[str, np.ndarray]:
+        """Brightness and contrast of each sample: mean and standard deviation of its
+        entries, over all and by channel.
+
+        What two untrained networks agree on is mostly this, so it is what an agreement
+        of trained ones is to be held against.
+
+        Returns:
+            Arrays in the units of the inputs, float64: `mean` and `std`, shape
+            `(n_samples,)`; for images, `(n_samples, height, width, channels)`, also
+            `channel_mean` and `channel_std`, shape `(n_samples, channels)`. Empty for a
+            model with several inputs, or inputs that are not numbers.
+        """
+        if not isinstance(self.x, np.ndarray) or self.x.dtype.kind not in "biuf":
+            return {}
+        has_channels = self.x.ndim == 4
+        tables: dict[str, list[np.ndarray]] = {}
+        # Some rows at a time, so that no float64 copy of everything is made.
+        for start in range(0, len(self), 1024):
+            x = self.x[start : start + 1024].astype(np.float64)
+            rows = x.reshape(len(x), -1)
+            tables.setdefault("mean", []).append(rows.mean(axis=1))
+            tables.setdefault("std", []).append(rows.std(axis=1))
+            if has_channels:
+                axes = (1, 2)
+                tables.setdefault("channel_mean", []).append(x.mean(axis=axes))
+                tables.setdefault("channel_std", []).append(x.std(axis=axes))
+        return {name: np.concatenate(parts) for name, parts in tables.items()}
+
     def batches(self, batch_size: int) -> Iterator[Any]:
         """Yields the inputs in order, `batch_size` samples at a time."""
         for start in range(0, len(self), batch_size):

@@ -5,6 +5,7 @@ run.json                        settings, seed, versions, status
 log.csv                         one row per moment, layer and reference (LOG_COLUMNS)
 metrics.csv                     Keras's own logs, one row per epoch
 pvectors/epoch_0003_step_00001564.npz   P-vectors of all layers at one moment
+samples.npz                     labels, brightness and contrast of the samples
 model.keras                     the model after its last epoch
 ```
 
@@ -31,6 +32,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import filelock
 import numpy as np
 
 from keras_pvec.comparison import Comparison, compare
@@ -64,8 +66,8 @@ _MOMENT_FILE = re.compile(r"^epoch_-?\d+_step_\d+\.npz$")
 # Files on their way into place carry the process number and this mark.
 _PARTIAL_SUFFIX = ".partial"
 _PARTIAL_FILE = re.compile(
-    r"^(log\.csv|metrics\.csv|run\.json|model\.keras|checkpoint_\d+\.weights\.h5|"
-    r"epoch_-?\d+_step_\d+\.npz)\.\d+\.partial(\.keras|\.weights\.h5)?$"
+    r"^(log\.csv|metrics\.csv|run\.json|model\.keras|samples\.npz|"
+    r"checkpoint_\d+\.weights\.h5|epoch_-?\d+_step_\d+\.npz)\.\d+\.partial(\.keras|\.weights\.h5)?$"
 )
 
 Moment = tuple[int, int]
@@ -90,6 +92,7 @@ class RunFolder:
         self.info_path = self.path / "run.json"
         self.model_path = self.path / "model.keras"
         self.pvectors_path = self.path / "pvectors"
+        self.samples_path = self.path / "samples.npz"
 
     def write_moment(
         self,
@@ -113,6 +116,19 @@ class RunFolder:
             os.fsync(file.fileno())
         self._log_size = self.log_path.stat().st_size
 
+    def write_samples(
+        self, labels: np.ndarray | None, statistics: Mapping[str, np.ndarray]
+    ) -> None:
+        """Stores what comparisons may ask of the samples later: labels, statistics."""
+        arrays = dict(statistics)
+        if labels is not None:
+            # Of objects only the text can be stored without running code to read it.
+            arrays["labels"] = labels.astype(str) if labels.dtype == object else labels
+        if arrays:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with write_atomically(self.samples_path) as file:
+                np.savez(file, **arrays)
+
     def moment_path(self, moment: Moment) -> Path:
         """Where the P-vectors of a moment are kept."""
         return self.pvectors_path / f"epoch_{moment[0]:04d}_step_{moment[1]:08d}.npz"
@@ -133,11 +149,11 @@ class RunFolder:
 
     def epoch_ends(self) -> dict[int, int]:
         """The step at which each epoch that ran to its end did so."""
-        return {int(r["epoch"]): int(r["step"]) for r in self._metrics_rows()}
+        return {int(r["epoch"]): int(r["step"]) for r in self.metrics_rows()}
 
     def write_metrics(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
         """Adds a row of scalar logs; a name seen for the first time gets a column."""
-        rows = [*self._metrics_rows(), {"epoch": epoch, "step": step, **logs}]
+        rows = [*self.metrics_rows(), {"epoch": epoch, "step": step, **logs}]
         self._replace_metrics(rows)
 
     def update_info(self, **entries: Any) -> None:
@@ -181,7 +197,7 @@ class RunFolder:
         def stays(row: Mapping[str, Any]) -> bool:
             return int(row["epoch"]) < epoch
 
-        for folder in (self.path, self.pvectors_path):
+        for folder in (self.path, self.pvectors_path, self.path / "weights"):
             for path in folder.glob(f"*{_PARTIAL_SUFFIX}*"):
                 if _PARTIAL_FILE.match(path.name):
                     path.unlink()
@@ -190,7 +206,7 @@ class RunFolder:
             with write_atomically(self.log_path) as file:
                 file.write(_csv_bytes(LOG_COLUMNS, kept))
         if self.metrics_path.exists():
-            self._replace_metrics([*filter(stays, self._metrics_rows())])
+            self._replace_metrics([*filter(stays, self.metrics_rows())])
         if self.failures():
             self.update_info(failures=[*filter(stays, self.failures())])
         logged = {self.moment_path(moment) for moment in self.moments()}
@@ -216,23 +232,22 @@ class RunFolder:
         Raises:
             RunConflictError: Another process is writing to the folder.
         """
-        try:
-            import fcntl
-        except ImportError:  # Windows: go without
-            yield
-            return
         self.path.mkdir(parents=True, exist_ok=True)
-        with open(self.path / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunConflictError(
-                    f"Another process is writing to {self.path}. Wait for it, or "
-                    "choose another folder."
-                ) from None
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise RunConflictError(
+                f"Another process is writing to {self.path}. Wait for it, or choose "
+                "another folder."
+            ) from None
+        try:
             yield
+        finally:
+            lock.release()
 
-    def _metrics_rows(self) -> list[dict[str, str]]:
+    def metrics_rows(self) -> list[dict[str, str]]:
+        """Rows of `metrics.csv`, as text; none if there is no such file."""
         return _read_rows(self.metrics_path)
 
     def _replace_metrics(self, rows: list[Mapping[str, Any]]) -> None:
@@ -283,6 +298,14 @@ class Run:
         if not self._folder.metrics_path.exists():
             raise RunNotFoundError(f"{self.path} holds no metrics.csv.")
         return _read_table(self._folder.metrics_path)
+
+    @property
+    def samples(self) -> dict[str, np.ndarray]:
+        """What is known of the samples: `labels`, and brightness and contrast as
+        `SampleSet.statistics` gives them; empty in runs of earlier versions."""
+        if not self._folder.samples_path.exists():
+            return {}
+        return read_arrays(self._folder.samples_path)
 
     @property
     def moments(self) -> list[Moment]:
@@ -434,28 +457,46 @@ def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, or of another kind.
     """
+    arrays = read_arrays(path)
     fields = [field.name for field in dataclasses.fields(PVector)]
     p_vectors = {}
     try:
+        for i, layer in enumerate(arrays["layers"].tolist()):
+            stored = {
+                name: arrays[f"{i}/{name}"]
+                for name in fields
+                if f"{i}/{name}" in arrays
+            }
+            p_vectors[layer] = PVector(
+                **{k: v.item() if v.ndim == 0 else v for k, v in stored.items()}
+            )
+    except (KeyError, TypeError) as error:
+        raise _unreadable(path, error) from error
+    return p_vectors
+
+
+def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """All arrays of an `.npz` file of ours.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or of another kind.
+    """
+    try:
         with np.load(path, allow_pickle=False) as arrays:
-            for i, layer in enumerate(arrays["layers"].tolist()):
-                stored = {
-                    name: arrays[f"{i}/{name}"]
-                    for name in fields
-                    if f"{i}/{name}" in arrays
-                }
-                p_vectors[layer] = PVector(
-                    **{k: v.item() if v.ndim == 0 else v for k, v in stored.items()}
-                )
+            return dict(arrays)
     except FileNotFoundError:
         raise
     # What NumPy raises depends on where a file stops making sense to it.
     except Exception as error:
-        raise ValueError(
-            f"{path} holds no P-vectors that can be read; it is damaged, or not a file "
-            f"of keras_pvec ({type(error).__name__})."
-        ) from error
-    return p_vectors
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | os.PathLike, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path} cannot be read; it is damaged, or not a file of keras_pvec "
+        f"({type(error).__name__})."
+    )
 
 
 @contextlib.contextmanager
@@ -473,14 +514,22 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 
 def replace_atomically(
-    path: Path, save: Callable[[str], None], suffix: str | None = None
-) -> None:
+    path: Path,
+    save: Callable[[str], None],
+    suffix: str | None = None,
+    name: Callable[[Path], str] | None = None,
+) -> Path:
     """As `write_atomically`, for a `save` that opens the file by its name.
 
     Args:
         path: Where the file is to be.
         save: Writes the file at the path that it is given.
         suffix: Ending that `save` insists on; default that of `path`.
+        name: Names the file by its content, given the path where it was written;
+            default the name of `path`.
+
+    Returns:
+        Where the file is.
     """
     suffix = suffix or path.suffix
     partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL_SUFFIX}{suffix}")
@@ -488,9 +537,12 @@ def replace_atomically(
         save(str(partial))
         with open(partial, "rb") as file:
             os.fsync(file.fileno())
+        if name is not None:
+            path = path.with_name(name(partial))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+    return path
 
 
 def library_versions() -> dict[str, str]:

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from keras_pvec.data import (
+from keras_pvec.reproduction.data import (
     DatasetUnavailableError,
+    EvaluationBatches,
     ImageData,
+    ImageDataSpec,
     ImageSplit,
-    evaluation_batches,
+    TrainingBatches,
     load_data,
-    training_batches,
 )
 
 
@@ -29,8 +30,8 @@ def first_batches(data, n, **options):
         "augment": False,
         "task": "classification",
     } | (options)
-    batches = training_batches(data, **options).take(n)
-    return [(x.numpy(), y.numpy()) for x, y in batches]
+    batches = TrainingBatches(data, **options)
+    return [batches[i] for i in range(n)]
 
 
 def test_digits_are_scikit_learns():
@@ -152,25 +153,56 @@ def test_label_noise_is_exact_and_always_the_same():
 
 def test_evaluation_batches_are_the_images_in_order():
     data = position_data()
-    batches = list(
-        evaluation_batches(data, "train", batch_size=16, task="classification")
-    )
+    batches = EvaluationBatches(data.train, batch_size=16, task="classification")
+    batches = [batches[i] for i in range(len(batches))]
+    assert [len(y) for _, y in batches] == [16, 16, 16, 2]
     np.testing.assert_array_equal(
         np.concatenate([x for x, _ in batches]), data.train.pixels()
     )
     np.testing.assert_array_equal(
         np.concatenate([y for _, y in batches]), data.train.labels
     )
-    views = [
-        np.concatenate(
-            list(evaluation_batches(data, "test", batch_size=2, task="contrastive"))
-        )
-        for _ in range(2)
-    ]
-    assert views[0].shape == (5, 2, 12, 12, 1)
-    np.testing.assert_array_equal(*views)
-    with pytest.raises(ValueError, match="`task` must be one of"):
-        evaluation_batches(data, "test", batch_size=2, task="regression")
+    views = EvaluationBatches(data.test, batch_size=2, task="contrastive")
+    draws = [[views[i][0]["draws"] for i in range(3)] for _ in range(2)]
+    for first, again in zip(*draws, strict=True):
+        np.testing.assert_array_equal(first, again)
+    assert (draws[0][0] != draws[0][1]).all()
+    with pytest.raises(ValueError, match="regression"):
+        EvaluationBatches(data.test, batch_size=2, task="regression")
+    with pytest.raises(ValueError, match="0"):
+        EvaluationBatches(data.test, batch_size=0, task="classification")
+
+
+def test_draws_are_uniform_and_those_of_seed_epoch_and_step():
+    data = position_data(64)
+    options = {"batch_size": 32, "augment": True, "task": "contrastive"}
+    batches = TrainingBatches(data, seed=3, **options)
+    (batch,) = batches[5]
+    assert batch["pixels"].shape == (32, 12, 12, 1)
+    # Not cropped: the model makes the views.
+    np.testing.assert_array_equal(batch["pixels"][0], data.train.pixels()[0])
+    draws = np.stack([batches[i][0]["draws"] for i in range(40)])
+    assert draws.min() >= 0
+    assert draws.max() < 1
+    n = draws.size
+    assert abs(draws.mean() - 0.5) < 5 / np.sqrt(12 * n)
+    later = TrainingBatches(data, seed=3, first_epoch=2, **options)
+    np.testing.assert_array_equal(later[1][0]["draws"], batch["draws"])
+    other = TrainingBatches(data, seed=4, **options)
+    assert (other[5][0]["draws"] != batch["draws"]).all()
+    assert len(np.unique(draws[:, 0, 0, 0])) == 40
+
+
+def test_any_batch_can_be_asked_for_at_any_time():
+    """Threads of a loader do not ask in order."""
+    data = position_data()
+    batches = TrainingBatches(
+        data, batch_size=16, seed=1, augment=True, task="classification"
+    )
+    straight = [batches[i] for i in range(12)]
+    for i in (7, 0, 11, 3):
+        for a, b in zip(batches[i], straight[i], strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_reconstruction_targets_are_the_augmented_images():
@@ -190,3 +222,12 @@ def test_unknown_and_unavailable_data(tmp_path, monkeypatch):
     with pytest.raises(DatasetUnavailableError, match=r"no network.*TFDS_DATA_DIR"):
         load_data("fashion_mnist", data_dir=tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_spec_loads_what_it_says():
+    spec = ImageDataSpec("digits", None, 200, 50, label_noise=0.5)
+    data = spec.load()
+    expected = load_data("digits").subset(200, 50).with_label_noise(0.5)
+    assert data.fingerprint() == expected.fingerprint()
+    assert spec.load() is data
+    assert ImageDataSpec("digits").load().fingerprint() != data.fingerprint()

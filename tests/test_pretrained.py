@@ -14,7 +14,6 @@ from conftest import degrees_between, lapack_vector
 from PIL import Image
 
 import keras_pvec as kp
-from keras_pvec.data import DatasetUnavailableError
 from keras_pvec.pretrained import (
     Images,
     WeightsUnavailableError,
@@ -22,6 +21,7 @@ from keras_pvec.pretrained import (
     imagenet_v2,
     p_vectors,
 )
+from keras_pvec.reproduction.data import DatasetUnavailableError
 
 pytestmark = [
     # Keras's own remarks on a model of its own and on files that do not fit.

@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_pvec import training
-from keras_pvec.data import load_data
 from keras_pvec.models import MODELS, parse_model_name
 from keras_pvec.models.simclr import NTXent
-from keras_pvec.training import RECIPES, RunSettings
+from keras_pvec.reproduction import training
+from keras_pvec.reproduction.data import load_data
+from keras_pvec.reproduction.training import RECIPES, RunSettings
 
 
 def nt_xent_by_loops(a, b, temperature):
@@ -65,6 +65,14 @@ def test_nt_xent_ignores_length_and_keeps_its_head(rng):
         NTXent(0)
 
 
+def batch_of(rng, n, shape):
+    """Pixels, and what decides their views."""
+    return {
+        "pixels": rng.random((n, *shape)).astype("float32"),
+        "draws": rng.random((n, 2, 16)).astype("float32"),
+    }
+
+
 def simclr(name="simclr-resnet", shape=(8, 8, 1), **encoder_options):
     key, options = parse_model_name(name)
     options["encoder_options"] |= encoder_options
@@ -83,12 +91,13 @@ def simclr(name="simclr-resnet", shape=(8, 8, 1), **encoder_options):
 )
 def test_any_encoder(encoder, small, rng):
     model = simclr(f"simclr-{encoder}", (16, 16, 3), **small)
-    pairs = rng.random((3, 2, 16, 16, 3)).astype("float32")
-    projections = model(pairs)
+    batch = batch_of(rng, 3, (16, 16, 3))
+    projections = model(batch)
     assert projections.shape == (3, 2, 128)
     # Each view is projected by itself; pairs stay together.
+    views = model.two_views(batch["pixels"], batch["draws"])
     np.testing.assert_allclose(
-        projections[:, 1], model(pairs[:, 1]), rtol=1e-4, atol=1e-5
+        projections[:, 1], model(views[:, 1]), rtol=1e-4, atol=1e-5
     )
     # The encoder is the classifier without its logits.
     key, options = parse_model_name(encoder)
@@ -114,10 +123,10 @@ def test_names():
 def test_the_loss_that_is_trained_is_nt_xent_of_the_projections(rng):
     model = simclr(width=4)
     model.compile("sgd")
-    pairs = rng.random((5, 2, 8, 8, 1)).astype("float32")
-    a, b = np.moveaxis(np.asarray(model(pairs)), 1, 0)
+    batch = batch_of(rng, 5, (8, 8, 1))
+    a, b = np.moveaxis(np.asarray(model(batch)), 1, 0)
     np.testing.assert_allclose(
-        model.evaluate(pairs, verbose=0),
+        model.evaluate(batch, verbose=0),
         nt_xent_by_loops(a, b, 0.5).mean(),
         rtol=1e-5,
     )
@@ -131,7 +140,7 @@ def test_it_survives_saving(tmp_path, rng):
     finally:
         keras.config.set_dtype_policy("float32")
     model.compile("adam")
-    model.fit(rng.random((4, 2, 8, 8, 1)), verbose=0)
+    model.fit(batch_of(rng, 4, (8, 8, 1)), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(
@@ -139,7 +148,8 @@ def test_it_survives_saving(tmp_path, rng):
         keras.ops.convert_to_numpy(keras.ops.cast(loaded(pixels), "float32")),
     )
     assert loaded.nt_xent.temperature == 0.5
-    loaded.fit(rng.random((4, 2, 8, 8, 1)), verbose=0)
+    assert loaded.two_views.flip
+    loaded.fit(batch_of(rng, 4, (8, 8, 1)), verbose=0)
 
 
 def test_without_augmentation_there_is_nothing_to_learn():

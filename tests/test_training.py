@@ -16,11 +16,32 @@ import pytest
 from conftest import SMALL_MODELS, degrees_between, lapack_vector
 
 import keras_pvec as kp
-from keras_pvec import training
-from keras_pvec.data import load_data
 from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.models import MODELS
-from keras_pvec.training import RECIPES, Recipe, RunSettings
+from keras_pvec.reproduction import training
+from keras_pvec.reproduction.data import load_data
+from keras_pvec.reproduction.training import (
+    PRESETS,
+    RECIPES,
+    DamagedCheckpointError,
+    Recipe,
+    ReferenceAccuracy,
+    RunSettings,
+    fit,
+    load_weights,
+    rate_training,
+    stored_weights,
+    weight_moments,
+)
+from keras_pvec.reproduction.training.build import build_optimizer
+from keras_pvec.reproduction.training.checkpoint import (
+    checkpoints,
+    restore_checkpoint,
+    save_checkpoint,
+    save_weights,
+    weights_path,
+)
+from keras_pvec.store import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +70,14 @@ def test_a_run_leaves_what_the_design_promises(model, data, tmp_path):
     settings = settings_for(data, model, epochs=4)
     run = training.train(settings, data, tmp_path / "run")
     names = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
-    assert names == {"log.csv", "metrics.csv", "pvectors", "model.keras", "run.json"}
+    assert names == {
+        "log.csv",
+        "metrics.csv",
+        "model.keras",
+        "pvectors",
+        "run.json",
+        "samples.npz",
+    }
     assert run.moments == [(-1, 0), (0, 4), (1, 8), (2, 12), (3, 16)]
     assert list(run.log["reference"].unique()) == ["data", "input", "untrained"]
     loss = run.metrics["loss"]
@@ -127,7 +155,7 @@ def test_every_moment_is_compared_with_an_untrained_twin(data, tmp_path):
     settings = settings_for(data, layers=training.watched_layers("mlp"))
     run = training.train(settings, data, tmp_path)
     twin = training.build_model(
-        dataclasses.replace(settings, seed=training._SEED_OF_TWIN), data
+        dataclasses.replace(settings, seed=fit._SEED_OF_TWIN), data
     )
     samples = data.samples("train", settings.num_samples["train"])
     for layer, of_twin in kp.model_p_vectors(twin, samples, settings.layers).items():
@@ -149,7 +177,7 @@ def test_a_twin_without_a_p_vector_does_not_stop_the_training(
     def dead(*args, **kwargs):
         raise ZeroMatrixError("Layer 'block_1' has no P-vector.")
 
-    monkeypatch.setattr(training, "model_p_vectors", dead)
+    monkeypatch.setattr(fit, "model_p_vectors", dead)
     with pytest.warns(UserWarning, match=r"Without an untrained twin: .*'block_1'"):
         run = training.train(settings_for(data), data, tmp_path)
     assert list(run.log["reference"].unique()) == ["data", "input"]
@@ -186,7 +214,7 @@ def test_a_run_that_another_process_finishes_meanwhile_is_reused(
     data, tmp_path, monkeypatch
 ):
     settings = settings_for(data)
-    build = training.build_model
+    build = fit.build_model
     calls = []
 
     def build_while_another_finishes(*args):
@@ -196,7 +224,7 @@ def test_a_run_that_another_process_finishes_meanwhile_is_reused(
             training.train(settings, data, tmp_path)
         return model
 
-    monkeypatch.setattr(training, "build_model", build_while_another_finishes)
+    monkeypatch.setattr(fit, "build_model", build_while_another_finishes)
     run = training.train(settings, data, tmp_path)
     assert len(calls) == 4  # of either, the twin and the model
     assert run.info["status"] == "finished"
@@ -263,7 +291,7 @@ def test_decoupled_decay_is_as_strong_as_the_penalty_of_the_papers():
         weight -= rate * velocity
     variable = keras.Variable(1.0, name="kernel")
     recipe = Recipe("sgd", rate, weight_decay=penalty, milestones=[1.0])
-    optimizer = training._optimizer(recipe, 10 * steps)
+    optimizer = build_optimizer(recipe, 10 * steps)
     for _ in range(steps // 10):
         optimizer.apply([0.0], [variable])
     np.testing.assert_allclose(np.log(variable), np.log(weight) / 10, rtol=0.05)
@@ -285,8 +313,8 @@ def test_precision_xla_and_determinism(changes, data, tmp_path):
         import sys
         sys.path.insert(0, {os.path.dirname(__file__)!r})
         from test_training import settings_for
-        from keras_pvec import training
-        from keras_pvec.data import load_data
+        from keras_pvec.reproduction import training
+        from keras_pvec.reproduction.data import load_data
 
         data = load_data("digits").subset(200, 50)
         for name in "ab":
@@ -325,8 +353,9 @@ MIRRORED = """
     tf.distribute.MirroredStrategy = lambda: mirrored(["CPU:0", "CPU:1"])
 
     from test_training import settings_for
-    from keras_pvec import training
-    from keras_pvec.data import load_data
+    from keras_pvec.reproduction import training
+    from keras_pvec.reproduction.data import load_data
+    from keras_pvec.reproduction.training import build
 
     class Interrupt(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -346,7 +375,7 @@ MIRRORED = """
             except KeyboardInterrupt:
                 pass
         runs[name] = training.train(settings, data, path)
-    assert training._strategy("mirrored").num_replicas_in_sync == 2
+    assert build._strategy("mirrored").num_replicas_in_sync == 2
     for column in ("loss", "accuracy", "val_loss"):
         np.testing.assert_allclose(
             runs["mirrored"].metrics[column], runs["none"].metrics[column], rtol=1e-4
@@ -369,8 +398,8 @@ def test_mirrored_training_is_that_of_one_device(tmp_path):
 
 
 def test_schedules(data):
-    cosine = training._optimizer(Recipe("adam", 0.4), 100).learning_rate
-    steps = training._optimizer(
+    cosine = build_optimizer(Recipe("adam", 0.4), 100).learning_rate
+    steps = build_optimizer(
         Recipe("sgd", 0.1, milestones=[0.3, 0.6, 0.8], factor=0.2), 200
     )._learning_rate
     for share, rate in ((0.1, 0.1), (0.4, 0.02), (0.7, 0.004), (0.9, 0.0008)):
@@ -379,15 +408,16 @@ def test_schedules(data):
 
 
 TRAIN = """
-    import sys
+    import dataclasses
     from test_training import settings_for
-    from keras_pvec import training
-    from keras_pvec.data import load_data
+    from keras_pvec.reproduction import training
+    from keras_pvec.reproduction.data import load_data
 
     data = load_data("digits").subset(200, 50)
     settings = settings_for(
         data, "resnet", epochs=5, log_freq={{"first_epoch": 1}}, layers=["re:block|avg"]
     )
+    settings = dataclasses.replace(settings, keep_weights=True)
     print("ready", flush=True)
     training.train(settings, data, {path!r})
 """
@@ -443,7 +473,181 @@ def test_a_killed_run_resumes_and_ends_with_the_same_rows(tmp_path):
     ]
     assert files[0] == files[1]
     for name in files[1]:
-        if name.endswith(".npz"):
-            a, b = (kp.load_p_vectors(path / name) for path in (killed, whole))
-            for layer in a:
-                np.testing.assert_array_equal(a[layer].vectors, b[layer].vectors)
+        if name.endswith(".npz"):  # P-vectors, weights, samples
+            a, b = (dict(np.load(path / name)) for path in (killed, whole))
+            assert a.keys() == b.keys()
+            for key in a:
+                np.testing.assert_array_equal(a[key], b[key])
+    kept = stored_weights(RunFolder(whole))
+    assert list(kept) == weight_moments(epochs=5, steps=4)
+
+
+def test_weights_of_about_ten_moments_are_kept(data, tmp_path):
+    """Whatever the length: before training, within the first epoch, log-spaced epochs
+    to the last. The P-vectors of a moment are those of its weights."""
+    for epochs in (20, 30, 60, 200):
+        moments = weight_moments(epochs, 391)
+        assert len(moments) == 10
+        steps = np.array([step for _, step in moments])
+        assert (np.diff(steps) > 0).all()
+        assert moments[0] == (-1, 0)
+        assert moments[-1] == (epochs - 1, 391 * epochs)
+        assert sum(epoch == 0 and step < 391 for epoch, step in moments) == 3
+        # Even on a log scale, but for the rounding of the first ones.
+        ratios = steps[5:] / steps[4:-1]
+        assert ratios.max() < 2.5 * ratios.min()
+    assert weight_moments(1, 1) == [(-1, 0), (0, 1)]
+
+    settings = settings_for(
+        data, "resnet", keep_weights=True, log_freq={"first_epoch": 1}
+    )
+    run = training.train(settings, data, tmp_path)
+    kept = stored_weights(RunFolder(tmp_path))
+    assert list(kept) == weight_moments(3, 4)
+    model = training.build_model(dataclasses.replace(settings, seed=7), data)
+    samples = data.samples("train", 100)
+    for moment, path in kept.items():
+        load_weights(model, path)
+        p = kp.model_p_vectors(model, samples, settings.layers)["avg_pool"]
+        assert kp.angle(p, run.p_vectors(moment)["avg_pool"]) < 1e-5
+
+
+def test_damaged_or_foreign_weights_are_told(data, tmp_path):
+    model = training.build_model(settings_for(data), data)
+    path = weights_path(RunFolder(tmp_path), (0, 4))
+    save_weights(model, path)
+    content = bytearray(path.read_bytes())
+    other = training.build_model(settings_for(data, "resnet"), data)
+    with pytest.raises(ValueError, match="weights of another model"):
+        load_weights(other, path)
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="epoch_0000_step_00000004"):
+        load_weights(model, path)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_damaged_checkpoint_is_passed_over(data, tmp_path):
+    """The one before serves; if none is whole, one sentence and nothing is touched."""
+    folder = RunFolder(tmp_path)
+    folder.update_info(status="running")
+    model = training.build_model(settings_for(data), data)
+    save_checkpoint(model, folder, 1)
+    before = model.get_weights()
+    model.set_weights([w + 1 for w in before])
+    newest = save_checkpoint(model, folder, 2)
+    content = bytearray(newest.read_bytes())
+    content[-100] ^= 4
+    newest.write_bytes(content)
+    with pytest.warns(UserWarning, match=newest.name):
+        assert restore_checkpoint(model, folder) == 1
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    first = checkpoints(folder)[0][1]
+    first.write_bytes(b"")
+    with (
+        pytest.warns(UserWarning),
+        pytest.raises(DamagedCheckpointError, match=first.name),
+    ):
+        restore_checkpoint(model, folder)
+    assert len(checkpoints(folder)) == 2
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(data, tmp_path):
+    """And ends with the same rows as one that was never stopped."""
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 3:
+                raise KeyboardInterrupt
+
+    settings = settings_for(data, epochs=4)
+    whole = training.train(settings, data, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        training.train(settings, data, tmp_path / "cut", callbacks=[Interrupt()])
+    (_, older), (_, newest) = checkpoints(RunFolder(tmp_path / "cut"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="damaged"):
+        cut = training.train(settings, data, tmp_path / "cut")
+    assert not older.exists()
+    assert (cut.path / "log.csv").read_text() == (whole.path / "log.csv").read_text()
+
+
+def test_samples_are_described(data, tmp_path):
+    settings = settings_for(data, num_samples={"train": 100, "test": 40})
+    run = training.train(settings, data, tmp_path)
+    for split, n in settings.num_samples.items():
+        stored = run.on(split).samples
+        pixels = data.samples(split, n).x.astype(float)
+        np.testing.assert_array_equal(stored["labels"], getattr(data, split).labels[:n])
+        np.testing.assert_allclose(stored["mean"], pixels.mean(axis=(1, 2, 3)))
+        np.testing.assert_allclose(stored["std"], pixels.std(axis=(1, 2, 3)))
+        np.testing.assert_allclose(stored["channel_std"], pixels.std(axis=(1, 2)))
+        assert stored["channel_mean"].shape == (n, 1)
+
+
+def test_runs_of_earlier_versions(data, tmp_path):
+    """A finished one is reused although its settings lack what is new; one that was
+    begun on other batches is refused, and neither is changed."""
+    settings = settings_for(data)
+    training.train(settings, data, tmp_path)
+    path = tmp_path / "run.json"
+    info = json.loads(path.read_text())
+    for name in ("batches", "keep_weights"):
+        del info["settings"][name]
+    for name in ("decay_share", "final_rate"):
+        del info["settings"]["recipe"][name]
+    path.write_text(json.dumps(info))
+    asked = dataclasses.replace(settings, keep_weights=True)
+    assert training.is_finished(asked, tmp_path)
+    path.write_text(json.dumps(info | {"status": "running"}))
+    with pytest.raises(kp.RunConflictError, match="another version"):
+        training.train(settings, data, tmp_path)
+    with pytest.raises(kp.RunConflictError, match="seed is 0 there and 1 now"):
+        training.train(dataclasses.replace(settings, seed=1), data, tmp_path)
+
+
+def test_other_images_than_the_settings_name_are_refused(data, tmp_path):
+    settings = settings_for(data, data_sha256="0" * 64)
+    with pytest.raises(ValueError, match=data.fingerprint()[:12]):
+        training.train(settings, data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_gate_holds_losses_and_accuracy_against_a_reference():
+    """Both sides of both thresholds; what cannot be told is neither met nor failed."""
+    reference = ReferenceAccuracy(0.9, "a paper")
+    falling = list(np.linspace(2, 1, 18))
+    flat, moving = [*falling, 1.0, 0.9905], [*falling, 1.0, 0.97]
+    met = rate_training(flat, 0.851, reference)
+    assert met.well_trained is True
+    assert met.reference_source == "a paper"
+    np.testing.assert_allclose(met.loss_change, 0.0095 / 1.0095)
+    np.testing.assert_allclose(met.loss_change_by_itself, 0.0095)
+    assert rate_training(flat, 0.849, reference).well_trained is False
+    assert rate_training(moving, 0.99, reference).well_trained is False
+    assert rate_training(flat, 0.99, None).well_trained is None
+    assert rate_training(moving, 0.99, None).well_trained is False
+    assert rate_training([1.0], 0.99, reference).loss_change is None
+    assert rate_training([2.0, float("nan")], 0.99, reference).well_trained is None
+    # An interpolating network: the loss shrinks by a tenth of next to nothing.
+    tiny = rate_training([1.7, *np.geomspace(1, 1e-3, 18), 9e-4], 0.99, reference)
+    assert tiny.well_trained is True
+    assert tiny.converged_by_itself is False
+
+
+def test_recipes_of_a_preset():
+    whole, small = PRESETS["whole"], PRESETS["small"]
+    assert training.recipe_of(small, "resnet-50") == RECIPES["resnet"]
+    early = training.recipe_of(whole, "wide_resnet-28-1")
+    assert (early.milestones, early.decay_share, early.final_rate) == ((), 0.9, 0.01)
+    assert training.epochs_of(whole, "resnet", "cifar10") == 30
+    assert training.epochs_of(whole, "resnet-50", "cifar10") == 20
+    assert training.epochs_of(whole, "resnet-50", "mnist") == 10
+    assert training.epochs_of(small, "resnet", "mnist") == 15
+    rate = build_optimizer(early, 1000)._learning_rate
+    np.testing.assert_allclose(float(rate(0)), 0.1, rtol=1e-6)
+    np.testing.assert_allclose(float(rate(450)), 0.1 * (0.01 + 0.99 / 2), rtol=1e-5)
+    np.testing.assert_allclose([rate(900), rate(990)], 0.001, rtol=1e-5)

@@ -6,7 +6,6 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from common.command_line import DEVICES, RunsFailedError, define_flags
-from common.plan import Job
 from common.programs import choose_device, prepare, run, run_study
 from common.ready_trained import define_pretrained_flags, pretrained_findings
 from common.results import (
@@ -20,6 +19,7 @@ from common.results import (
     title,
 )
 from common.runs import train
+from keras_pvec.reproduction.runner import Job
 
 __all__ = [
     "DEVICES",

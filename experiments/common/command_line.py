@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from keras_pvec.data import DATASETS, SPLITS
 from keras_pvec.models import MODELS, parse_model_name
+from keras_pvec.reproduction.data import DATASETS, SPLITS
+from keras_pvec.reproduction.training import PRESETS
 from keras_pvec.studies import DATA_MATRICES
-from keras_pvec.training import PRESETS
 
 FLAGS = flags.FLAGS
 
@@ -38,8 +38,9 @@ def define_flags() -> None:
         "preset",
         "small",
         list(PRESETS),
-        "How much of everything: 'small' takes minutes on two cores, 'paper' is the "
-        "setting of the paper. Other flags win over it.",
+        "How much of everything: 'small' takes minutes on two cores, 'whole' trains "
+        "narrow networks on the whole data set until they are well trained, in hours, "
+        "'paper' is the setting of the paper. Other flags win over it.",
     )
     flags.DEFINE_string(
         "data_dir",
@@ -120,6 +121,19 @@ def define_flags() -> None:
         "none",
         ["none", "mirrored"],
         "Share each batch among all accelerators of this machine.",
+    )
+    flags.DEFINE_integer(
+        "workers",
+        1,
+        "Processes that train different runs at the same time, each with its share of "
+        "the cores.",
+        lower_bound=1,
+    )
+    flags.DEFINE_boolean(
+        "keep_weights",
+        None,
+        "Keep the weights of about ten moments of each run; default with every preset "
+        "but 'small'.",
     )
     flags.DEFINE_enum("device", "auto", DEVICES, "Where to train.")
     flags.DEFINE_boolean(

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from absl import flags
 
 from common.command_line import POOLINGS, UsageError, parse_log_freq
-from keras_pvec import training
-from keras_pvec.data import SPLITS, ImageData, load_data
 from keras_pvec.features import LayerChoiceError
 from keras_pvec.models import MODELS, parse_model_name
+from keras_pvec.reproduction import training
+from keras_pvec.reproduction.data import SPLITS, ImageData, ImageDataSpec
+from keras_pvec.reproduction.runner import Job
+from keras_pvec.reproduction.training import (
+    PRESETS,
+    REFERENCE_ACCURACIES,
+    Recipe,
+    RunSettings,
+)
 from keras_pvec.studies import GENERALIZATION_VARIANTS, Study, Variant
-from keras_pvec.training import PRESETS, RECIPES, Recipe, RunSettings
 
 FLAGS = flags.FLAGS
 
 # The P-vector, and those that are compared with it.
 STORED_VECTORS = 5
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A run that an experiment needs: what to train, on what, and where it is kept."""
-
-    settings: RunSettings
-    path: Path
-    data: ImageData
 
 
 def plan_runs(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
@@ -43,8 +39,10 @@ def plan_runs(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
         LayerChoiceError: A model has no layer of that name.
     """
     try:
-        data = _load_data()
-        jobs = {study: _plan(study, names, data) for study, names in models.items()}
+        jobs = {
+            study: _plan(study, names, _data_of(study))
+            for study, names in models.items()
+        }
         _check_layers(jobs)
     except LayerChoiceError:
         raise
@@ -53,18 +51,26 @@ def plan_runs(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
     return jobs
 
 
-def _load_data() -> ImageData:
+def _data_of(study: Study) -> ImageDataSpec:
+    """The images that the runs of a study are trained on."""
     preset = PRESETS[FLAGS.preset]
+    whole = ImageDataSpec(FLAGS.dataset, FLAGS.data_dir)
     # A preset's subset of a data set that is smaller is the whole data set.
-    whole = load_data(FLAGS.dataset, data_dir=FLAGS.data_dir)
+    n_train, n_test = (len(getattr(whole.load(), split)) for split in SPLITS)
     train = FLAGS.train_samples
-    if train is None and preset.train_samples is not None:
-        train = min(preset.train_samples, len(whole.train))
-    test = preset.test_samples and min(preset.test_samples, len(whole.test))
-    return whole.subset(train, test)
+    if train is None:
+        train = preset.train_samples
+        if study.variants:
+            train = preset.variant_train_samples or train
+        train = train and min(train, n_train)
+    return dataclasses.replace(
+        whole,
+        train_samples=train,
+        test_samples=preset.test_samples and min(preset.test_samples, n_test),
+    )
 
 
-def _plan(study: Study, models: Sequence[str], data: ImageData) -> list[Job]:
+def _plan(study: Study, models: Sequence[str], data: ImageDataSpec) -> list[Job]:
     """Settings and folder of every run of a study."""
     for model in models:
         needed = "classification"
@@ -74,23 +80,26 @@ def _plan(study: Study, models: Sequence[str], data: ImageData) -> list[Job]:
                 f"{study.name} compares classifiers by their accuracy; {model} is not "
                 "one. Leave it out of --models."
             )
+    suits_augmentation = data.load().augment
     return [
         _job(model, seed, variant, data)
         for model in models
         for variant in study.variants or (None,)
-        if variant is None or data.augment or not variant.switch_augment
+        if variant is None or suits_augmentation or not variant.switch_augment
         for seed in map(int, FLAGS.seeds)
     ]
 
 
-def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job:
+def _job(model: str, seed: int, variant: Variant | None, data: ImageDataSpec) -> Job:
     preset = PRESETS[FLAGS.preset]
-    key, _ = parse_model_name(model)
-    recipe = _override(RECIPES[key])
+    recipe = _override(training.recipe_of(preset, model))
     options = training.model_options(preset, model)
     watched = FLAGS.layers or training.watched_layers(model)
-    num_samples = _num_samples(data)
+    num_samples = _num_samples(data.load())
     place = model if FLAGS.pooling == "avg" else f"{model}_flattened"
+    keep_weights = FLAGS.keep_weights
+    if keep_weights is None:
+        keep_weights = FLAGS.preset != "small"
     measured = {
         "layers": watched,
         # Whoever names layers wants them at every moment.
@@ -98,6 +107,7 @@ def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job
         "pooling": POOLINGS[FLAGS.pooling],
         "log_freq": parse_log_freq(FLAGS.log_freq),
         "k": STORED_VECTORS,
+        "keep_weights": keep_weights,
     }
     if variant is not None:
         options = training.scale_width(
@@ -105,22 +115,30 @@ def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job
         )
         recipe = _vary(recipe, variant)
         # The same samples for all variants: no more than the fewest images.
+        n_train = len(data.load().train)
         fewest = min(v.train_share for v in GENERALIZATION_VARIANTS)
-        n_fewest = round(fewest * len(data.train))
-        num_samples["train"] = min(num_samples["train"], n_fewest)
-        data = _vary_data(data, variant.train_share, variant.label_noise)
+        num_samples["train"] = min(num_samples["train"], round(fewest * n_train))
+        data = dataclasses.replace(data, label_noise=variant.label_noise)
+        if variant.train_share < 1:
+            n_share = max(2, round(variant.train_share * n_train))
+            data = dataclasses.replace(data, train_samples=n_share)
         place = f"variants/{model}/{variant.name}"
         # Of many models the end of each is looked at, of its features alone.
-        measured |= {"layers": watched[:1], "log_freq": "epoch", "k": 1}
+        measured |= {
+            "layers": watched[:1],
+            "log_freq": "epoch",
+            "k": 1,
+            "keep_weights": False,
+        }
     settings = RunSettings(
         dataset=FLAGS.dataset,
-        data_sha256=data.fingerprint(),
+        data_sha256=data.load().fingerprint(),
         model=model,
         model_options=options,
         variant="" if variant is None else variant.name,
         label_noise=0.0 if variant is None else variant.label_noise,
         recipe=recipe,
-        epochs=FLAGS.epochs or preset.epochs,
+        epochs=FLAGS.epochs or training.epochs_of(preset, model, FLAGS.dataset),
         batch_size=FLAGS.batch_size,
         seed=seed,
         num_samples=num_samples,
@@ -132,7 +150,10 @@ def _job(model: str, seed: int, variant: Variant | None, data: ImageData) -> Job
         **measured,
     )
     path = Path(FLAGS.runs_dir, FLAGS.dataset, FLAGS.preset, place, f"seed_{seed}")
-    return Job(settings, path, data)
+    reference = None
+    if variant is None:
+        reference = REFERENCE_ACCURACIES.get((FLAGS.preset, FLAGS.dataset, model))
+    return Job(settings, path, data, reference)
 
 
 def _num_samples(data: ImageData) -> dict[str, int]:
@@ -168,13 +189,6 @@ def _vary(recipe: Recipe, variant: Variant) -> Recipe:
     return dataclasses.replace(recipe, **changes)
 
 
-@functools.cache
-def _vary_data(data: ImageData, train_share: float, label_noise: float) -> ImageData:
-    if train_share < 1:
-        data = data.subset(max(2, round(train_share * len(data.train))))
-    return data.with_label_noise(label_noise) if label_noise else data
-
-
 def _check_layers(jobs: Mapping[Study, Sequence[Job]]) -> None:
     """Builds one of the models of each name that are to be trained."""
     checked = set()
@@ -182,5 +196,5 @@ def _check_layers(jobs: Mapping[Study, Sequence[Job]]) -> None:
         key = (job.settings.model, job.settings.recipe.augment)
         is_missing = FLAGS.train and not training.is_finished(job.settings, job.path)
         if is_missing and key not in checked:
-            training.check_layers(job.settings, job.data)
+            training.check_layers(job.settings, job.data.load())
             checked.add(key)

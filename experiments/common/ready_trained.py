@@ -12,7 +12,7 @@ from absl import flags
 from common.command_line import UsageError
 from common.plan import STORED_VECTORS
 from keras_pvec import pretrained, studies
-from keras_pvec.data import load_data
+from keras_pvec.reproduction.data import load_data
 from keras_pvec.studies import Findings
 
 FLAGS = flags.FLAGS

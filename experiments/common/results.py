@@ -14,9 +14,9 @@ import pandas as pd
 from absl import flags
 
 from common.command_line import RunsFailedError, UsageError
-from common.plan import Job
 from keras_pvec import figures
-from keras_pvec.data import SPLITS
+from keras_pvec.reproduction.data import SPLITS
+from keras_pvec.reproduction.runner import Job
 from keras_pvec.store import Run, RunNotFoundError, write_atomically
 from keras_pvec.studies import Findings, Options, Study
 
@@ -64,7 +64,7 @@ def _is_alive(run: Run) -> bool:
 def _images(job: Job) -> np.ndarray:
     """The samples that are looked at, as pictures."""
     n = job.settings.num_samples[FLAGS.split]
-    return job.data.samples(FLAGS.split, n).x
+    return job.data.load().samples(FLAGS.split, n).x
 
 
 def save_findings(findings: Findings, folder: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from keras_pvec.models.batch_normalization import FusedBatchNormalization
+
 
 def convolution(
     x: keras.KerasTensor, channels: int, size: int, strides: int, name: str
@@ -26,4 +28,4 @@ def convolution(
 def normalization(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """BatchNormalization with the customary constants: what PyTorch calls a momentum
     of 0.1 is 0.9 in Keras; epsilon is 1e-5."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+    return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)

@@ -17,6 +17,7 @@ from keras_pvec.models.architecture import Architecture
 from keras_pvec.models.densenet import DENSENET
 from keras_pvec.models.mlp import MLP
 from keras_pvec.models.resnet import RESNET
+from keras_pvec.models.two_views import TwoViews
 from keras_pvec.models.vgg import VGG
 from keras_pvec.models.wide_resnet import WIDE_RESNET
 
@@ -85,14 +86,17 @@ class NTXent(keras.losses.Loss):
 class SimCLR(keras.Model):
     """Learns to recognise views of one image among those of others, without labels.
 
-    Called on pixels `(n, height, width, channels)` it gives projections `(n, dim)`; on
-    pairs of views `(n, 2, height, width, channels)`, which it is trained on,
-    `(n, 2, dim)`. Both views pass through the encoder as one batch.
+    Called on pixels `(n, height, width, channels)` it gives projections `(n, dim)`.
+    Called on a dict of `"pixels"` and of `"draws"`, the random numbers that decide two
+    views of each image, it gives the projections of both, `(n, 2, dim)`; that is what
+    it is trained on. Both views pass through the encoder as one batch, so that
+    BatchNormalization sees them together, as in the paper.
 
     Args:
         encoder: A built model from pixels to features.
         projection_head: A built model from features to projections.
         temperature: As in `NTXent`.
+        flip: As in `TwoViews`.
     """
 
     def __init__(
@@ -100,24 +104,27 @@ class SimCLR(keras.Model):
         encoder: keras.Model,
         projection_head: keras.Model,
         temperature: float = 0.5,
+        flip: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Half precision is for the encoder, not for where views are cut out.
+        super().__init__(autocast=False, **kwargs)
         self.encoder = encoder
         self.projection_head = projection_head
         self.nt_xent = NTXent(temperature)
+        self.two_views = TwoViews(flip=flip)
         self.build(encoder.input_shape)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.built = True  # with encoder and head, which come with their weights
 
-    def call(self, pixels: Any, training: bool | None = None) -> Any:
-        if len(pixels.shape) != 5:
-            return self.projection_head(self.encoder(pixels, training=training))
-        n_views = pixels.shape[1]
-        as_one_batch = ops.reshape(pixels, (-1, *pixels.shape[2:]))
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if not isinstance(inputs, Mapping):
+            return self.projection_head(self.encoder(inputs, training=training))
+        views = self.two_views(inputs["pixels"], inputs["draws"])
+        as_one_batch = ops.reshape(views, (-1, *views.shape[2:]))
         projections = self(as_one_batch, training=training)
-        return ops.reshape(projections, (-1, n_views, projections.shape[-1]))
+        return ops.reshape(projections, (-1, 2, projections.shape[-1]))
 
     def compute_loss(
         self,
@@ -127,7 +134,7 @@ class SimCLR(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """NT-Xent of the projections of a batch of pairs; there are no targets."""
+        """NT-Xent of the projections of a batch of two views; there are no targets."""
         del x, y, training
         return self.nt_xent(y_pred[:, 0], y_pred[:, 1], sample_weight=sample_weight)
 
@@ -138,6 +145,7 @@ class SimCLR(keras.Model):
             "encoder": serialize(self.encoder),
             "projection_head": serialize(self.projection_head),
             "temperature": self.nt_xent.temperature,
+            "flip": self.two_views.flip,
         }
 
     @classmethod
@@ -158,6 +166,7 @@ def build_simclr(
     encoder_options: Mapping[str, Any] | None = None,
     projection: int = 128,
     temperature: float = 0.5,
+    flip: bool = True,
     mean: list[float] | None = None,
     variance: list[float] | None = None,
 ) -> keras.Model:
@@ -171,6 +180,7 @@ def build_simclr(
         encoder_options: Keyword options of that architecture.
         projection: Units of the projections.
         temperature: What cosines are divided by in the loss.
+        flip: Whether images mean the same left to right.
         mean: Channel means of the pixels; with `variance`, they are standardised.
         variance: Channel variances of the pixels.
 
@@ -204,6 +214,7 @@ def build_simclr(
             name="projection_head",
         ),
         temperature,
+        flip,
         name="simclr",
     )
 

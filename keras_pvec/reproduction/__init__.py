@@ -1,0 +1,1 @@
+"""The reproduction of the P-vector paper, built on the library as any user could."""

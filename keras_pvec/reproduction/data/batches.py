@@ -1,0 +1,162 @@
+"""Batches for `fit` and `evaluate`, the same ones on every Keras backend.
+
+What a batch holds is a function of seed, epoch and step alone. A training that is
+resumed therefore sees the batches that it would have seen without the interruption, and
+two backends see the same images in the same order. Nothing here depends on a framework.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_pvec.reproduction.data.augmentation import random_crops
+from keras_pvec.reproduction.data.images import ImageData, ImageSplit, scale_pixels
+
+TASKS = ("classification", "reconstruction", "contrastive")
+
+# Random numbers for each view of an image, of which `TwoViews` uses what it needs.
+DRAWS_PER_VIEW = 16
+
+# Independent streams of random numbers of one seed.
+_ORDER, _CROPS, _DRAWS = range(3)
+# The "epoch" of evaluation, whose views are the same in every pass.
+_EVALUATION = 0
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Endless training batches: batch `i` is step `i % steps` of an epoch.
+
+    Every epoch is a new order of all images and ends with a smaller batch where they do
+    not divide. Give it to `fit` with `steps_per_epoch=batches.steps_per_epoch`.
+
+    Args:
+        data: The data set.
+        batch_size: Images per batch.
+        seed: Seed of order and augmentation.
+        augment: Whether to pad, crop and flip at random. Contrastive models make views
+            of their own.
+        task: What the batches are for, one of `TASKS`.
+        first_epoch: The epoch that batch 0 belongs to.
+
+    Batches are tuples:
+
+    - `(pixels, labels)` for classification, `(pixels, pixels)` for reconstruction.
+      Pixels are float32 in [0, 1], shape `(batch, height, width, channels)`.
+    - `({"pixels": pixels, "draws": draws},)` for contrastive learning, with uniform
+      random numbers in [0, 1), shape `(batch, 2, DRAWS_PER_VIEW)`, that decide the two
+      views of each image.
+
+    Raises:
+        ValueError: An unknown task, or a batch size below one.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        *,
+        batch_size: int,
+        seed: int,
+        augment: bool,
+        task: str,
+        first_epoch: int = 0,
+    ) -> None:
+        super().__init__()
+        _check(batch_size, task)
+        self.batch_size = batch_size
+        self.steps_per_epoch = math.ceil(len(data.train) / batch_size)
+        self._split = data.train
+        self._seed = seed
+        self._crop = augment and task != "contrastive"
+        self._task = task
+        self._first_epoch = first_epoch
+        self._order: tuple[int, np.ndarray] = (-1, np.array([], int))
+
+    @property
+    def num_batches(self) -> None:
+        """`None`: there is no last batch, and Keras does not start anew each epoch."""
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        epoch, step = divmod(index, self.steps_per_epoch)
+        epoch += self._first_epoch
+        chosen = self._order_of(epoch)[step * self.batch_size :][: self.batch_size]
+        images = self._split.images[chosen]
+        if self._crop:
+            rng = np.random.default_rng([self._seed, _CROPS, epoch, step])
+            images = random_crops(images, rng)
+        draws = None
+        if self._task == "contrastive":
+            draws = _draws(len(images), [self._seed, _DRAWS, epoch, step])
+        return _batch(
+            self._task, images, self._split.labels[chosen], self._split.largest, draws
+        )
+
+    def _order_of(self, epoch: int) -> np.ndarray:
+        if self._order[0] != epoch:
+            rng = np.random.default_rng([self._seed, _ORDER, epoch])
+            self._order = (epoch, rng.permutation(len(self._split)))
+        return self._order[1]
+
+
+class EvaluationBatches(keras.utils.PyDataset):
+    """The images of a split once, in order, not augmented.
+
+    The views of contrastive models are the same ones in each pass, so that losses
+    compare.
+
+    Args:
+        split: The images.
+        batch_size: Images per batch.
+        task: As in `TrainingBatches`, whose batches these are like.
+    """
+
+    def __init__(self, split: ImageSplit, *, batch_size: int, task: str) -> None:
+        super().__init__()
+        _check(batch_size, task)
+        self.batch_size = batch_size
+        self._split = split
+        self._task = task
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._split) / self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        start = index * self.batch_size
+        chosen = slice(start, start + self.batch_size)
+        images = self._split.images[chosen]
+        draws = None
+        if self._task == "contrastive":
+            draws = _draws(len(images), [0, _DRAWS, _EVALUATION, index])
+        return _batch(
+            self._task, images, self._split.labels[chosen], self._split.largest, draws
+        )
+
+
+def _check(batch_size: int, task: str) -> None:
+    if task not in TASKS:
+        raise ValueError(f"`task` must be one of {TASKS}. Received: {task!r}")
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}")
+
+
+def _draws(n: int, seed: list[int]) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.random((n, 2, DRAWS_PER_VIEW), dtype=np.float32)
+
+
+def _batch(
+    task: str,
+    images: np.ndarray,
+    labels: np.ndarray,
+    largest: int,
+    draws: np.ndarray | None,
+) -> tuple[Any, ...]:
+    pixels = scale_pixels(images, largest)
+    if task == "contrastive":
+        return ({"pixels": pixels, "draws": draws},)
+    if task == "reconstruction":
+        return pixels, pixels
+    return pixels, labels

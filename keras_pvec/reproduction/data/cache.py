@@ -1,0 +1,142 @@
+"""Arrays of a data set, kept in a form that needs no reader.
+
+```
+<cache>/<name>-<version>-<key>/      key: what the source is, by its files
+    manifest.json                    format, shapes of the set, a checksum per array
+    train_images.npy  train_labels.npy  test_images.npy  test_labels.npy
+```
+
+A folder appears whole or not at all. Arrays are mapped into memory, so that several
+processes share one copy. The cache is a convenience: whatever is wrong with it costs a
+warning and a slower start, never a training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_pvec.reproduction.data.images import SPLITS, ImageSplit
+
+CACHE_ENV = "KERAS_PVEC_CACHE"
+
+# Raised when the files of a cache folder change their meaning.
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+_ARRAYS = ("images", "labels")
+_CHUNK = 1 << 20
+
+
+def cache_dir() -> Path:
+    """`KERAS_PVEC_CACHE`, or `keras_pvec` among the user's caches."""
+    if folder := os.environ.get(CACHE_ENV):
+        return Path(folder)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "keras_pvec"
+
+
+def read(name: str) -> tuple[dict[str, ImageSplit], int] | None:
+    """The splits and the number of classes in a folder of the cache.
+
+    Args:
+        name: Name of the folder.
+
+    Returns:
+        `None` if there is no such folder, or none that can be used; the latter with a
+        warning that says why.
+    """
+    folder = cache_dir() / name
+    if not folder.is_dir():
+        return None
+    try:
+        return _read(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        warnings.warn(
+            f"The cached arrays in {folder} cannot be used ({error}); they are read "
+            "from their source and cached again.",
+            stacklevel=2,
+        )
+        return None
+
+
+def write(name: str, splits: dict[str, ImageSplit], n_classes: int) -> None:
+    """Keeps arrays under a name; what was there before is replaced.
+
+    A failure (a full disk, a folder that cannot be written to) is a warning.
+    """
+    folder = cache_dir() / name
+    temporary: str | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent)
+        _write(Path(temporary), splits, n_classes)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(temporary, folder)
+    except OSError as error:
+        # Another process may have been faster, which is as good.
+        if not (folder / _MANIFEST).exists():
+            warnings.warn(
+                f"The arrays of {name} could not be cached in {folder.parent} "
+                f"({error.strerror or error}); the next start reads their source "
+                f"again. Set {CACHE_ENV} to a folder with room for them.",
+                stacklevel=2,
+            )
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _read(folder: Path) -> tuple[dict[str, ImageSplit], int]:
+    manifest = json.loads((folder / _MANIFEST).read_text())
+    if manifest["format"] != _FORMAT:
+        raise ValueError(f"format {manifest['format']}, not {_FORMAT}")
+    arrays: dict[tuple[str, str], np.ndarray] = {}
+    for split in SPLITS:
+        for kind in _ARRAYS:
+            path = folder / f"{split}_{kind}.npy"
+            if _sha256(path) != manifest["sha256"][path.name]:
+                raise ValueError(f"{path.name} is damaged")
+            arrays[split, kind] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return {
+        split: ImageSplit(
+            arrays[split, "images"],
+            np.array(arrays[split, "labels"]),
+            int(manifest["largest"]),
+        )
+        for split in SPLITS
+    }, int(manifest["n_classes"])
+
+
+def _write(folder: Path, splits: dict[str, ImageSplit], n_classes: int) -> None:
+    checksums = {}
+    for split, images in splits.items():
+        for kind in _ARRAYS:
+            path = folder / f"{split}_{kind}.npy"
+            with open(path, "wb") as file:
+                np.save(file, getattr(images, kind), allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+            checksums[path.name] = _sha256(path)
+    manifest: dict[str, Any] = {
+        "format": _FORMAT,
+        "n_classes": n_classes,
+        "largest": next(iter(splits.values())).largest,
+        "sha256": checksums,
+    }
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
