@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from conftest import degrees_between, lapack_vector
 
+import keras_pvec as kp
 from keras_pvec import linalg, row_products
 from keras_pvec.linalg import (
     LeftSingularSolver,
@@ -388,9 +389,23 @@ def test_centred_vector_is_that_of_the_centred_matrix(kind, rng, with_spectrum):
     assert degrees_between(found.centered_left, truth) <= found.centered_error_deg
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-20])
+@pytest.mark.parametrize("method", ["fast", "exact"])
+def test_centred_energies_are_those_of_the_centred_matrix(method, scale, rng):
+    x = scale * (relu_features(rng, 300, 90) + np.outer(rng.random(300), np.arange(90)))
+    p = kp.p_vector(x.astype("float32"), method=method)
+    values = np.linalg.svd(x - x.mean(axis=0), compute_uv=False)
+    np.testing.assert_allclose(p.centered_singular_value, values[0], rtol=1e-4)
+    np.testing.assert_allclose(
+        p.centered_frobenius_norm, np.linalg.norm(values), rtol=1e-4
+    )
+
+
 def test_equal_rows_have_no_centred_vector():
     found = top_singular_triplets([np.tile([[1.0, 2.0, 3.0]], (20, 1))])
     assert found.centered_left is None
+    assert found.centered_singular_value is None
+    assert found.centered_frobenius_norm < 1e-6 * found.frobenius_norm
     np.testing.assert_allclose(np.abs(found.left[:, 0]), 1 / np.sqrt(20))
 
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import SMALL_MODELS
 
 from keras_pvec.models import MODELS, parse_model_name
+from keras_pvec.models.batch_normalization import FusedBatchNormalization
 
 N_BLOCKS = {
     "mlp": 3,
@@ -127,4 +128,63 @@ def test_models_survive_saving(name, tmp_path):
     x = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")
     np.testing.assert_array_equal(
         model.predict(x, verbose=0), loaded.predict(x, verbose=0)
+    )
+
+
+def trained_once(layer, x):
+    """Output, gradients and moving statistics of a step in training mode."""
+    tf = pytest.importorskip("tensorflow")
+    x = tf.Variable(x)
+    layer.build(x.shape)
+    layer.gamma.assign([0.5, 2.0, 1.0])
+    layer.beta.assign([0.1, -1.0, 0.0])
+    with tf.GradientTape() as tape:
+        y = layer(x, training=True)
+        loss = tf.reduce_sum(y * tf.cast(tf.range(3), y.dtype) + y**3)
+    parts = [x, layer.gamma.value, layer.beta.value]
+    return [y, *tape.gradient(loss, parts), layer.moving_mean.value], layer
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its kernel")
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_fused_batch_normalization_is_that_of_keras(dtype, rng):
+    x = rng.normal(2, 3, (8, 5, 4, 3)).astype("float32")
+    options = {"momentum": 0.9, "epsilon": 1e-5, "dtype": dtype}
+    fused, layer = trained_once(FusedBatchNormalization(**options), x)
+    plain, reference = trained_once(keras.layers.BatchNormalization(**options), x)
+    tolerance = 1e-4 if dtype == "float32" else 2e-2
+    for a, b in zip(fused, plain, strict=True):
+        assert a.dtype == b.dtype
+        scale = np.abs(b).max()
+        np.testing.assert_allclose(a, b, atol=tolerance * scale)
+    # The unbiased estimate of the variance of 160 values.
+    batch = (np.asarray(reference.moving_variance.value) - 0.9) / 0.1
+    unbiased = (np.asarray(layer.moving_variance.value) - 0.9) / 0.1
+    np.testing.assert_allclose(unbiased, batch * 160 / 159, rtol=1e-3)
+    # Inference, and a frozen layer, use the moving statistics.
+    for trainable in (True, False):
+        layer.trainable = reference.trainable = trainable
+        layer.moving_variance.assign(reference.moving_variance)
+        np.testing.assert_allclose(
+            layer(x, training=not trainable),
+            reference(x, training=not trainable),
+            atol=tolerance,
+        )
+
+
+def test_fused_batch_normalization_where_there_is_no_kernel(rng):
+    """Feature vectors, channels in front, a mask: as its base class, and saved."""
+    x = rng.normal(2, 3, (8, 6)).astype("float32")
+    layer = FusedBatchNormalization()
+    reference = keras.layers.BatchNormalization()
+    np.testing.assert_array_equal(layer(x, training=True), reference(x, training=True))
+    config = keras.saving.serialize_keras_object(layer)
+    assert isinstance(
+        keras.saving.deserialize_keras_object(config), FusedBatchNormalization
+    )
+    images = rng.normal(2, 3, (4, 3, 5, 5)).astype("float32")
+    layer = FusedBatchNormalization(axis=1)
+    reference = keras.layers.BatchNormalization(axis=1)
+    np.testing.assert_array_equal(
+        layer(images, training=True), reference(images, training=True)
     )

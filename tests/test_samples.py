@@ -50,6 +50,20 @@ def test_several_inputs(rng):
     np.testing.assert_array_equal(np.concatenate([k["b"] for k in blocks]), b)
 
 
+def test_brightness_and_contrast_of_each_sample(rng):
+    images = rng.integers(0, 256, (2500, 4, 5, 3), dtype=np.uint8)
+    found = kp.SampleSet(images).statistics()
+    exact = images.astype(np.longdouble)
+    np.testing.assert_allclose(found["mean"], exact.mean(axis=(1, 2, 3)))
+    np.testing.assert_allclose(found["std"], exact.std(axis=(1, 2, 3)))
+    np.testing.assert_allclose(found["channel_mean"], exact.mean(axis=(1, 2)))
+    np.testing.assert_allclose(found["channel_std"], exact.std(axis=(1, 2)))
+    # Vectors have no channels; several inputs, or words, no brightness.
+    assert set(kp.SampleSet(rng.random((9, 4))).statistics()) == {"mean", "std"}
+    assert kp.SampleSet({"a": images, "b": images}).statistics() == {}
+    assert kp.SampleSet(np.array(["a", "b", "c"])).statistics() == {}
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -41,7 +41,8 @@ class TwoViews(keras.layers.Layer):
     Call arguments:
         pixels: Shape `(n, height, width, channels)`, float32 in [0, 1]; jitter of
             saturation and hue, and gray, apply to three channels only.
-        draws: Uniform random numbers in [0, 1), shape `(n, 2, at least 11)`.
+        draws: Uniform random numbers in [0, 1), shape `(n, 2, at least 12)`; the last of
+            the first view of the first image decides for the whole batch.
 
     Returns:
         Views, shape `(n, 2, height, width, channels)`, in [0, 1].
@@ -54,7 +55,7 @@ class TwoViews(keras.layers.Layer):
 
     def call(self, pixels: Any, draws: Any) -> Any:
         views = self._resized_crops(pixels, draws[..., :5])
-        views = self._jitter_colours(views, draws[..., 5:10], draws[0, 0, 10])
+        views = self._jitter_colours(views, draws[..., 5:10], draws[0, 0, 11])
         if pixels.shape[-1] == 3:
             chosen = _per_view(draws[..., 10]) < _GRAYSCALE_SHARE
             views = ops.where(chosen, _gray(views), views)
