@@ -64,7 +64,8 @@ def main(argv):
     n_runs = FLAGS.n_seeds * len(FLAGS.models.split(","))
     print(f"{n_runs} runs of {FLAGS.models} on {FLAGS.dataset}, {FLAGS.epochs} epochs")
     print(f"one process with all cores   {one:8.1f} s")
-    print(f"{FLAGS.workers} workers{' ' * 20}{several:8.1f} s   ratio {one / several:.2f}")
+    several_of = f"{FLAGS.workers} workers"
+    print(f"{several_of:28s} {several:8.1f} s   ratio {one / several:.2f}")
 
 
 if __name__ == "__main__":

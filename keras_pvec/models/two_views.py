@@ -41,8 +41,8 @@ class TwoViews(keras.layers.Layer):
     Call arguments:
         pixels: Shape `(n, height, width, channels)`, float32 in [0, 1]; jitter of
             saturation and hue, and gray, apply to three channels only.
-        draws: Uniform random numbers in [0, 1), shape `(n, 2, at least 12)`; the last of
-            the first view of the first image decides for the whole batch.
+        draws: Uniform random numbers in [0, 1), shape `(n, 2, at least 12)`. One of the
+            first image decides the order of the colour changes for the whole batch.
 
     Returns:
         Views, shape `(n, 2, height, width, channels)`, in [0, 1].
