@@ -8,8 +8,17 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 INIT = (HERE / "keras_pvec" / "__init__.py").read_text(encoding="utf-8")
 EXTRAS = {
-    "test": ["pytest>=7.4", "tensorboard>=2.16"],
+    "reproduction": [
+        "absl-py",
+        "matplotlib>=3.7",
+        "scikit-learn>=1.3",
+        "tensorflow-datasets>=4.9.4",
+        # tensorflow-datasets imports it when it downloads, and does not ask for it.
+        "importlib_resources",
+        "tqdm>=4.65",
+    ],
 }
+EXTRAS["test"] = [*EXTRAS["reproduction"], "pytest>=7.4", "tensorboard>=2.16"]
 EXTRAS["dev"] = [*EXTRAS["test"], "ruff>=0.9"]
 
 setup(
@@ -24,20 +33,13 @@ setup(
     package_data={"keras_pvec": ["py.typed"]},
     python_requires=">=3.10",
     install_requires=[
-        "absl-py",
         "filelock>=3.12",
         "keras>=3.3",
-        "matplotlib>=3.7",
         "numpy>=1.26",
         "pandas>=2.0",
-        "scikit-learn>=1.3",
         "scipy>=1.11",
         "tensorflow>=2.16",
-        "tensorflow-datasets>=4.9.4",
-        # tensorflow-datasets imports it when it downloads, and does not ask for it.
-        "importlib_resources",
         "threadpoolctl>=3.0",
-        "tqdm>=4.65",
     ],
     extras_require=EXTRAS,
     classifiers=[

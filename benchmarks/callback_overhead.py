@@ -20,8 +20,8 @@ import numpy as np
 from absl import app, flags
 
 import keras_pvec as kp
-from keras_pvec.models import MODELS
 from keras_pvec.reproduction.data import load_data
+from keras_pvec.reproduction.models import MODELS
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("width", 64, "Channels of the first stage.")

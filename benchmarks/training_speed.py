@@ -14,9 +14,9 @@ import time
 import keras
 from absl import app, flags
 
-from keras_pvec.models import MODELS, parse_model_name
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import DATASETS, TrainingBatches, load_data
+from keras_pvec.reproduction.models import MODELS, parse_model_name
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("dataset", "digits", DATASETS, "Data set.")

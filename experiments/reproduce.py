@@ -22,10 +22,10 @@ import common
 import pandas as pd
 from absl import flags
 
-from keras_pvec import claims, report
+from keras_pvec.reproduction import claims, report
 from keras_pvec.reproduction.data import DATASETS
+from keras_pvec.reproduction.studies import STUDIES, Findings, Study
 from keras_pvec.store import Run
-from keras_pvec.studies import STUDIES, Findings, Study
 
 FLAGS = flags.FLAGS
 

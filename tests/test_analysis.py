@@ -12,7 +12,7 @@ import scipy.stats
 from conftest import degrees_between
 
 import keras_pvec as kp
-from keras_pvec import analysis
+from keras_pvec.reproduction import analysis
 from keras_pvec.store import RunFolder, log_row
 
 N = 40

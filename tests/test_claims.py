@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from keras_pvec import analysis, claims
-from keras_pvec.claims import (
+from keras_pvec.reproduction import analysis, claims
+from keras_pvec.reproduction.claims import (
     NOT_REPRODUCED,
     NOT_TESTED,
     NULL_EXPLAINS,

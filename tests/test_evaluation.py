@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import keras_pvec as kp
-from keras_pvec.evaluation import linear_accuracy
+from keras_pvec.reproduction.evaluation import linear_accuracy
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 from matplotlib.colors import same_color
 
-from keras_pvec import analysis, figures
+from keras_pvec.reproduction import analysis, figures
 
 NULLS = {"null_angle_deg": 70.0, "null_low_deg": 68.0, "null_high_deg": 72.0}
 

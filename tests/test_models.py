@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from conftest import SMALL_MODELS
 
-from keras_pvec.models import MODELS, parse_model_name
-from keras_pvec.models.batch_normalization import FusedBatchNormalization
+from keras_pvec.reproduction.models import MODELS, parse_model_name
+from keras_pvec.reproduction.models.batch_normalization import FusedBatchNormalization
 
 N_BLOCKS = {
     "mlp": 3,

@@ -14,14 +14,14 @@ from conftest import degrees_between, lapack_vector
 from PIL import Image
 
 import keras_pvec as kp
-from keras_pvec.pretrained import (
+from keras_pvec.reproduction.data import DatasetUnavailableError
+from keras_pvec.reproduction.pretrained import (
     Images,
     WeightsUnavailableError,
     image_files,
     imagenet_v2,
     p_vectors,
 )
-from keras_pvec.reproduction.data import DatasetUnavailableError
 
 pytestmark = [
     # Keras's own remarks on a model of its own and on files that do not fit.
@@ -386,7 +386,7 @@ def test_imagenet_weights_in_the_cache(
 
 def test_keras_names_its_files_after_the_models(keras_cache, monkeypatch, offline):
     """Whatever Keras would look for in its cache is recognised there."""
-    from keras_pvec.pretrained import _may_be_cached
+    from keras_pvec.reproduction.pretrained import _may_be_cached
 
     def wanted(fname=None, origin=None, **_):
         raise FileNotFoundError(fname)
@@ -402,7 +402,7 @@ def test_keras_names_its_files_after_the_models(keras_cache, monkeypatch, offlin
 
 
 def test_every_model_has_its_preprocessing():
-    from keras_pvec.pretrained import _classifiers, _module_of
+    from keras_pvec.reproduction.pretrained import _classifiers, _module_of
 
     assert {"ResNet50", "NASNetMobile", "EfficientNetV2S"} <= set(_classifiers())
     for name in _classifiers():

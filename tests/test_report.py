@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 import keras_pvec as kp
-from keras_pvec import claims
-from keras_pvec.claims import Claim, as_table
-from keras_pvec.report import Section, write_report
+from keras_pvec.reproduction import claims
+from keras_pvec.reproduction.claims import Claim, as_table
+from keras_pvec.reproduction.report import Section, write_report
 from keras_pvec.store import RunFolder, log_row
 
 PNG = b"\x89PNG made up"

@@ -1,6 +1,9 @@
 """Who may import whom: the table of rooms, kept true by reading the imports."""
 
 import ast
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "keras_pvec"
 
-MAY_IMPORT = {
+# The library: which other rooms of it each may import. None imports the reproduction.
+LIBRARY = {
     "__init__": set(),  # loads every room on first use, by name
     "row_products": set(),
     "linalg": {"row_products"},
@@ -27,47 +31,41 @@ MAY_IMPORT = {
         "samples",
         "store",
     },
-    "models": {"models"},
-    "evaluation": {"features", "samples"},
-    "reproduction": set(),
-    "reproduction.data": {"reproduction.data", "samples"},
-    "reproduction.training": {
-        "callback",
-        "evaluation",
-        "features",
-        "linalg",
-        "measurement",
-        "models",
-        "pvector",
-        "reproduction.data",
-        "reproduction.training",
-        "row_products",
-        "samples",
-        "store",
-    },
-    "reproduction.runner": {"reproduction.data", "reproduction.training", "store"},
-    "pretrained": {"features", "pvector", "reproduction.data", "samples"},
-    "analysis": {"comparison", "pvector", "store"},
-    "claims": set(),
     "doctor": {"comparison", "pvector", "store"},
-    "report": {"analysis", "claims", "store"},
     "__main__": {"comparison", "doctor", "store"},
-    "figures": {"analysis", "store"},
-    "studies": {"analysis", "claims", "figures", "pvector", "store"},
 }
-WITHOUT_TENSORFLOW = {
+# The reproduction: which other rooms of it each may import, besides the library.
+REPRODUCTION = {
+    "__init__": set(),
+    "models": set(),
+    "data": set(),
+    "evaluation": set(),
+    "training": {"data", "evaluation", "models"},
+    "runner": {"data", "training"},
+    "pretrained": {"data"},
+    "analysis": set(),
+    "claims": set(),
+    "figures": {"analysis"},
+    "report": {"analysis", "claims"},
+    "studies": {"analysis", "claims", "figures"},
+}
+# What comes with the extra [reproduction], and is not for the library.
+NOT_FOR_THE_LIBRARY = {"absl", "matplotlib", "sklearn", "tensorflow_datasets", "tqdm"}
+# Rooms that read and compare what is stored, in the library and in the reproduction.
+WITHOUT_KERAS = {
     "__init__",
     "__main__",
-    "analysis",
-    "claims",
     "comparison",
     "doctor",
-    "figures",
     "pvector",
-    "report",
     "samples",
     "store",
-    "studies",
+    "reproduction.__init__",
+    "reproduction.analysis",
+    "reproduction.claims",
+    "reproduction.figures",
+    "reproduction.report",
+    "reproduction.studies",
 }
 
 
@@ -91,39 +89,83 @@ def imports(path):
 
 
 def room_of(path):
-    """The room that a file lies in; those of the reproduction are its folders."""
+    """The room that a file lies in, as `"store"` or `"reproduction.training"`."""
     parts = [part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts]
-    return room_named(parts)
+    return ".".join(parts[:2]) if parts[0] == "reproduction" else parts[0]
 
 
-def room_named(parts):
-    """The room that a dotted name within the package begins with."""
-    if parts[0] == "reproduction" and len(parts) > 1 and parts[1] != "__init__":
-        return ".".join(parts[:2])
-    return parts[0]
+def rooms_named(module):
+    """The room that an imported name within the package belongs to, if it is one."""
+    parts = module.split(".")[1:]
+    known = REPRODUCTION if parts[:1] == ["reproduction"] else LIBRARY
+    prefix = parts[:1] if known is REPRODUCTION else []
+    rest = parts[len(prefix) :]
+    return [".".join([*prefix, rest[0]])] if rest and rest[0] in known else []
 
 
-def test_every_room_is_in_the_table():
+def allowed(room):
+    above, _, own = room.rpartition(".")
+    if not above:
+        return LIBRARY[own]
+    inner = {f"reproduction.{name}" for name in REPRODUCTION[own] | {own}}
+    return inner | set(LIBRARY)
+
+
+def test_every_room_is_in_a_table():
     found = {room_of(path) for path in PACKAGE.rglob("*.py")}
-    assert found == set(MAY_IMPORT)
+    assert found == {*LIBRARY, *(f"reproduction.{name}" for name in REPRODUCTION)}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
+)
 def test_rooms_import_only_what_they_may(path):
+    room = room_of(path)
     for module in imports(path):
-        parts = module.split(".")
-        assert parts[0] not in ("experiments", "common", "absl"), f"{path}: {module}"
-        if parts[0] == "keras_pvec" and len(parts) > 1:
-            room = room_named(parts[1:])
-            allowed = MAY_IMPORT[room_of(path)]
-            # `from keras_pvec.reproduction import training` names no single module.
-            assert room not in MAY_IMPORT or room in allowed, module
-        if parts[0] in ("tensorflow", "keras"):
-            assert room_of(path) not in WITHOUT_TENSORFLOW, f"{path}: {module}"
-        # Arrays, batches and views are the same on every backend; the reader alone
-        # is TensorFlow's.
-        if parts[0] == "tensorflow":
-            assert room_of(path) != "reproduction.data", f"{path}: {module}"
+        top = module.split(".")[0]
+        assert top not in ("experiments", "common"), f"{path}: {module}"
+        if top == "keras_pvec":
+            assert set(rooms_named(module)) <= allowed(room), f"{path}: {module}"
+            if room in LIBRARY:
+                assert not module.startswith("keras_pvec.reproduction"), path
+        if room in LIBRARY:
+            assert top not in NOT_FOR_THE_LIBRARY, f"{path}: {module}"
+        if room in WITHOUT_KERAS:
+            assert top not in ("keras", "tensorflow"), f"{path}: {module}"
+        # Arrays and batches are the same on every backend.
+        if room == "reproduction.data":
+            assert top != "tensorflow", f"{path}: {module}"
+
+
+def test_the_rule_finds_what_breaks_it():
+    assert rooms_named("keras_pvec.reproduction.training.fit") == [
+        "reproduction.training"
+    ]
+    assert rooms_named("keras_pvec.store.RunFolder") == ["store"]
+    assert "reproduction.figures" not in allowed("reproduction.claims")
+    assert "callback" in allowed("reproduction.training")
+    assert "callback" not in allowed("store")
+
+
+def test_the_library_needs_nothing_of_the_extra():
+    """Its public names are loaded without what `[reproduction]` installs."""
+    program = """
+        import sys
+
+        class Blocked:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {names!r}:
+                    raise ImportError(name)
+
+        sys.meta_path.insert(0, Blocked())
+        import keras_pvec as kp
+
+        for name in kp.__all__:
+            getattr(kp, name)
+        assert not [m for m in sys.modules if m.startswith("keras_pvec.reproduction")]
+    """.replace("{names!r}", repr(NOT_FOR_THE_LIBRARY - {"absl"}))
+    # TensorFlow and Keras import absl by themselves.
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
 
 
 def test_experiments_do_not_import_each_other():

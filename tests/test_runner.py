@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from conftest import SMALL_MODELS
 
-from keras_pvec.models import MODELS
 from keras_pvec.reproduction import runner, training
 from keras_pvec.reproduction.data import ImageDataSpec
+from keras_pvec.reproduction.models import MODELS
 from keras_pvec.reproduction.runner import Job, train_jobs
 
 ROOT = Path(__file__).parent.parent

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_pvec.models import MODELS, parse_model_name
-from keras_pvec.models.simclr import NTXent
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import load_data
+from keras_pvec.reproduction.models import MODELS, parse_model_name
+from keras_pvec.reproduction.models.simclr import NTXent
 from keras_pvec.reproduction.training import RECIPES, RunSettings
 
 

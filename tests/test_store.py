@@ -204,7 +204,7 @@ def test_reading_comparing_and_drawing_need_no_tensorflow(tmp_path, p_vectors):
         import sys
         import numpy as np
         import keras_pvec as kp
-        from keras_pvec import analysis, figures
+        from keras_pvec.reproduction import analysis, figures
 
         run = kp.open_run({str(tmp_path)!r})
         run.log, run.metrics, run.info, run.angles(layer="b")

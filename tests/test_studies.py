@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import keras_pvec as kp
-from keras_pvec import claims, studies
+from keras_pvec.reproduction import claims, studies
+from keras_pvec.reproduction.studies import GENERALIZATION_VARIANTS, STUDIES, Options
 from keras_pvec.store import RunFolder, log_row
-from keras_pvec.studies import GENERALIZATION_VARIANTS, STUDIES, Options
 
 N_SAMPLES = {"train": 48, "test": 36}
 LAYERS = ["avg_pool", *(f"block_{i}" for i in range(1, 7))]
@@ -479,8 +479,8 @@ def test_claims_are_shared_out_among_the_studies():
 
 def test_tensorflow_is_not_needed():
     code = (
-        "import sys; import keras_pvec.studies; "
-        "from keras_pvec import analysis, claims, figures; "
+        "import sys; import keras_pvec.reproduction.studies; "
+        "from keras_pvec.reproduction import analysis, claims, figures; "
         "assert 'tensorflow' not in sys.modules; assert 'keras' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,9 +17,9 @@ from conftest import SMALL_MODELS, degrees_between, lapack_vector
 
 import keras_pvec as kp
 from keras_pvec.linalg import ZeroMatrixError
-from keras_pvec.models import MODELS
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import load_data
+from keras_pvec.reproduction.models import MODELS
 from keras_pvec.reproduction.training import (
     PRESETS,
     RECIPES,

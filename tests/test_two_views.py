@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_pvec.models import two_views
-from keras_pvec.models.two_views import TwoViews
+from keras_pvec.reproduction.models import two_views
+from keras_pvec.reproduction.models.two_views import TwoViews
 
 
 def views_of(images, seed=0, flip=True):

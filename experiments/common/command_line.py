@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from keras_pvec.models import MODELS, parse_model_name
 from keras_pvec.reproduction.data import DATASETS, SPLITS
+from keras_pvec.reproduction.models import MODELS, parse_model_name
+from keras_pvec.reproduction.studies import DATA_MATRICES
 from keras_pvec.reproduction.training import PRESETS
-from keras_pvec.studies import DATA_MATRICES
 
 FLAGS = flags.FLAGS
 

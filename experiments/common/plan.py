@@ -10,17 +10,17 @@ from absl import flags
 
 from common.command_line import POOLINGS, UsageError, parse_log_freq
 from keras_pvec.features import LayerChoiceError
-from keras_pvec.models import MODELS, parse_model_name
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import SPLITS, ImageData, ImageDataSpec
+from keras_pvec.reproduction.models import MODELS, parse_model_name
 from keras_pvec.reproduction.runner import Job
+from keras_pvec.reproduction.studies import GENERALIZATION_VARIANTS, Study, Variant
 from keras_pvec.reproduction.training import (
     PRESETS,
     REFERENCE_ACCURACIES,
     Recipe,
     RunSettings,
 )
-from keras_pvec.studies import GENERALIZATION_VARIANTS, Study, Variant
 
 FLAGS = flags.FLAGS
 

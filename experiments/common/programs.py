@@ -15,12 +15,12 @@ from common.command_line import RunsFailedError, UsageError
 from common.plan import plan_runs
 from common.results import analyse, finish, make_folders, out_dir, print_claims
 from common.runs import train
-from keras_pvec import pretrained
 from keras_pvec.features import LayerChoiceError
+from keras_pvec.reproduction import pretrained
 from keras_pvec.reproduction.data import DatasetUnavailableError
 from keras_pvec.reproduction.runner import Job
+from keras_pvec.reproduction.studies import STUDIES, Study
 from keras_pvec.store import RunConflictError
-from keras_pvec.studies import STUDIES, Study
 
 FLAGS = flags.FLAGS
 

@@ -11,9 +11,9 @@ from absl import flags
 
 from common.command_line import UsageError
 from common.plan import STORED_VECTORS
-from keras_pvec import pretrained, studies
+from keras_pvec.reproduction import pretrained, studies
 from keras_pvec.reproduction.data import load_data
-from keras_pvec.studies import Findings
+from keras_pvec.reproduction.studies import Findings
 
 FLAGS = flags.FLAGS
 

@@ -14,11 +14,11 @@ import pandas as pd
 from absl import flags
 
 from common.command_line import RunsFailedError, UsageError
-from keras_pvec import figures
+from keras_pvec.reproduction import figures
 from keras_pvec.reproduction.data import SPLITS
 from keras_pvec.reproduction.runner import Job
+from keras_pvec.reproduction.studies import Findings, Options, Study
 from keras_pvec.store import Run, RunNotFoundError, write_atomically
-from keras_pvec.studies import Findings, Options, Study
 
 FLAGS = flags.FLAGS
 

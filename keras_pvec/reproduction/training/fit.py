@@ -15,10 +15,8 @@ import keras
 import numpy as np
 
 from keras_pvec.callback import PVectorLogger, Reference
-from keras_pvec.evaluation import linear_accuracy
 from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import model_p_vectors
-from keras_pvec.models import Architecture
 from keras_pvec.pvector import PVector, data_p_vector, p_vector
 from keras_pvec.reproduction.data import (
     SPLITS,
@@ -26,6 +24,8 @@ from keras_pvec.reproduction.data import (
     ImageData,
     TrainingBatches,
 )
+from keras_pvec.reproduction.evaluation import linear_accuracy
+from keras_pvec.reproduction.models import Architecture
 from keras_pvec.reproduction.training.build import build_model, standardising_moments
 from keras_pvec.reproduction.training.checkpoint import (
     CheckpointWriter,

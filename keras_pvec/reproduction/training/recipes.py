@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_pvec.models import MODELS, parse_model_name
+from keras_pvec.reproduction.models import MODELS, parse_model_name
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keras_pvec.models import MODELS, Architecture, parse_model_name
 from keras_pvec.reproduction.data import ImageData
+from keras_pvec.reproduction.models import MODELS, Architecture, parse_model_name
 from keras_pvec.reproduction.training.recipes import Recipe
 
 # Raised when the batches of a seed change: a run that was begun on other batches cannot

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from keras_pvec.analysis import over_seeds
+from keras_pvec.reproduction.analysis import over_seeds
 from keras_pvec.store import replace_atomically
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; black is the null's.

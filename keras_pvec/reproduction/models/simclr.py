@@ -13,13 +13,13 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_pvec.models.architecture import Architecture
-from keras_pvec.models.densenet import DENSENET
-from keras_pvec.models.mlp import MLP
-from keras_pvec.models.resnet import RESNET
-from keras_pvec.models.two_views import TwoViews
-from keras_pvec.models.vgg import VGG
-from keras_pvec.models.wide_resnet import WIDE_RESNET
+from keras_pvec.reproduction.models.architecture import Architecture
+from keras_pvec.reproduction.models.densenet import DENSENET
+from keras_pvec.reproduction.models.mlp import MLP
+from keras_pvec.reproduction.models.resnet import RESNET
+from keras_pvec.reproduction.models.two_views import TwoViews
+from keras_pvec.reproduction.models.vgg import VGG
+from keras_pvec.reproduction.models.wide_resnet import WIDE_RESNET
 
 # Networks with a classifier on top; SimCLR takes what is below it.
 ENCODERS: dict[str, Architecture] = {

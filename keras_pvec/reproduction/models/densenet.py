@@ -8,8 +8,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from keras_pvec.models.architecture import Architecture, normalize
-from keras_pvec.models.convolution import convolution, normalization
+from keras_pvec.reproduction.models.architecture import Architecture, normalize
+from keras_pvec.reproduction.models.convolution import convolution, normalization
 
 # Layers of each dense block (table 1).
 _BLOCKS = (6, 12, 24, 16)

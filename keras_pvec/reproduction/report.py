@@ -14,8 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from keras_pvec.analysis import model_of
-from keras_pvec.claims import NOT_REPRODUCED, NOT_TESTED, NULL_EXPLAINS, REPRODUCED
+from keras_pvec.reproduction.analysis import model_of
+from keras_pvec.reproduction.claims import (
+    NOT_REPRODUCED,
+    NOT_TESTED,
+    NULL_EXPLAINS,
+    REPRODUCED,
+)
 from keras_pvec.store import Run, write_atomically
 
 _COLOURS = {

@@ -10,8 +10,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from keras_pvec.models.architecture import Architecture, normalize
-from keras_pvec.models.convolution import convolution, normalization
+from keras_pvec.reproduction.models.architecture import Architecture, normalize
+from keras_pvec.reproduction.models.convolution import convolution, normalization
 
 # Blocks in each of the four stages, and whether they are bottlenecks (table 1).
 _STAGES = {

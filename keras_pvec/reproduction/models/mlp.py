@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from keras_pvec.models.architecture import Architecture, normalize
+from keras_pvec.reproduction.models.architecture import Architecture, normalize
 
 
 def build_mlp(

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from keras_pvec import analysis, claims, figures
 from keras_pvec.pvector import PVector
+from keras_pvec.reproduction import analysis, claims, figures
 from keras_pvec.store import Run
 
 DATA_MATRICES = ("data", "input")

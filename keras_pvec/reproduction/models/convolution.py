@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from keras_pvec.models.batch_normalization import FusedBatchNormalization
+from keras_pvec.reproduction.models.batch_normalization import FusedBatchNormalization
 
 
 def convolution(

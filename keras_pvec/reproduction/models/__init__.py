@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from keras_pvec.models.architecture import Architecture
-from keras_pvec.models.autoencoder import (
+from keras_pvec.reproduction.models.architecture import Architecture
+from keras_pvec.reproduction.models.autoencoder import (
     AUTOENCODER,
     DENOISING_AUTOENCODER,
     DENSE_AUTOENCODER,
 )
-from keras_pvec.models.simclr import ENCODERS, SIMCLR
+from keras_pvec.reproduction.models.simclr import ENCODERS, SIMCLR
 
 MODELS: dict[str, Architecture] = {
     **ENCODERS,

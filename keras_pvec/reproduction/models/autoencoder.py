@@ -14,7 +14,7 @@ import math
 import keras
 from keras import layers
 
-from keras_pvec.models.architecture import Architecture, normalize
+from keras_pvec.reproduction.models.architecture import Architecture, normalize
 
 _HALVINGS = 3
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from keras_pvec.models.architecture import Architecture, normalize
-from keras_pvec.models.convolution import convolution, normalization
+from keras_pvec.reproduction.models.architecture import Architecture, normalize
+from keras_pvec.reproduction.models.convolution import convolution, normalization
 
 # Convolutions of each block, and their channels as multiples of the first block's.
 _BLOCKS = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
