@@ -34,7 +34,7 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         "filelock>=3.12",
-        "keras>=3.3",
+        "keras>=3.5",
         "numpy>=1.26",
         "pandas>=2.0",
         "scipy>=1.11",

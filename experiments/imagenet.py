@@ -15,16 +15,18 @@ from pathlib import Path
 import common
 from absl import flags
 
+from keras_pvec.reproduction.devices import DEVICES, prepare_process
+
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.")
 flags.DEFINE_string("out_dir", "results", "Where tables and figures go.")
-flags.DEFINE_enum("device", "auto", common.DEVICES, "Where to compute.")
+flags.DEFINE_enum("device", "auto", DEVICES, "Where to compute.")
 common.define_pretrained_flags("models")
 
 
 def main() -> None:
-    common.choose_device()
+    prepare_process(FLAGS.device)
     folder = Path(FLAGS.out_dir) / "imagenet"
     with common.results_folder(folder):
         findings = common.pretrained_findings(FLAGS.models)

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+# How many entries of the samples are looked at in float64 at a time.
+_STATISTICS_ENTRIES = 1 << 20
+
 
 class SampleSet:
     """Fixed samples in a fixed order, with a fingerprint over both.
@@ -84,8 +87,10 @@ class SampleSet:
         has_channels = self.x.ndim == 4
         tables: dict[str, list[np.ndarray]] = {}
         # Some rows at a time, so that no float64 copy of everything is made.
-        for start in range(0, len(self), 1024):
-            x = self.x[start : start + 1024].astype(np.float64)
+        entries = max(self.x.size // len(self), 1)
+        n_rows = max(_STATISTICS_ENTRIES // entries, 1)
+        for start in range(0, len(self), n_rows):
+            x = self.x[start : start + n_rows].astype(np.float64)
             rows = x.reshape(len(x), -1)
             tables.setdefault("mean", []).append(rows.mean(axis=1))
             tables.setdefault("std", []).append(rows.std(axis=1))

@@ -67,7 +67,7 @@ _MOMENT_FILE = re.compile(r"^epoch_-?\d+_step_\d+\.npz$")
 _PARTIAL_SUFFIX = ".partial"
 _PARTIAL_FILE = re.compile(
     r"^(log\.csv|metrics\.csv|run\.json|model\.keras|samples\.npz|"
-    r"checkpoint_\d+\.weights\.h5|epoch_-?\d+_step_\d+\.npz)\.\d+\.partial(\.keras|\.weights\.h5)?$"
+    r"checkpoint_\d+-[0-9a-f]+\.npz|epoch_-?\d+_step_\d+\.npz)\.\d+\.partial(\.keras)?$"
 )
 
 Moment = tuple[int, int]
@@ -514,35 +514,24 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 
 def replace_atomically(
-    path: Path,
-    save: Callable[[str], None],
-    suffix: str | None = None,
-    name: Callable[[Path], str] | None = None,
-) -> Path:
+    path: Path, save: Callable[[str], None], suffix: str | None = None
+) -> None:
     """As `write_atomically`, for a `save` that opens the file by its name.
 
     Args:
         path: Where the file is to be.
         save: Writes the file at the path that it is given.
         suffix: Ending that `save` insists on; default that of `path`.
-        name: Names the file by its content, given the path where it was written;
-            default the name of `path`.
-
-    Returns:
-        Where the file is.
     """
     suffix = suffix or path.suffix
     partial = path.with_name(f"{path.name}.{os.getpid()}{_PARTIAL_SUFFIX}{suffix}")
     try:
         save(str(partial))
-        with open(partial, "rb") as file:
+        with open(partial, "rb+") as file:
             os.fsync(file.fileno())
-        if name is not None:
-            path = path.with_name(name(partial))
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-    return path
 
 
 def library_versions() -> dict[str, str]:

@@ -1,12 +1,16 @@
 """What several test modules need: matrices of known spectra, and real data."""
 
 import os
+import tempfile
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# A cache of the tests' own, which goes with them.
+_CACHE = tempfile.TemporaryDirectory(prefix="keras_pvec_cache_")
+os.environ["KERAS_PVEC_CACHE"] = _CACHE.name
 
 
 # Builder options that make every model quick to train.

@@ -77,6 +77,10 @@ def damage(folder, how):
     elif how == "another version":
         content = json.loads(manifest.read_text())
         manifest.write_text(json.dumps(content | {"format": 99}))
+    elif how == "another range of pixels":
+        text = manifest.read_text()
+        assert '"largest": 255' in text
+        manifest.write_text(text.replace('"largest": 255', '"largest": 254'))
     elif how == "a directory":
         images.unlink()
         images.mkdir()
@@ -92,6 +96,7 @@ def damage(folder, how):
         "not JSON",
         "a list",
         "another version",
+        "another range of pixels",
         "a directory",
     ],
 )
@@ -110,7 +115,7 @@ def test_a_full_disk_costs_a_warning_and_leaves_nothing(splits, folder, monkeypa
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(cache.np, "save", full)
     with pytest.warns(UserWarning, match=r"No space left on device.*KERAS_PVEC_CACHE"):
         cache.write("a", splits, 7)
     assert list(folder.iterdir()) == []
@@ -169,3 +174,21 @@ def test_another_source_is_not_the_cached_one(tfds_dir, folder, tmp_path):
     info.write_text(info.read_text() + "\n")
     load_data("mnist", data_dir=copy)
     assert len(list(folder.iterdir())) == 2
+
+
+def test_strange_things_in_the_source_folder(tfds_dir, folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(Path(tfds_dir) / "mnist", copy / "mnist", copy_function=shutil.copy)
+    (version,) = (copy / "mnist").iterdir()
+    version.chmod(0o755)
+    (version / ".ipynb_checkpoints").mkdir()
+    (version / "gone").symlink_to(tmp_path / "nowhere")
+    assert len(load_data("mnist", data_dir=copy).test) == 10000
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_user_without_a_home(monkeypatch):
+    monkeypatch.delenv(cache.CACHE_ENV)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert not str(cache.cache_dir()).startswith("~")

@@ -518,7 +518,7 @@ def test_damaged_or_foreign_weights_are_told(data, tmp_path):
     save_weights(model, path)
     content = bytearray(path.read_bytes())
     other = training.build_model(settings_for(data, "resnet"), data)
-    with pytest.raises(ValueError, match="weights of another model"):
+    with pytest.raises(ValueError, match="another model"):
         load_weights(other, path)
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -631,7 +631,11 @@ def test_the_gate_holds_losses_and_accuracy_against_a_reference():
     assert rate_training(flat, 0.99, None).well_trained is None
     assert rate_training(moving, 0.99, None).well_trained is False
     assert rate_training([1.0], 0.99, reference).loss_change is None
-    assert rate_training([2.0, float("nan")], 0.99, reference).well_trained is None
+    assert rate_training([2.0, float("nan")], 0.99, reference).well_trained is False
+    # A spike on the way is not what the loss came down by.
+    spike = [2.3, 60.0, *np.linspace(2.2, 1.0, 18)]
+    assert rate_training(spike, 0.99, reference).well_trained is False
+    assert rate_training([1.0, 2.0, 3.0], 0.99, reference).well_trained is False
     # An interpolating network: the loss shrinks by a tenth of next to nothing.
     tiny = rate_training([1.7, *np.geomspace(1, 1e-3, 18), 9e-4], 0.99, reference)
     assert tiny.well_trained is True
@@ -651,3 +655,42 @@ def test_recipes_of_a_preset():
     np.testing.assert_allclose(float(rate(0)), 0.1, rtol=1e-6)
     np.testing.assert_allclose(float(rate(450)), 0.1 * (0.01 + 0.99 / 2), rtol=1e-5)
     np.testing.assert_allclose([rate(900), rate(990)], 0.001, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_damaged", [1, 2])
+def test_a_run_that_was_stopped_after_its_last_epoch_goes_on(
+    n_damaged, data, tmp_path, monkeypatch
+):
+    """Its logs say that they are complete. If the last checkpoint is damaged, the last
+    epoch is repeated, and if all are and were deleted, everything."""
+    settings = settings_for(data, num_samples={"train": 100, "test": 40})
+    whole = training.train(settings, data, tmp_path / "whole")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(fit, "rate_training", stop)
+        training.train(settings, data, tmp_path / "cut")
+    found = [path for _, path in checkpoints(RunFolder(tmp_path / "cut"))]
+    assert len(found) == 2
+    if n_damaged == 1:
+        found[1].write_bytes(b"")
+        with pytest.warns(UserWarning, match="damaged"):
+            cut = training.train(settings, data, tmp_path / "cut")
+    else:
+        for path in found:
+            path.unlink()
+        cut = training.train(settings, data, tmp_path / "cut")
+    for split in settings.num_samples:
+        logs = [(run.on(split).path / "log.csv").read_text() for run in (whole, cut)]
+        assert logs[0] == logs[1]
+        assert cut.on(split).info["p_vectors"]["complete"]
+
+
+def test_the_model_of_a_run_is_loaded(data, tmp_path):
+    run = training.train(settings_for(data, "resnet"), data, tmp_path)
+    p = kp.model_p_vectors(
+        training.load_model(run.path), data.samples("train", 100), "avg_pool"
+    )
+    assert kp.angle(p["avg_pool"], run.p_vector("final")) < 1e-5

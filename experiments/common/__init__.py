@@ -5,8 +5,8 @@ import os
 # Before TensorFlow is imported: keep its start-up remarks out of the user's way.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from common.command_line import DEVICES, RunsFailedError, define_flags
-from common.programs import choose_device, prepare, run, run_study
+from common.command_line import RunsFailedError, define_flags
+from common.programs import prepare, run, run_study
 from common.ready_trained import define_pretrained_flags, pretrained_findings
 from common.results import (
     analyse,
@@ -22,11 +22,9 @@ from common.runs import train
 from keras_pvec.reproduction.runner import Job
 
 __all__ = [
-    "DEVICES",
     "Job",
     "RunsFailedError",
     "analyse",
-    "choose_device",
     "define_flags",
     "define_pretrained_flags",
     "finish",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from absl import flags
 
 from keras_pvec.reproduction.data import DATASETS, SPLITS
+from keras_pvec.reproduction.devices import DEVICES
 from keras_pvec.reproduction.models import MODELS, parse_model_name
 from keras_pvec.reproduction.studies import DATA_MATRICES
 from keras_pvec.reproduction.training import PRESETS
 
 FLAGS = flags.FLAGS
 
-DEVICES = ("auto", "cpu", "gpu")
 # What --pooling means to the callback.
 POOLINGS = {"avg": "avg", "flatten": None}
 

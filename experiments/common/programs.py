@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import tensorflow as tf
 from absl import app, flags
 
 from common import command_line, ready_trained
@@ -18,6 +16,7 @@ from common.runs import train
 from keras_pvec.features import LayerChoiceError
 from keras_pvec.reproduction import pretrained
 from keras_pvec.reproduction.data import DatasetUnavailableError
+from keras_pvec.reproduction.devices import DeviceUnavailableError, prepare_process
 from keras_pvec.reproduction.runner import Job
 from keras_pvec.reproduction.studies import STUDIES, Study
 from keras_pvec.store import RunConflictError
@@ -45,6 +44,7 @@ def run(experiment: Callable[[], None]) -> None:
             UsageError,
             RunsFailedError,
             DatasetUnavailableError,
+            DeviceUnavailableError,
             LayerChoiceError,
             RunConflictError,
             pretrained.WeightsUnavailableError,
@@ -83,25 +83,10 @@ def run_study(name: str) -> None:
 def prepare(models: Mapping[Study, Sequence[str]]) -> dict[Study, list[Job]]:
     """The runs that studies of these models need, on the device that was chosen, and
     folders to write to."""
-    tf.get_logger().addFilter(_is_news)
-    logging.getLogger("absl").addFilter(_is_news)
-    choose_device()
+    prepare_process(FLAGS.device, shared=FLAGS.workers > 1)
     jobs = plan_runs(models)
     make_folders(Path(FLAGS.runs_dir), *(out_dir() / study.name for study in models))
     return jobs
-
-
-def choose_device() -> None:
-    """Keeps TensorFlow to the device of --device."""
-    if FLAGS.device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
-    elif FLAGS.device == "gpu" and not tf.config.list_physical_devices("GPU"):
-        raise UsageError("--device=gpu was asked for, but TensorFlow sees no GPU.")
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    # Every model is traced once; TensorFlow counts over all of them.
-    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _models_of(study: Study) -> list[str]:

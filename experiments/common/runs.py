@@ -17,4 +17,4 @@ def train(jobs: Sequence[Job]) -> tuple[dict[Path, Run], list[str]]:
     """The finished runs by their folders, and one line for each failure."""
     if not FLAGS.train:
         return finished_jobs(jobs), []
-    return train_jobs(jobs, workers=FLAGS.workers)
+    return train_jobs(jobs, workers=FLAGS.workers, device=FLAGS.device)

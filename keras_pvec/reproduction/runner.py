@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import ImageDataSpec
+from keras_pvec.reproduction.devices import prepare_process
 from keras_pvec.store import Run, open_run
 
 # Threads of a worker's libraries; TensorFlow has variables of its own.
@@ -66,13 +67,15 @@ class Job:
 
 
 def train_jobs(
-    jobs: Sequence[Job], *, workers: int = 1
+    jobs: Sequence[Job], *, workers: int = 1, device: str = "auto"
 ) -> tuple[dict[Path, Run], list[str]]:
     """Trains what is missing of these runs; one that fails does not stop the others.
 
     Args:
         jobs: The runs; those of one folder are one run.
         workers: How many to train at a time, each with its share of the cores.
+        device: Where workers compute, as in `prepare_process`; this process is to be
+            prepared before.
 
     Returns:
         The finished runs by their folders, and one line for each failure.
@@ -95,7 +98,7 @@ def train_jobs(
                 if failure is not None:
                     failures.append(failure)
         else:
-            failures = _train_in_processes(missing, workers, display)
+            failures = _train_in_processes(missing, workers, device, display)
     runs = {
         job.path: open_run(job.path)
         for job in jobs
@@ -127,16 +130,30 @@ def _train(job: Job, report: _Report) -> str | None:
             reference=job.reference,
             callbacks=[_Progress(job, report)],
         )
+        # What an earlier attempt left no longer holds.
+        _traceback_path(job).unlink(missing_ok=True)
     except Exception as error:
-        path = job.path.with_name(f"{job.path.name}_error.txt")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(traceback.format_exc())
-        lines = str(error).splitlines() or ["no further word"]
-        return (
-            f"{job.path} failed ({type(error).__name__}: {lines[0]}); full traceback "
-            f"in {path}."
-        )
+        return _describe_failure(job, error)
     return None
+
+
+def _traceback_path(job: Job) -> Path:
+    return job.path.with_name(f"{job.path.name}_error.txt")
+
+
+def _describe_failure(job: Job, error: Exception) -> str:
+    """What failed, in one line; the traceback goes beside the run, if there is room."""
+    lines = str(error).splitlines() or ["no further word"]
+    failure = f"{job.path} failed ({type(error).__name__}: {lines[0]})"
+    path = _traceback_path(job)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError as unwritten:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        return f"{failure}; no traceback could be written ({unwritten.strerror})."
+    return f"{failure}; full traceback in {path}."
 
 
 class _Progress(keras.callbacks.Callback):
@@ -211,15 +228,15 @@ class _Display:
 class _Worker:
     """A process that trains one run after the other."""
 
-    def __init__(self, cores: Sequence[int]) -> None:
+    def __init__(self, cores: Sequence[int], device: str) -> None:
         self.cores = list(cores)
         self.job: Job | None = None
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(theirs, self.cores), daemon=True
+            target=_serve, args=(theirs, self.cores, device), daemon=True
         )
-        with _thread_limit(max(len(self.cores), 1)):
+        with _thread_limit(max(len(self.cores), 1)), _without_interrupts():
             self.process.start()
         theirs.close()
 
@@ -236,12 +253,12 @@ class _Worker:
 
 
 def _train_in_processes(
-    jobs: Sequence[Job], n_workers: int, display: _Display
+    jobs: Sequence[Job], n_workers: int, device: str, display: _Display
 ) -> list[str]:
     # The last one first, so that `pop` takes them in order.
     waiting = list(reversed(jobs))
     failures: list[str] = []
-    workers = [_Worker(cores) for cores in _shares(n_workers)]
+    workers = [_Worker(cores, device) for cores in _shares(n_workers)]
     reports: dict[Path, _Report] = {}
 
     def begin(worker: _Worker) -> None:
@@ -262,15 +279,12 @@ def _train_in_processes(
                 try:
                     message = worker.connection.recv()
                 except (EOFError, OSError):
-                    worker.process.join()
-                    failures.append(
-                        f"{worker.job.path} failed: its process ended with exit code "
-                        f"{worker.process.exitcode}, which is what a lack of memory "
-                        "looks like. The same command goes on after its last finished "
-                        "epoch."
-                    )
-                    workers[i] = _Worker(worker.cores)
-                    begin(workers[i])
+                    failures.append(_describe_death(worker))
+                    worker.stop()
+                    worker.job = None
+                    if waiting:
+                        workers[i] = _Worker(worker.cores, device)
+                        begin(workers[i])
                     continue
                 if isinstance(message, _Done):
                     if message.failure is not None:
@@ -284,6 +298,16 @@ def _train_in_processes(
     return failures
 
 
+def _describe_death(worker: _Worker) -> str:
+    worker.process.join()
+    code = worker.process.exitcode
+    why = ", as when the system runs out of memory" if code == -signal.SIGKILL else ""
+    return (
+        f"{worker.job.path} failed: its process ended with exit code {code}{why}. The "
+        "same command goes on after its last finished epoch."
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class _Done:
     """What a worker says when it is through with a run."""
@@ -291,13 +315,14 @@ class _Done:
     failure: str | None
 
 
-def _serve(connection: Connection, cores: Sequence[int]) -> None:
+def _serve(connection: Connection, cores: Sequence[int], device: str) -> None:
     """What a worker process does: trains the jobs that come in, until it is ended."""
     # Ctrl-C goes to all processes of a terminal; the first one stops the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    prepare_process(device, shared=True)
     while True:
         try:
             job = connection.recv()
@@ -322,6 +347,19 @@ def _shares(n_workers: int) -> list[list[int]]:
     if len(cores) < n_workers:
         return [[cores[i % len(cores)]] for i in range(n_workers)]
     return [cores[i::n_workers] for i in range(n_workers)]
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that are started within ignore Ctrl-C from their first moment."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -358,12 +396,15 @@ def _announce(
             print(f"  reuse  {job.path}")
             continue
         kind = (job.settings.dataset, job.settings.model)
-        if kind not in speeds:
-            speeds[kind] = training.measure_speed(job.settings, job.data.load())
         done = training.epochs_done(job.path)
-        forecasts[job.path] = training.expected_seconds(
-            job.settings, job.data.load(), speeds[kind], done
-        )
+        try:
+            if kind not in speeds:
+                speeds[kind] = training.measure_speed(job.settings, job.data.load())
+            forecasts[job.path] = training.expected_seconds(
+                job.settings, job.data.load(), speeds[kind], done
+            )
+        except Exception:  # it fails again, and is told, when it is trained
+            forecasts[job.path] = 0.0
         resumed = f", {done} of them done" if done else ""
         print(f"  train  {job.path}  ({job.settings.epochs} epochs{resumed})")
     if missing:

@@ -22,9 +22,7 @@ TASKS = ("classification", "reconstruction", "contrastive")
 DRAWS_PER_VIEW = 16
 
 # Independent streams of random numbers of one seed.
-_ORDER, _CROPS, _DRAWS = range(3)
-# The "epoch" of evaluation, whose views are the same in every pass.
-_EVALUATION = 0
+_ORDER, _CROPS, _DRAWS, _EVALUATION_DRAWS = range(4)
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -95,10 +93,11 @@ class TrainingBatches(keras.utils.PyDataset):
         )
 
     def _order_of(self, epoch: int) -> np.ndarray:
-        if self._order[0] != epoch:
+        known = self._order  # read once, since threads may ask for several epochs
+        if known[0] != epoch:
             rng = np.random.default_rng([self._seed, _ORDER, epoch])
-            self._order = (epoch, rng.permutation(len(self._split)))
-        return self._order[1]
+            self._order = known = (epoch, rng.permutation(len(self._split)))
+        return known[1]
 
 
 class EvaluationBatches(keras.utils.PyDataset):
@@ -129,7 +128,7 @@ class EvaluationBatches(keras.utils.PyDataset):
         images = self._split.images[chosen]
         draws = None
         if self._task == "contrastive":
-            draws = _draws(len(images), [0, _DRAWS, _EVALUATION, index])
+            draws = _draws(len(images), [0, _EVALUATION_DRAWS, index])
         return _batch(
             self._task, images, self._split.labels[chosen], self._split.largest, draws
         )

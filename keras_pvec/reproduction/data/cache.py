@@ -2,7 +2,7 @@
 
 ```
 <cache>/<name>-<version>-<key>/      key: what the source is, by its files
-    manifest.json                    format, shapes of the set, a checksum per array
+    manifest.json                    format, what pixels mean, checksums
     train_images.npy  train_labels.npy  test_images.npy  test_labels.npy
 ```
 
@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ def cache_dir() -> Path:
     """`KERAS_PVEC_CACHE`, or `keras_pvec` among the user's caches."""
     if folder := os.environ.get(CACHE_ENV):
         return Path(folder)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if base.startswith("~"):  # a user without a home
+        base = tempfile.gettempdir()
     return Path(base) / "keras_pvec"
 
 
@@ -54,7 +57,7 @@ def read(name: str) -> tuple[dict[str, ImageSplit], int] | None:
         warning that says why.
     """
     folder = cache_dir() / name
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return None
     try:
         return _read(folder)
@@ -73,16 +76,16 @@ def write(name: str, splits: dict[str, ImageSplit], n_classes: int) -> None:
     A failure (a full disk, a folder that cannot be written to) is a warning.
     """
     folder = cache_dir() / name
-    temporary: str | None = None
+    temporary = folder.with_name(f".{name}-{os.getpid()}-{time.monotonic_ns()}")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent)
-        _write(Path(temporary), splits, n_classes)
+        # Not `mkdtemp`: others may read what lies in a common cache.
+        temporary.mkdir(parents=True)
+        _write(temporary, splits, n_classes)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(temporary, folder)
     except OSError as error:
         # Another process may have been faster, which is as good.
-        if not (folder / _MANIFEST).exists():
+        if not os.path.exists(folder / _MANIFEST):
             warnings.warn(
                 f"The arrays of {name} could not be cached in {folder.parent} "
                 f"({error.strerror or error}); the next start reads their source "
@@ -90,14 +93,15 @@ def write(name: str, splits: dict[str, ImageSplit], n_classes: int) -> None:
                 stacklevel=2,
             )
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _read(folder: Path) -> tuple[dict[str, ImageSplit], int]:
-    manifest = json.loads((folder / _MANIFEST).read_text())
+    manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     if manifest["format"] != _FORMAT:
         raise ValueError(f"format {manifest['format']}, not {_FORMAT}")
+    if manifest.pop("checksum") != _checksum(manifest):
+        raise ValueError(f"{_MANIFEST} is damaged")
     arrays: dict[tuple[str, str], np.ndarray] = {}
     for split in SPLITS:
         for kind in _ARRAYS:
@@ -131,7 +135,13 @@ def _write(folder: Path, splits: dict[str, ImageSplit], n_classes: int) -> None:
         "largest": next(iter(splits.values())).largest,
         "sha256": checksums,
     }
-    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    manifest["checksum"] = _checksum(manifest)
+    text = json.dumps(manifest, indent=2) + "\n"
+    (folder / _MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _checksum(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -125,12 +125,13 @@ def _load_tfds(
 ) -> tuple[dict[str, ImageSplit], int]:
     """From the cache if the source is the one that was cached, else from the source."""
     source = _find(name, data_dir)
-    if source is not None:
-        cached = cache.read(_cache_name(name, source))
+    if source is not None and (key := _cache_name(name, source)) is not None:
+        cached = cache.read(key)
         if cached is not None:
             return cached
     splits, n_classes, source = _read_tfds(name, data_dir, source)
-    cache.write(_cache_name(name, source), splits, n_classes)
+    if (key := _cache_name(name, source)) is not None:
+        cache.write(key, splits, n_classes)
     return splits, n_classes
 
 
@@ -145,16 +146,20 @@ def _find(name: str, data_dir: str | os.PathLike | None) -> Path | None:
     return max(found)[1] if found else None
 
 
-def _cache_name(name: str, source: Path) -> str:
-    """Tells one source from another by its files, wherever they lie."""
+def _cache_name(name: str, source: Path) -> str | None:
+    """Tells one source from another by its files, wherever they lie; `None` if they
+    cannot be read."""
     digest = hashlib.sha256()
-    for path in sorted(source.iterdir()):
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size};".encode())
-        with open(path, "rb") as file:
-            digest.update(file.read(_COMPARED_BYTES))
-            file.seek(max(size - _COMPARED_BYTES, 0))
-            digest.update(file.read())
+    try:
+        for path in sorted(filter(Path.is_file, source.iterdir())):
+            size = path.stat().st_size
+            digest.update(f"{path.name} {size};".encode())
+            with open(path, "rb") as file:
+                digest.update(file.read(_COMPARED_BYTES))
+                file.seek(max(size - _COMPARED_BYTES, 0))
+                digest.update(file.read())
+    except OSError:
+        return None
     return f"{name}-{source.name}-{digest.hexdigest()[:16]}"
 
 

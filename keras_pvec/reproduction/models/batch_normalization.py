@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+_KERNEL_DTYPES = ("float16", "bfloat16", "float32")
+
 
 @keras.saving.register_keras_serializable("keras_pvec")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
@@ -51,6 +53,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         return (
             keras.backend.backend() == "tensorflow"
             and mask is None
+            and keras.backend.standardize_dtype(inputs.dtype) in _KERNEL_DTYPES
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
             and self.center

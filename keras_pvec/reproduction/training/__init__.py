@@ -1,6 +1,6 @@
 """From a recipe to a run folder: what is trained, how, and what it leaves behind."""
 
-from keras_pvec.reproduction.training.build import build_model, check_layers
+from keras_pvec.reproduction.training.build import build_model, check_layers, load_model
 from keras_pvec.reproduction.training.checkpoint import (
     DamagedCheckpointError,
     load_weights,
@@ -51,6 +51,7 @@ __all__ = [
     "epochs_of",
     "expected_seconds",
     "is_finished",
+    "load_model",
     "load_weights",
     "measure_speed",
     "model_options",

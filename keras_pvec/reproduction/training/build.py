@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from keras_pvec.reproduction.training.settings import (
     architecture_of,
     steps_per_epoch,
 )
+from keras_pvec.store import RunFolder
 
 _MOMENTUM = 0.9
 
@@ -25,6 +27,18 @@ def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     """Builds and compiles the model of a run; its weights depend on the seed alone."""
     with _strategy(settings.distribute).scope():
         return _build_model(settings, data)
+
+
+def load_model(run: str | os.PathLike) -> keras.Model:
+    """The model of a finished run, as it is after its last epoch.
+
+    Some layers are of this package; `keras.saving.load_model` by itself does not find
+    them in files that were written before they had moved to where they are.
+
+    Args:
+        run: Folder of the run.
+    """
+    return keras.saving.load_model(RunFolder(run).model_path)
 
 
 def check_layers(settings: RunSettings, data: ImageData) -> None:

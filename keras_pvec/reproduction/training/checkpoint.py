@@ -1,22 +1,26 @@
 """Checkpoints to resume from, and the weights of chosen moments to measure again.
 
 ```
-checkpoint_0012-1f0c5e8a9b7d4c36.weights.h5     all state after 12 epochs
-weights/epoch_0003_step_00001564.npz            weights alone, at one moment
+checkpoint_0012-1f0c5e8a9b7d4c36.npz     all state after 12 epochs
+weights/epoch_0003_step_00001564.npz     weights alone, at one moment
 ```
 
 A checkpoint carries the first digits of its SHA-256 in its name, so that neither can be
-there without the other. The members of an `.npz` file have a checksum each.
+there without the other. The members of an `.npz` file have a checksum each. Arrays are
+put together in memory and written as one piece: HDF5, in which Keras saves weights,
+crashes the process when the disk is full.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import os
 import re
 import time
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +31,12 @@ from keras_pvec.store import (
     Moment,
     RunFolder,
     read_arrays,
-    replace_atomically,
     write_atomically,
 )
 
-_CHECKPOINT = re.compile(r"^checkpoint_(\d+)-([0-9a-f]{16})\.weights\.h5$")
+_CHECKPOINT = re.compile(r"^checkpoint_(\d+)-([0-9a-f]{16})\.npz$")
 # A damaged one is not to cost a training, so the one before is kept as well.
 _CHECKPOINTS_KEPT = 2
-_CHUNK = 1 << 20
 
 
 class DamagedCheckpointError(RuntimeError):
@@ -127,13 +129,12 @@ def checkpoints(folder: RunFolder) -> list[tuple[int, Path]]:
 
 def save_checkpoint(model: keras.Model, folder: RunFolder, epochs: int) -> Path:
     """Saves all state of a model; returns the file, whose name holds its checksum."""
-    stem, suffix = f"checkpoint_{epochs:04d}", ".weights.h5"
-    return replace_atomically(
-        folder.path / f"{stem}{suffix}",
-        model.save_weights,
-        suffix,
-        name=lambda written: f"{stem}-{_sha256(written)[:16]}{suffix}",
-    )
+    content = _packed(_state(model))
+    checksum = hashlib.sha256(content).hexdigest()[:16]
+    path = folder.path / f"checkpoint_{epochs:04d}-{checksum}.npz"
+    with write_atomically(path) as file:
+        file.write(content)
+    return path
 
 
 def restore_checkpoint(model: keras.Model, folder: RunFolder) -> int:
@@ -141,12 +142,15 @@ def restore_checkpoint(model: keras.Model, folder: RunFolder) -> int:
 
     Raises:
         DamagedCheckpointError: There are some, and none is whole.
+        ValueError: The state is that of another model.
     """
     found = checkpoints(folder)
     for epochs, path in reversed(found):
-        if _sha256(path)[:16] == _CHECKPOINT.match(path.name)[2]:
-            model.load_weights(path)
-            return epochs
+        with contextlib.suppress(OSError):  # a file that cannot be read is damaged, too
+            checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+            if checksum.startswith(_CHECKPOINT.match(path.name)[2]):
+                _assign(_state(model), path)
+                return epochs
         warnings.warn(
             f"{path} is damaged (its content does not match its name) and is passed "
             "over.",
@@ -186,14 +190,9 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
     The arrays are named by their place in `model.weights`; `paths` says what each is.
     """
-    arrays = {
-        f"{i:04d}": keras.ops.convert_to_numpy(weight)
-        for i, weight in enumerate(model.weights)
-    }
-    arrays["paths"] = np.array([weight.path for weight in model.weights])
     path.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(path) as file:
-        np.savez(file, **arrays)
+        file.write(_packed(model.weights))
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
@@ -202,20 +201,37 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     Raises:
         ValueError: The file is damaged, or holds weights of another model.
     """
+    _assign(model.weights, path)
+
+
+def _state(model: keras.Model) -> list[keras.Variable]:
+    """All that a training goes on with: weights, seeds, and what the optimizer holds.
+    Metrics start anew with each epoch."""
+    of_metrics = {id(variable) for variable in model.metrics_variables}
+    own = [v for v in model.variables if id(v) not in of_metrics]
+    return [*own, *model.optimizer.variables]
+
+
+def _packed(variables: Sequence[keras.Variable]) -> bytes:
+    """The content of an `.npz` file with the values of variables, in their order."""
+    arrays = {
+        f"{i:04d}": keras.ops.convert_to_numpy(variable)
+        for i, variable in enumerate(variables)
+    }
+    arrays["paths"] = np.array([variable.path for variable in variables])
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def _assign(variables: Sequence[keras.Variable], path: str | os.PathLike) -> None:
+    """Gives variables the values of a file, all of them or none."""
     arrays = read_arrays(path)
-    weights = [arrays[name] for name in sorted(arrays) if name != "paths"]
-    shapes = [tuple(weight.shape) for weight in model.weights]
-    if [weight.shape for weight in weights] != shapes:
+    values = [arrays[name] for name in sorted(arrays) if name != "paths"]
+    if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
         raise ValueError(
-            f"{path} holds the weights of another model: {len(weights)} arrays, "
-            f"expected {len(shapes)} of the shapes of {model.name!r}."
+            f"{path} belongs to another model: it holds {len(values)} arrays of other "
+            f"shapes than the {len(variables)} that are expected."
         )
-    model.set_weights(weights)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

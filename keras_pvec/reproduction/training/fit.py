@@ -120,6 +120,8 @@ def train(
             # The yardstick of what training adds; the model is still as initialised.
             _note_linear_accuracy(folder, model, architecture, data, "untrained")
         first_epoch = restore_checkpoint(model, folder)
+        if first_epoch < settings.epochs:
+            _reopen(folder, settings)
         batches = TrainingBatches(
             data,
             batch_size=settings.batch_size,
@@ -243,6 +245,16 @@ def _data_p_vectors(samples: SampleSet, data: ImageData) -> dict[str, PVector]:
     }
 
 
+def _reopen(folder: RunFolder, settings: RunSettings) -> None:
+    """Takes back that the logs are complete. They are once `fit` has ended, but a run
+    that was stopped after that may have to repeat its last epoch."""
+    for split in settings.num_samples:
+        logged = folder if split == "train" else RunFolder(folder.path / split)
+        described = logged.read_info().get("p_vectors", {})
+        if described.get("complete"):
+            logged.update_info(p_vectors={**described, "complete": False})
+
+
 def _evaluation_batches(
     settings: RunSettings, data: ImageData, split: str
 ) -> EvaluationBatches:
@@ -274,7 +286,7 @@ def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
         # What matters on the way there no longer does.
         for key in ("batches", "keep_weights"):
             different.pop(key, None)
-    if set(different) == {"batches"}:
+    if set(different) - {"keep_weights"} == {"batches"}:
         raise RunConflictError(
             f"{folder.path} holds a run that another version of keras_pvec began and "
             "did not finish; this one draws other batches from a seed. Choose another "

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from keras_pvec.reproduction.training.recipes import ReferenceAccuracy
 
-# The loss may change by this much over the last tenth of the epochs, as a share of the
-# range that it went through. That of a network that fits its training images falls by
+# The loss may change by this much over the last tenth of the epochs, as a share of how
+# far it came down. That of a network that fits its training images falls by
 # some percent of next to nothing for ever; as a share of itself it is told as well.
 _LOSS_CHANGE = 0.01
 _LAST_SHARE = 0.1
@@ -23,8 +23,8 @@ class TrainingQuality:
 
     Attributes:
         loss_change: Change of the training loss over the last tenth of the epochs, as a
-            share of the range that it went through since the first epoch; `None` if
-            there are too few epochs to tell.
+            share of how far it came down since the first epoch; `None` if there are too
+            few epochs to tell, or it is not finite.
         loss_change_by_itself: The same as a share of the loss before that change.
         converged_by_itself: Whether the latter is below one percent as well.
         accuracy: On the test images; of networks without labels that of a linear
@@ -56,8 +56,9 @@ def rate_training(
         accuracy: Accuracy on the test images, in [0, 1].
         reference: What to hold it against.
     """
-    change, by_itself = _loss_changes([float(loss) for loss in losses])
-    converged = _is_small(change)
+    losses = [float(loss) for loss in losses]
+    change, by_itself = _loss_changes(losses)
+    converged = _is_small(change) if all(map(math.isfinite, losses)) else False
     accurate = None
     if accuracy is not None and reference is not None:
         accurate = accuracy >= reference.accuracy - _ACCURACY_MARGIN
@@ -80,15 +81,15 @@ def _is_small(change: float | None) -> bool | None:
 
 
 def _loss_changes(losses: Sequence[float]) -> tuple[float | None, float | None]:
-    """Change from the epoch before the last tenth to the end, as shares of the range of
-    all losses and of the loss there."""
+    """Change from the epoch before the last tenth to the end, as shares of how far the
+    loss came down since the first epoch and of the loss before that change."""
     n_last = math.ceil(_LAST_SHARE * len(losses))
-    if len(losses) < n_last + 1:
-        return None, None
-    if not all(map(math.isfinite, losses)):
+    if len(losses) < n_last + 1 or not all(map(math.isfinite, losses)):
         return None, None
     before = losses[-1 - n_last]
     change = abs(losses[-1] - before)
     if change == 0:
         return 0.0, 0.0
-    return change / (max(losses) - min(losses)), change / max(abs(before), 1e-300)
+    decrease = losses[0] - min(losses)
+    # A loss that never came down has not converged, however little it moves.
+    return change / max(decrease, change), change / max(abs(before), 1e-300)
