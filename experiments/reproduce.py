@@ -25,7 +25,7 @@ from absl import flags
 from keras_pvec.reproduction import claims, report
 from keras_pvec.reproduction.data import DATASETS
 from keras_pvec.reproduction.studies import STUDIES, Findings, Study
-from keras_pvec.store import Run
+from keras_pvec.runs import Run
 
 FLAGS = flags.FLAGS
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SampleMismatchError as SampleMismatchError,
         angle as angle,
         compare as compare,
+        compare_in_detail as compare_in_detail,
         linear_cka as linear_cka,
         principal_angles as principal_angles,
     )
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
         data_p_vector as data_p_vector,
         p_vector as p_vector,
     )
-    from keras_pvec.samples import SampleSet as SampleSet
-    from keras_pvec.store import (
+    from keras_pvec.runs import (
         Run as Run,
         RunConflictError as RunConflictError,
         RunNotFoundError as RunNotFoundError,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         open_run as open_run,
         save_p_vectors as save_p_vectors,
     )
+    from keras_pvec.samples import SampleSet as SampleSet
 
 _ROOMS = {
     "callback": ["PVectorLogger"],
@@ -48,6 +49,7 @@ _ROOMS = {
         "SampleMismatchError",
         "angle",
         "compare",
+        "compare_in_detail",
         "linear_cka",
         "principal_angles",
     ],
@@ -55,7 +57,7 @@ _ROOMS = {
     "measurement": ["model_p_vectors"],
     "pvector": ["AmbiguousPVectorWarning", "PVector", "data_p_vector", "p_vector"],
     "samples": ["SampleSet"],
-    "store": [
+    "runs": [
         "Run",
         "RunConflictError",
         "RunNotFoundError",

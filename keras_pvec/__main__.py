@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_pvec.comparison import SampleMismatchError
 from keras_pvec.doctor import ERROR, angle_table, compare_files, examine, without_final
-from keras_pvec.store import RunConflictError, open_run, replace_atomically
+from keras_pvec.runs import RunConflictError, open_run, replace_atomically
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,7 +81,7 @@ def _export(options: argparse.Namespace) -> int:
         print(
             f"{', '.join(lacking)}: no P-vector at the last moment, so no angles to it."
         )
-    if not run.info.get("p_vectors", {}).get("complete", True):
+    if not run.info.complete:
         print("The training has not come to its end; `final` is the last moment.")
     if options.format == "csv":
         replace_atomically(out, lambda path: table.to_csv(path, index=False))

@@ -17,8 +17,8 @@ from keras_pvec.features import LayerChoice
 from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import PVectorProbe
 from keras_pvec.pvector import PVector
-from keras_pvec.samples import SampleSet
-from keras_pvec.store import (
+from keras_pvec.runs import (
+    LoggedWith,
     Moment,
     RunConflictError,
     RunFolder,
@@ -26,6 +26,7 @@ from keras_pvec.store import (
     load_p_vectors,
     log_row,
 )
+from keras_pvec.samples import SampleSet
 
 PREVIOUS = "previous"
 
@@ -172,11 +173,11 @@ class PVectorLogger(keras.callbacks.Callback):
         if self._epoch == 0 and self._every_in_first_epoch:
             every = self._every_in_first_epoch
         if every and self._steps // every > before // every:
-            self._log((self._epoch, self._steps), within_epoch=True)
+            self._log(Moment(self._epoch, self._steps), within_epoch=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = {} if logs is None else logs
-        logs.update(self._log((epoch, self._steps)))
+        logs.update(self._log(Moment(epoch, self._steps)))
         scalars = dict(logs)
         rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
         if rate is not None:
@@ -209,7 +210,7 @@ class PVectorLogger(keras.callbacks.Callback):
         optimizer = getattr(self.model, "optimizer", None)
         updates = int(keras.ops.convert_to_numpy(getattr(optimizer, "iterations", 0)))
         per_update = getattr(optimizer, "gradient_accumulation_steps", None) or 1
-        return max(updates * per_update, kept[-1][1] if kept else 0)
+        return max(updates * per_update, kept[-1].step if kept else 0)
 
     def _begin(self, epoch: int) -> None:
         """Logs the model as it stands, unless a resumed log has that moment.
@@ -224,9 +225,9 @@ class PVectorLogger(keras.callbacks.Callback):
                 f"{self._folder.path} already holds a run. Choose another folder, "
                 "delete it, or pass resume=True to go on with it."
             )
-        kept = [moment for moment in logged if moment[0] < epoch]
+        kept = [moment for moment in logged if moment.epoch < epoch]
         self._steps = self._steps_before(epoch, kept)
-        moment = (epoch - 1, self._steps)
+        moment = Moment(epoch - 1, self._steps)
 
         measured = self._probe.measure()
         p_vectors, failures = _sort_out(measured)
@@ -266,7 +267,7 @@ class PVectorLogger(keras.callbacks.Callback):
             if comparison.angle_deg > comparison.angle_error_deg + _SAME_MODEL_DEG:
                 warnings.warn(
                     f"{self._folder.path} goes on with another model than it was left "
-                    f"with: after epoch {moment[0]}, layer {layer!r} was "
+                    f"with: after epoch {moment.epoch}, layer {layer!r} was "
                     f"{comparison.angle_deg:.3g} degrees away. Rows before and after "
                     "that are not of one training.",
                     stacklevel=3,
@@ -278,7 +279,7 @@ class PVectorLogger(keras.callbacks.Callback):
             if self._last.p_vectors:
                 self._previous = {**self._previous, **self._last.p_vectors}
             self._last = _Measured(moment)
-        layers = self._settings["layers"]
+        layers = self._settings.layers
         if within_epoch and self.layers_within_epoch == "first":
             layers = layers[:1]
         # The last step of an epoch may have been logged as one within it.
@@ -301,8 +302,8 @@ class PVectorLogger(keras.callbacks.Callback):
         for layer, error in failures.items():
             # A training of hours is not to die of a dead layer.
             warnings.warn(
-                f"Layer {layer!r} has no P-vector at epoch {moment[0]}, step "
-                f"{moment[1]}, and gets no row in {self._folder.log_path}. {error}",
+                f"Layer {layer!r} has no P-vector at epoch {moment.epoch}, step "
+                f"{moment.step}, and gets no row in {self._folder.log_path}. {error}",
                 stacklevel=2,
             )
             self._folder.note_failure(moment, layer, str(error))
@@ -338,41 +339,42 @@ class PVectorLogger(keras.callbacks.Callback):
         return reference
 
     def _log_name(self, reference: str, layer: str) -> str:
-        first = layer == self._settings["layers"][0]
+        first = layer == self._settings.layers[0]
         return f"{self.name}_angle_{reference}" + ("" if first else f"_{layer}")
 
-    def _describe(self, layers: list[str]) -> dict[str, Any]:
-        return {
-            "layers": layers,
-            "references": list(self.references),
-            "samples_name": self.samples.name,
-            "samples_sha256": self.samples.sha256,
-            "n_samples": len(self.samples),
-            "k": self._probe_settings["k"],
-            "method": self._probe_settings["method"],
-            "pooling": self._probe_settings["pooling"],
-            "log_freq": {
+    def _describe(self, layers: list[str]) -> LoggedWith:
+        return LoggedWith(
+            layers=tuple(layers),
+            references=tuple(self.references),
+            samples_name=self.samples.name,
+            samples_sha256=self.samples.sha256,
+            n_samples=len(self.samples),
+            k=self._probe_settings["k"],
+            method=self._probe_settings["method"],
+            pooling=self._probe_settings["pooling"],
+            log_freq={
                 "every": self._every,
                 "every_in_first_epoch": self._every_in_first_epoch,
                 "layers_within_epoch": self.layers_within_epoch,
             },
-        }
+        )
 
     def _save_info(self, complete: bool) -> None:
-        settings = {**self._settings, "complete": complete}
-        self._folder.update_info(p_vectors=settings, versions=library_versions())
+        settings = dataclasses.replace(self._settings, complete=complete)
+        self._folder.update_info(logged_with=settings, versions=library_versions())
 
     def _check_resumable(self, logged: list[Moment], epoch: int) -> None:
-        stored = self._folder.read_info().get("p_vectors", {})
-        for key, asked in self._settings.items():
-            if key in stored and stored[key] != asked:
+        stored = self._folder.read_info().logged_with or self._settings
+        for field in dataclasses.fields(stored):
+            there, asked = (getattr(s, field.name) for s in (stored, self._settings))
+            if field.name != "complete" and there != asked:
                 raise RunConflictError(
-                    f"{self._folder.path} holds a run with other settings: {key} is "
-                    f"{stored[key]!r} there and {asked!r} now. Choose another folder, "
-                    "or delete it."
+                    f"{self._folder.path} holds a run with other settings: "
+                    f"{field.name} is {there!r} there and {asked!r} now. Choose "
+                    "another folder, or delete it."
                 )
-        last_epoch = logged[-1][0]
-        if stored.get("complete") and last_epoch >= epoch:
+        last_epoch = logged[-1].epoch
+        if stored.complete and last_epoch >= epoch:
             raise RunConflictError(
                 f"{self._folder.path} holds a finished run up to epoch {last_epoch}, "
                 f"and this training starts with epoch {epoch}: it would overwrite "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 
@@ -134,22 +134,12 @@ def principal_angles(p: PVector, q: PVector) -> np.ndarray:
     return np.degrees(np.sort(subspace_angles(p.vectors, q.vectors)))
 
 
-@overload
-def compare(p: PVector, q: PVector, *, detail: Literal[False] = ...) -> Comparison: ...
-
-
-@overload
-def compare(p: PVector, q: PVector, *, detail: Literal[True]) -> DetailedComparison: ...
-
-
-def compare(p: PVector, q: PVector, *, detail: bool = False) -> Comparison:
+def compare(p: PVector, q: PVector) -> Comparison:
     """The angle between two P-vectors with its null and the other statistics.
 
     Args:
         p: A P-vector.
         q: Another one, of the same samples.
-        detail: Whether to look as well at the samples that decide the angle, and at
-            other measures of similarity; a `DetailedComparison` then.
 
     Raises:
         SampleMismatchError: As `angle`.
@@ -160,7 +150,7 @@ def compare(p: PVector, q: PVector, *, detail: bool = False) -> Comparison:
     centered_angle = None
     if _has_centered(p) and _has_centered(q):
         centered_angle = _vector_angle_deg(p.centered_vector, q.centered_vector)
-    comparison = dataclasses.replace(
+    return dataclasses.replace(
         describe(p),
         angle_deg=_vector_angle_deg(p.vector, q.vector),
         angle_error_deg=float(min(p.error_deg[0] + q.error_deg[0], 90.0)),
@@ -170,8 +160,19 @@ def compare(p: PVector, q: PVector, *, detail: bool = False) -> Comparison:
         z=(abs(cosine) - abs(null_cosine)) / null_std if null_std > 1e-12 else None,
         cos_ones_reference=q.cos_ones,
     )
-    if not detail:
-        return comparison
+
+
+def compare_in_detail(p: PVector, q: PVector) -> DetailedComparison:
+    """As `compare`, with the samples that decide the angle and other measures.
+
+    Args:
+        p: A P-vector.
+        q: Another one, of the same samples.
+
+    Raises:
+        SampleMismatchError: As `angle`.
+    """
+    comparison = compare(p, q)
     influential = _most_influential(p.vector, q.vector)
     others = np.ones(p.n_samples)
     others[influential] = 0.0

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from keras_pvec.comparison import angle, compare, describe
+from keras_pvec.comparison import angle, compare_in_detail, describe
 from keras_pvec.pvector import PVector
-from keras_pvec.store import (
+from keras_pvec.runs import (
     LOG_COLUMNS,
     Run,
     RunNotFoundError,
@@ -269,23 +269,23 @@ def _against_the_null(log: pd.DataFrame) -> Iterator[Finding]:
 
 def _of_run(run: Run, log: pd.DataFrame) -> Iterator[Finding]:
     info = run.info
-    if not info:
+    if info.logged_with is None and not info.notes:
         yield Finding(
             WARNING,
             "There is no run.json: nothing tells the settings, or whether the training "
             "came to its end.",
         )
-    elif not info.get("p_vectors", {}).get("complete", False):
+    elif not info.complete:
         yield Finding(
             WARNING,
             "The training did not come to its end, or is still going on; if it was "
             "stopped, it can be resumed.",
         )
-    for failure in info.get("failures", []):
+    for failure in info.failures:
         yield Finding(
             WARNING,
-            f"{failure['layer']} had no P-vector at epoch {failure['epoch']}, step "
-            f"{failure['step']}. {failure['reason']}",
+            f"{failure.layer} had no P-vector at epoch {failure.epoch}, step "
+            f"{failure.step}. {failure.reason}",
         )
     for moment, rows in log.groupby(["epoch", "step"], sort=False):
         try:
@@ -366,7 +366,7 @@ def compare_files(
     rows = [
         {
             "layer": x if x == y else f"{x} / {y}",
-            **dataclasses.asdict(compare(a[x], b[y], detail=True)),
+            **dataclasses.asdict(compare_in_detail(a[x], b[y])),
         }
         for x, y in pairs
     ]

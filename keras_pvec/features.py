@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_pvec.samples import SampleSet
+from keras_pvec.samples import SampleSource
 
 LayerChoice = str | keras.layers.Layer
 
@@ -107,7 +107,7 @@ class FeatureExtractor:
         self._forward: dict[Any, Callable[[Any], dict[str, tf.Tensor]]] = {}
 
     def blocks(
-        self, samples: SampleSet, only: Iterable[str] | None = None
+        self, samples: SampleSource, only: Iterable[str] | None = None
     ) -> Iterator[dict[str, tf.Tensor]]:
         """Yields features by layer, for consecutive groups of samples, in order.
 

@@ -13,7 +13,7 @@ from keras_pvec import linalg
 from keras_pvec.features import FeatureExtractor, LayerChoice
 from keras_pvec.pvector import PVector, from_triplets
 from keras_pvec.row_products import as_rows
-from keras_pvec.samples import SampleSet
+from keras_pvec.samples import SampleSource
 
 # A layer too large to hold costs a forward pass for each pass of the solver.
 _STREAMED_MAX_PASSES = 30
@@ -43,7 +43,7 @@ class PVectorProbe:
     def __init__(
         self,
         model: keras.Model,
-        samples: SampleSet,
+        samples: SampleSource,
         layers: LayerChoice | Sequence[LayerChoice] | None = None,
         *,
         k: int = 1,
@@ -179,7 +179,7 @@ class PVectorProbe:
         ]
 
 
-def _build(model: keras.Model, samples: SampleSet) -> None:
+def _build(model: keras.Model, samples: SampleSource) -> None:
     """Makes the weights of a model that has none yet, as Keras does in its first step.
 
     Subclassed models come to `fit` unbuilt. Initial weights depend on the seeds that
@@ -193,7 +193,7 @@ def _build(model: keras.Model, samples: SampleSet) -> None:
 
 def model_p_vectors(
     model: keras.Model,
-    samples: SampleSet,
+    samples: SampleSource,
     layers: LayerChoice | Sequence[LayerChoice] | None = None,
     *,
     k: int = 1,

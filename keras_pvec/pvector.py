@@ -19,7 +19,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from keras_pvec.linalg import SingularTriplets
-    from keras_pvec.samples import SampleSet
+    from keras_pvec.samples import SampleSet, SampleSource
 
 
 class AmbiguousPVectorWarning(UserWarning):
@@ -126,9 +126,9 @@ def p_vector(
     *,
     k: int = 1,
     method: str = "fast",
-    tolerance_deg: float | None = None,
+    tolerance_deg: float = 1e-3,
     layer: str | None = None,
-    samples: SampleSet | None = None,
+    samples: SampleSource | None = None,
 ) -> PVector:
     """Computes the P-vector of a feature matrix.
 
@@ -143,8 +143,7 @@ def p_vector(
         method: `"fast"` iterates until the error bound is met; `"exact"` runs
             `tf.linalg.svd` in float64 on the device of the features, which takes
             every singular vector and the time for it.
-        tolerance_deg: Wanted bound on the angular error, in degrees, for `"fast"`;
-            default 1e-3.
+        tolerance_deg: Wanted bound on the angular error, in degrees, for `"fast"`.
         layer: Name of the layer that the features come from.
         samples: The `SampleSet` behind the rows; its fingerprint is kept, so that
             comparing with P-vectors of other samples is an error.
@@ -180,14 +179,13 @@ def p_vector(
         matrix = features if is_matrix else np.concatenate([*map(np.asarray, features)])
         triplets = linalg.exact_singular_triplets(matrix, k)
     else:
-        tolerance = tolerance_deg or linalg.DEFAULT_TOLERANCE_DEG
         if is_matrix:
             blocks = [features]
         elif iter(features) is features:
             blocks = _SpooledBlocks(features)
         else:
             blocks = features
-        triplets = linalg.top_singular_triplets(blocks, k, tolerance_deg=tolerance)
+        triplets = linalg.top_singular_triplets(blocks, k, tolerance_deg=tolerance_deg)
     return from_triplets(triplets, layer=layer, samples=samples)
 
 
@@ -195,7 +193,7 @@ def from_triplets(
     triplets: SingularTriplets,
     *,
     layer: str | None = None,
-    samples: SampleSet | None = None,
+    samples: SampleSource | None = None,
 ) -> PVector:
     """Makes a `PVector` of singular triplets, and warns if it is ambiguous."""
     n_samples = triplets.left.shape[0]

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 # How many entries of the samples are looked at in float64 at a time.
 _STATISTICS_ENTRIES = 1 << 20
+
+
+class SampleSource(Protocol):
+    """Samples in a fixed order, served in batches: what features are taken on.
+
+    Attributes:
+        name: What to call the samples in logs and errors.
+        sha256: Fingerprint over content and order, in hexadecimal.
+    """
+
+    name: str
+    sha256: str
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def batches(self, batch_size: int) -> Iterator[Any]:
+        """Yields the inputs of a model in order, `batch_size` samples at a time, as
+        arrays or as a structure of arrays."""
+        ...
 
 
 class SampleSet:

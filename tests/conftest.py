@@ -13,20 +13,6 @@ _CACHE = tempfile.TemporaryDirectory(prefix="keras_pvec_cache_")
 os.environ["KERAS_PVEC_CACHE"] = _CACHE.name
 
 
-# Builder options that make every model quick to train.
-SMALL_MODELS = {
-    "mlp": {"width": 8},
-    "resnet": {"width": 4},
-    "wide_resnet": {"depth": 10, "widen": 1},
-    "vgg": {"width": 4},
-    "densenet": {"growth": 2},
-    "autoencoder": {"width": 4},
-    "denoising_autoencoder": {"width": 4},
-    "dense_autoencoder": {"width": 8},
-    "simclr": {"encoder": "resnet", "encoder_options": {"width": 4}},
-}
-
-
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
@@ -53,17 +39,3 @@ def tfds_dir() -> str:
     if not folder or not os.path.isdir(folder):
         pytest.skip("TFDS_DATA_DIR names no folder with real data")
     return folder
-
-
-def lapack_vector(matrix: np.ndarray, index: int = 0) -> np.ndarray:
-    """Left singular vector by LAPACK in float64, scaled against over- and underflow."""
-    x = np.asarray(matrix, np.float64).reshape(len(matrix), -1)
-    return np.linalg.svd(x / np.abs(x).max(), full_matrices=False)[0][:, index]
-
-
-def degrees_between(u: np.ndarray, v: np.ndarray) -> float:
-    """Angle of two lines by the sine and cosine of a projection, in degrees."""
-    u, v = u / np.linalg.norm(u), v / np.linalg.norm(v)
-    cosine = abs(float(u @ v))
-    sine = float(np.linalg.norm(u - (u @ v) * v))
-    return float(np.degrees(np.arctan2(sine, cosine)))

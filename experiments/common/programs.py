@@ -19,7 +19,7 @@ from keras_pvec.reproduction.data import DatasetUnavailableError
 from keras_pvec.reproduction.devices import DeviceUnavailableError, prepare_process
 from keras_pvec.reproduction.runner import Job
 from keras_pvec.reproduction.studies import STUDIES, Study
-from keras_pvec.store import RunConflictError
+from keras_pvec.runs import RunConflictError
 
 FLAGS = flags.FLAGS
 

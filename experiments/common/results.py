@@ -18,7 +18,7 @@ from keras_pvec.reproduction import figures
 from keras_pvec.reproduction.data import SPLITS
 from keras_pvec.reproduction.runner import Job
 from keras_pvec.reproduction.studies import Findings, Options, Study
-from keras_pvec.store import Run, RunNotFoundError, write_atomically
+from keras_pvec.runs import Run, RunNotFoundError, write_atomically
 
 FLAGS = flags.FLAGS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from absl import flags
 
 from keras_pvec.reproduction.runner import Job, finished_jobs, train_jobs
-from keras_pvec.store import Run
+from keras_pvec.runs import Run
 
 FLAGS = flags.FLAGS
 

@@ -18,11 +18,13 @@ from scipy import stats
 from keras_pvec.comparison import (
     Comparison,
     compare,
+    compare_in_detail,
     null_cosine_moments,
     principal_angles,
 )
 from keras_pvec.pvector import PVector
-from keras_pvec.store import Run
+from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.runs import Run
 
 # Of a normal distribution, this many standard deviations hold 95%.
 _BAND_STD = 1.96
@@ -55,15 +57,15 @@ MEASURES = [
 
 def run_label(run: Run) -> str:
     """What a run is called in tables and figures, e.g. `"resnet, seed 0"`."""
-    settings = run.info.get("settings", {})
-    if "model" not in settings:
+    record = TrainingRecord.of(run)
+    if record.model is None:
         return run.path.name
-    return f"{settings['model']}, seed {settings['seed']}"
+    return f"{record.model}, seed {record.seed}"
 
 
 def model_of(run: Run) -> str:
     """The model's name, e.g. `"wide_resnet-28-2"`."""
-    return run.info.get("settings", {}).get("model", run.path.name)
+    return TrainingRecord.of(run).model or run.path.name
 
 
 def angles_to_final(runs: Sequence[Run]) -> pd.DataFrame:
@@ -212,7 +214,7 @@ def pairwise_angles(
     """
     rows = []
     for a, b in itertools.combinations(p_vectors, 2):
-        comparison = compare(p_vectors[a], p_vectors[b], detail=True)
+        comparison = compare_in_detail(p_vectors[a], p_vectors[b])
         row = {"run": a, "other": b}
         row |= {
             "group": groups[a] if groups else a,
@@ -282,7 +284,7 @@ def block_layers(run: Run) -> list[str]:
     """The blocks that a run logged, from the input on."""
     first, *others = run.layers
     # The features are watched first; in some networks they are the last block as well.
-    patterns = run.info.get("settings", {}).get("layers", [])[1:]
+    patterns = TrainingRecord.of(run).settings.get("layers", [])[1:]
     is_block = any(
         re.search(p.removeprefix("re:"), first) if p.startswith("re:") else p == first
         for p in patterns
@@ -494,8 +496,8 @@ def generalization(
     tables = []
     for run, variant in zip(runs, variants, strict=True):
         table = _epoch_ends(_logged(run.on(split), matrix)).tail(1)
-        evaluation = run.info["evaluation"]
-        train, test = evaluation["train"], evaluation["test"]
+        record = TrainingRecord.of(run)
+        train, test = record.evaluation["train"], record.evaluation["test"]
         table = table.assign(
             variant=variant,
             factor=variant.partition("=")[0],
@@ -504,7 +506,7 @@ def generalization(
             gap=train["accuracy"] - test["accuracy"],
             train_loss=train["loss"],
             test_loss=test["loss"],
-            n_parameters=run.info["n_parameters"],
+            n_parameters=record.n_parameters,
         )
         tables.append(_identified(table, run))
     return with_null_band(pd.concat(tables, ignore_index=True))
@@ -659,7 +661,7 @@ def _identified(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     table = table.copy()
     table.insert(0, "run", run_label(run))
     table.insert(1, "model", model_of(run))
-    table.insert(2, "seed", run.info.get("settings", {}).get("seed"))
+    table.insert(2, "seed", TrainingRecord.of(run).seed)
     return table
 
 

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from scipy import stats
 
 from keras_pvec.reproduction.analysis import over_seeds
-from keras_pvec.store import replace_atomically
+from keras_pvec.runs import replace_atomically
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; black is the null's.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")

@@ -21,7 +21,8 @@ from keras_pvec.reproduction.claims import (
     NULL_EXPLAINS,
     REPRODUCED,
 )
-from keras_pvec.store import Run, write_atomically
+from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.runs import Run, write_atomically
 
 _COLOURS = {
     REPRODUCED: "#0b6e4f",
@@ -98,22 +99,23 @@ def _made_by(section: Section) -> dict[str, str]:
     """Which models, how many seeds, how long, which versions, which commit."""
     runs = section.runs
     missing = f", {section.n_missing} more are missing" if section.n_missing else ""
-    infos = [run.info for run in runs]
-    settings = [info.get("settings", {}) for info in infos]
+    records = [TrainingRecord.of(run) for run in runs]
+    settings = [record.settings for record in records]
     versions = {
         f"{name} {version}"
-        for info in infos
-        for name, version in info.get("versions", {}).items()
+        for run in runs
+        for name, version in run.info.versions.items()
     }
-    revisions = {info["git_revision"] for info in infos if info.get("git_revision")}
-    hours = sum(info.get("wall_time_s", 0.0) for info in infos) / 3600
+    revisions = {r.git_revision for r in records if r.git_revision}
+    hours = sum(record.wall_time_s for record in records) / 3600
     return {
         "runs": f"{len(runs)}{missing}",
         "models": ", ".join(dict.fromkeys(map(model_of, runs))),
         "seeds": ", ".join(sorted({str(s["seed"]) for s in settings if "seed" in s})),
         "epochs": ", ".join(sorted({str(s["epochs"]) for s in settings if s})),
         "training images": ", ".join(
-            str(n) for n in sorted({i["n_train"] for i in infos if "n_train" in i})
+            str(n)
+            for n in sorted({r.n_train for r in records if r.n_train is not None})
         ),
         "time of training": f"{hours:.2f} hours",
         "versions": ", ".join(sorted(versions)),

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import ImageDataSpec
 from keras_pvec.reproduction.devices import prepare_process
-from keras_pvec.store import Run, open_run
+from keras_pvec.runs import Run, open_run
 
 # Threads of a worker's libraries; TensorFlow has variables of its own.
 _THREAD_VARIABLES = (

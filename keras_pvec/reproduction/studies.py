@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction import analysis, claims, figures
-from keras_pvec.store import Run
+from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.runs import Run
 
 DATA_MATRICES = ("data", "input")
 
@@ -291,7 +292,7 @@ def singular_vectors(runs: Sequence[Run], options: Options) -> Findings:
 
 def generalization(runs: Sequence[Run], options: Options) -> Findings:
     """Does the angle to the raw data go with generalization?"""
-    variants = [run.info["settings"]["variant"] for run in runs]
+    variants = [TrainingRecord.of(run).variant for run in runs]
     models = analysis.generalization(runs, variants, options.split, options.data_matrix)
     means = analysis.over_seeds(models)
     accuracy = analysis.rank_correlations(means, "test_accuracy")

@@ -18,7 +18,7 @@ from keras_pvec.reproduction.training.settings import (
     architecture_of,
     steps_per_epoch,
 )
-from keras_pvec.store import RunFolder
+from keras_pvec.runs import RunFolder
 
 _MOMENTUM = 0.9
 

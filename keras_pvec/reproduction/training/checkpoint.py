@@ -27,7 +27,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_pvec.store import (
+from keras_pvec.runs import (
     Moment,
     RunFolder,
     read_arrays,
@@ -64,7 +64,7 @@ class CheckpointWriter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         newest = save_checkpoint(self.model, self._folder, epoch + 1)
         elapsed = time.monotonic() - self._started
-        self._folder.update_info(wall_time_s=round(self._earlier_s + elapsed, 1))
+        self._folder.note(wall_time_s=round(self._earlier_s + elapsed, 1))
         for _, path in checkpoints(self._folder)[:-_CHECKPOINTS_KEPT]:
             if path != newest:
                 path.unlink()

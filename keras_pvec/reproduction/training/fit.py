@@ -26,6 +26,7 @@ from keras_pvec.reproduction.data import (
 )
 from keras_pvec.reproduction.evaluation import linear_accuracy
 from keras_pvec.reproduction.models import Architecture
+from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.training.build import build_model, standardising_moments
 from keras_pvec.reproduction.training.checkpoint import (
     CheckpointWriter,
@@ -43,8 +44,7 @@ from keras_pvec.reproduction.training.settings import (
     weight_moments,
 )
 from keras_pvec.row_products import available_cores
-from keras_pvec.samples import SampleSet
-from keras_pvec.store import (
+from keras_pvec.runs import (
     Run,
     RunConflictError,
     RunFolder,
@@ -52,6 +52,7 @@ from keras_pvec.store import (
     open_run,
     replace_atomically,
 )
+from keras_pvec.samples import SampleSet
 
 # Far from the seeds that anyone lists.
 _SEED_OF_TWIN = 1_000_003
@@ -107,12 +108,12 @@ def train(
         if is_finished(settings, path):
             return open_run(path)
         started = time.monotonic()
-        earlier_s = folder.read_info().get("wall_time_s", 0.0)
-        folder.update_info(
+        earlier_s = TrainingRecord.of(folder.read_info()).wall_time_s
+        folder.update_info(versions=library_versions())
+        folder.note(
             settings=settings.as_json(),
             status="running",
             git_revision=_git_revision(),
-            versions=library_versions(),
             n_cores=available_cores(),
         )
         architecture = architecture_of(settings)
@@ -157,7 +158,7 @@ def train(
             )
             for split in SPLITS
         }
-        folder.update_info(
+        folder.note(
             evaluation=evaluation,
             n_parameters=sum(math.prod(w.shape) for w in model.trainable_weights),
             n_train=len(data.train),
@@ -169,9 +170,7 @@ def train(
                 folder, model, architecture, data, "trained"
             )
         quality = rate_training(_training_losses(folder), accuracy, reference)
-        folder.update_info(
-            training_quality=dataclasses.asdict(quality), status="finished"
-        )
+        folder.note(training_quality=dataclasses.asdict(quality), status="finished")
         remove_checkpoints(folder)
     return open_run(path)
 
@@ -188,7 +187,7 @@ def _loggers(
     for split in sorted(samples, key=lambda split: split == "train"):
         path = folder.path if split == "train" else folder.path / split
         if split != "train":
-            RunFolder(path).update_info(settings=settings.as_json())
+            RunFolder(path).note(settings=settings.as_json())
         loggers.append(
             PVectorLogger(
                 path,
@@ -250,9 +249,10 @@ def _reopen(folder: RunFolder, settings: RunSettings) -> None:
     that was stopped after that may have to repeat its last epoch."""
     for split in settings.num_samples:
         logged = folder if split == "train" else RunFolder(folder.path / split)
-        described = logged.read_info().get("p_vectors", {})
-        if described.get("complete"):
-            logged.update_info(p_vectors={**described, "complete": False})
+        described = logged.read_info().logged_with
+        if described is not None and described.complete:
+            reopened = dataclasses.replace(described, complete=False)
+            logged.update_info(logged_with=reopened)
 
 
 def _evaluation_batches(
@@ -272,17 +272,16 @@ def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
         RunConflictError: It holds a run of other settings.
     """
     folder = RunFolder(path)
-    info = folder.read_info()
-    stored, status = info.get("settings"), info.get("status")
-    if stored is None:
+    record = TrainingRecord.of(folder.read_info())
+    if not record.settings:
         if folder.moments():
             raise RunConflictError(
                 f"{folder.path} holds a run that was not made by an experiment. Choose "
                 "another folder, or delete it."
             )
         return False
-    different = differences(stored, settings)
-    if status == "finished":
+    different = differences(record.settings, settings)
+    if record.status == "finished":
         # What matters on the way there no longer does.
         for key in ("batches", "keep_weights"):
             different.pop(key, None)
@@ -298,7 +297,7 @@ def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
             f"{'; '.join(different.values())}. Choose another folder for the runs, or "
             "delete this one."
         )
-    return status == "finished"
+    return record.status == "finished"
 
 
 def epochs_done(path: str | os.PathLike) -> int:
@@ -321,7 +320,7 @@ def _note_linear_accuracy(
 
     Models without a classifier of their own are compared by this accuracy.
     """
-    known = folder.read_info().get("linear_accuracy", {})
+    known = TrainingRecord.of(folder.read_info()).linear_accuracy
     if moment not in known:
         accuracy = linear_accuracy(
             model,
@@ -330,7 +329,7 @@ def _note_linear_accuracy(
             data.samples("test"),
         )
         known = {**known, moment: accuracy}
-        folder.update_info(linear_accuracy=known)
+        folder.note(linear_accuracy=known)
     return known[moment]
 
 

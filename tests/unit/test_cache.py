@@ -14,7 +14,7 @@ import pytest
 from keras_pvec.reproduction.data import cache, load_data
 from keras_pvec.reproduction.data.images import ImageSplit
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import keras_pvec as kp
 from keras_pvec.reproduction import claims
 from keras_pvec.reproduction.claims import Claim, as_table
 from keras_pvec.reproduction.report import Section, write_report
-from keras_pvec.store import RunFolder, log_row
+from keras_pvec.runs import RunFolder, log_row
 
 PNG = b"\x89PNG made up"
 
@@ -19,9 +19,9 @@ PNG = b"\x89PNG made up"
 @pytest.fixture
 def sections(rng, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    folder.update_info(
+    folder.update_info(versions={"keras": "3.99"})
+    folder.note(
         settings={"model": "mlp", "seed": 3, "epochs": 7},
-        versions={"keras": "3.99"},
         git_revision="abc123",
         wall_time_s=1800.0,
         n_train=500,

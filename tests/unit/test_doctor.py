@@ -14,7 +14,7 @@ import pytest
 import keras_pvec as kp
 from keras_pvec.__main__ import main
 from keras_pvec.doctor import ERROR, NOTE, WARNING, angle_table, compare_files, examine
-from keras_pvec.store import RunFolder, log_row, save_p_vectors
+from keras_pvec.runs import LoggedWith, RunFolder, log_row, save_p_vectors
 
 N = 200
 MOMENTS = [(-1, 0), (0, 10), (1, 20)]
@@ -35,7 +35,7 @@ def features(rng, share=0.3):
 def write_run(path, p_vectors, reference, complete=True):
     """A run folder with these P-vectors, one for each moment."""
     folder = RunFolder(path)
-    folder.update_info(p_vectors={"complete": complete})
+    folder.update_info(logged_with=LoggedWith(complete=complete))
     for moment, p in zip(MOMENTS, p_vectors, strict=True):
         row = log_row(moment, p, "data", kp.compare(p, reference))
         folder.write_moment(moment, {"features": p}, [row])
@@ -294,7 +294,7 @@ def test_the_command_line(made, tmp_path, capsys):
 def test_export_of_a_run_that_is_not_whole(made, tmp_path, capsys):
     """One layer died, and the training was stopped."""
     folder = RunFolder(tmp_path / "run")
-    folder.update_info(p_vectors={"complete": False, "layers": ["features", "block"]})
+    folder.update_info(logged_with=LoggedWith(layers=("features", "block")))
     for moment, p in zip(MOMENTS, made[:3], strict=True):
         layers = ["features"] if moment == MOMENTS[-1] else ["features", "block"]
         layers = {name: dataclasses.replace(p, layer=name) for name in layers}
@@ -316,5 +316,5 @@ def test_the_package_runs_as_a_program_without_tensorflow(tmp_path):
         "except SystemExit as end: assert end.code == 1\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", program], cwd=root, check=True, timeout=100)

@@ -11,14 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SMALL_MODELS
+from small_models import SMALL_MODELS
 
 from keras_pvec.reproduction import runner, training
 from keras_pvec.reproduction.data import ImageDataSpec
 from keras_pvec.reproduction.models import MODELS
+from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.runner import Job, train_jobs
 
-ROOT = Path(__file__).parent.parent
+HERE = Path(__file__).parent
+PYTHONPATH = os.pathsep.join(map(str, (HERE, *HERE.parents[:2])))
 DATA = ImageDataSpec("digits", None, 200, 50)
 
 
@@ -55,7 +57,7 @@ def test_how_many_workers_makes_no_difference_to_the_rows(
     for a, b in zip(two.values(), several.values(), strict=True):
         assert (a.path / "log.csv").read_text() == (b.path / "log.csv").read_text()
         if hasattr(os, "sched_setaffinity"):
-            assert a.info["n_cores"] == b.info["n_cores"] == 1
+            assert TrainingRecord.of(a).n_cores == TrainingRecord.of(b).n_cores == 1
     assert "with 3 workers" in capsys.readouterr().out
     # What is there is not trained again.
     before = [run.path.stat().st_mtime_ns for run in several.values()]
@@ -119,11 +121,10 @@ def children(pid):
 @pytest.fixture
 def long_sweep(tmp_path):
     """Two runs of many epochs, trained by two workers of another process."""
-    program = f"""
+    program = """
         import sys
         from pathlib import Path
 
-        sys.path.insert(0, {str(ROOT / "tests")!r})
         if __name__ == "__main__":
             from keras_pvec.reproduction.runner import train_jobs
             from test_runner import jobs_in
@@ -138,7 +139,8 @@ def long_sweep(tmp_path):
     process = subprocess.Popen(
         [sys.executable, str(script)],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ
+        | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, *HERE.parents[:2])))},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import degrees_between, lapack_vector
+from oracles import degrees_between, lapack_vector
 from PIL import Image
 
 import keras_pvec as kp

@@ -9,11 +9,11 @@ import pytest
 import scipy.integrate
 import scipy.linalg
 import scipy.stats
-from conftest import degrees_between
+from oracles import degrees_between
 
 import keras_pvec as kp
 from keras_pvec.reproduction import analysis
-from keras_pvec.store import RunFolder, log_row
+from keras_pvec.runs import RunFolder, log_row
 
 N = 40
 
@@ -55,7 +55,7 @@ def write_run(path, moments, references=None, test=None, **info):
     settings = {"model": "mlp", "seed": 0, "layers": ["features"], **info}
     entries = settings.pop("info", {})
     folder = RunFolder(path)
-    folder.update_info(settings=settings, **entries)
+    folder.note(settings=settings, **entries)
     for moment, p_vectors in moments.items():
         rows = [
             log_row(moment, p, name, kp.compare(p, reference))

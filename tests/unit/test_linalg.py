@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import degrees_between, lapack_vector
+from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
 from keras_pvec import linalg, row_products

@@ -10,7 +10,7 @@ from keras import layers
 
 import keras_pvec as kp
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 def test_the_callback_example_runs(tmp_path, monkeypatch):
@@ -37,14 +37,14 @@ def test_the_callback_example_runs(tmp_path, monkeypatch):
 
 
 def test_columns_and_flags_that_it_names_exist():
-    from keras_pvec.store import LOG_COLUMNS
+    from keras_pvec.runs import LOG_COLUMNS
 
     named = re.findall(r"^\| (`.*?) \|", README, re.M)
     columns = {c for cell in named for c in re.findall(r"`(\w+)`", cell)}
     details = {field.name for field in dataclasses.fields(kp.DetailedComparison)}
     assert {"angle_deg", "z", "samples_sha256", "linear_cka"} <= columns
     assert columns <= {*LOG_COLUMNS, *details}
-    programs = (Path(__file__).parent.parent / "experiments").rglob("*.py")
+    programs = (Path(__file__).parents[2] / "experiments").rglob("*.py")
     defined = " ".join(path.read_text() for path in programs)
     for flag in set(re.findall(r"`--(\w+)", README)):
         names = {f'"{flag}"', f'"{flag.removeprefix("no")}"'}

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 import keras_pvec as kp
 from keras_pvec.reproduction import claims, studies
+from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.studies import GENERALIZATION_VARIANTS, STUDIES, Options
-from keras_pvec.store import RunFolder, log_row
+from keras_pvec.runs import RunFolder, log_row
 
 N_SAMPLES = {"train": 48, "test": 36}
 LAYERS = ["avg_pool", *(f"block_{i}" for i in range(1, 7))]
@@ -83,7 +84,7 @@ class World:
 
 def write_split(path, world, moments, info):
     folder = RunFolder(path)
-    folder.update_info(**info)
+    folder.note(**info)
     references = world.references()
     for moment, p_vectors in moments.items():
         rows = [
@@ -114,7 +115,7 @@ def write_run(path, worlds, model, seed):
         folder = path if split == "train" else path / split
         write_split(folder, world, moments, {"settings": settings})
     evaluation = {s: {"accuracy": 0.8, "loss": 0.5} for s in N_SAMPLES}
-    RunFolder(path).update_info(evaluation=evaluation, n_parameters=1000)
+    RunFolder(path).note(evaluation=evaluation, n_parameters=1000)
     return kp.open_run(path)
 
 
@@ -165,7 +166,7 @@ def variants(tmp_path_factory):
             "test": {"accuracy": accuracy, "loss": 1.0},
         }
         n_parameters = int(rng.integers(1000, 2000))
-        RunFolder(path).update_info(evaluation=evaluation, n_parameters=n_parameters)
+        RunFolder(path).note(evaluation=evaluation, n_parameters=n_parameters)
         runs.append(kp.open_run(path))
     return runs
 
@@ -377,7 +378,7 @@ def test_one_run_has_no_pairs(runs):
     ],
 )
 def test_a_reference_was_not_finished(runs, models, lacking):
-    others = [run for run in runs if run.info["settings"]["model"] in models]
+    others = [run for run in runs if TrainingRecord.of(run).settings["model"] in models]
     found = STUDIES["common_subspace"].analyse(others, Options("made up"))
     assert found.figures == {}
     assert found.tables == {}

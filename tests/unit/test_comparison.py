@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import degrees_between, lapack_vector
+from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
 from keras_pvec.comparison import null_cosine_moments
@@ -150,7 +150,7 @@ def two_networks(rng, n=400, d=6, shared=0.8):
 
 def test_detail_repeats_the_comparison(rng):
     p, q = (kp.p_vector(x, k=3) for x in two_networks(rng))
-    detailed, plain = kp.compare(p, q, detail=True), kp.compare(p, q)
+    detailed, plain = kp.compare_in_detail(p, q), kp.compare(p, q)
     assert isinstance(detailed, kp.DetailedComparison)
     assert not isinstance(plain, kp.DetailedComparison)
     for field in dataclasses.fields(plain):
@@ -172,7 +172,7 @@ def test_influential_samples_are_those_whose_absence_changes_the_angle_most(sign
 
     change = [abs(angle_without(i) - kp.angle(p, q)) for i in range(250)]
     expected = np.argsort(change)[::-1][:3]  # 1% of 250, rounded up
-    assert kp.compare(p, q, detail=True).influential_samples == tuple(expected)
+    assert kp.compare_in_detail(p, q).influential_samples == tuple(expected)
 
 
 def test_the_errors_of_both_sides_add_up(rng):
@@ -198,7 +198,7 @@ def test_stored_energy_is_that_of_the_side_with_less(rng):
     x, y = two_networks(rng)
     p, q = kp.p_vector(x), kp.p_vector(y, k=6)
     for pair in ((p, q), (q, p)):
-        found = kp.compare(*pair, detail=True)
+        found = kp.compare_in_detail(*pair)
         assert found.stored_energy == pytest.approx(p.energy1)
 
 
@@ -211,14 +211,14 @@ def test_a_sample_without_which_the_cosine_changes_its_sign():
         a, b = np.delete(u, i), np.delete(v, i)
         lengths = np.linalg.norm(a) * np.linalg.norm(b)
         change.append(abs(degrees_of(abs(a @ b) / lengths) - kp.angle(p, q)))
-    found = kp.compare(p, q, detail=True).influential_samples
+    found = kp.compare_in_detail(p, q).influential_samples
     assert found == (int(np.argmax(change)),) == (4,)
 
 
 def test_networks_that_are_the_same_owe_it_to_no_sample(rng):
     x, _ = two_networks(rng)
     p = kp.p_vector(x, k=6)
-    found = kp.compare(p, p, detail=True)
+    found = kp.compare_in_detail(p, p)
     assert found.influential_samples == ()
     assert found.trimmed_angle_deg == pytest.approx(0, abs=1e-6)
 
@@ -228,7 +228,7 @@ def test_trimmed_angle_is_that_of_the_matrices_without_these_rows(rng):
     alone."""
     x, y = two_networks(rng)
     for k, atol in ((6, 2e-3), (1, 1.0)):
-        found = kp.compare(kp.p_vector(x, k=k), kp.p_vector(y, k=k), detail=True)
+        found = kp.compare_in_detail(kp.p_vector(x, k=k), kp.p_vector(y, k=k))
         rest = np.setdiff1d(np.arange(400), found.influential_samples)
         u, v = lapack_vector(x[rest]), lapack_vector(y[rest])
         expected = degrees_between(u, v)
@@ -244,7 +244,7 @@ def test_outliers_that_own_the_vectors_are_found(rng):
     outliers = [17, 60, 200, 399]
     for features in (x, y):
         features[outliers] += 200 * rng.standard_normal(5)
-    found = kp.compare(kp.p_vector(x, k=5), kp.p_vector(y, k=5), detail=True)
+    found = kp.compare_in_detail(kp.p_vector(x, k=5), kp.p_vector(y, k=5))
     assert found.angle_deg < 10
     assert sorted(found.influential_samples) == outliers
     assert found.trimmed_angle_deg > 60
@@ -255,7 +255,7 @@ def test_row_normalised_angle_is_that_of_the_normalised_matrices(rng):
     x, y = two_networks(rng, shared=2.0)
     x *= np.exp(rng.standard_normal((400, 1)))
     x[5] = 0  # a sample without any features stays where it is
-    found = kp.compare(kp.p_vector(x, k=6), kp.p_vector(y, k=6), detail=True)
+    found = kp.compare_in_detail(kp.p_vector(x, k=6), kp.p_vector(y, k=6))
     sides = [
         m / np.maximum(np.linalg.norm(m, axis=1, keepdims=True), 1e-12) for m in (x, y)
     ]
@@ -266,7 +266,7 @@ def test_row_normalised_angle_is_that_of_the_normalised_matrices(rng):
     np.testing.assert_allclose(found.row_normalised_null_angle_deg, null, atol=2e-3)
     assert abs(found.row_normalised_angle_deg - found.angle_deg) > 0.5
     without = dataclasses.replace(kp.p_vector(x), row_norms=None)
-    assert kp.compare(without, without, detail=True).row_normalised_angle_deg is None
+    assert kp.compare_in_detail(without, without).row_normalised_angle_deg is None
 
 
 def test_linear_cka_against_its_formula(rng):
@@ -280,7 +280,7 @@ def test_linear_cka_against_its_formula(rng):
     assert 0.1 < expected < 0.9
     rotation = np.linalg.qr(rng.standard_normal((6, 6)))[0]
     assert kp.linear_cka(p, kp.p_vector(5 * x @ rotation, k=6)) == pytest.approx(1)
-    detailed = kp.compare(p, q, detail=True)
+    detailed = kp.compare_in_detail(p, q)
     assert detailed.linear_cka == kp.linear_cka(p, q)
     assert detailed.stored_energy == pytest.approx(1)
     np.testing.assert_array_equal(
@@ -299,8 +299,8 @@ def test_spans_that_are_the_same_have_no_angle(rng):
 @pytest.mark.parametrize("scale", [1e-160, 1e-90, 1e90, 1e160])
 def test_detail_does_not_depend_on_scale(scale, rng):
     x, y = two_networks(rng, n=150)
-    plain = kp.compare(kp.p_vector(x, k=6), kp.p_vector(y, k=6), detail=True)
-    scaled = kp.compare(kp.p_vector(scale * x, k=6), kp.p_vector(y, k=6), detail=True)
+    plain = kp.compare_in_detail(kp.p_vector(x, k=6), kp.p_vector(y, k=6))
+    scaled = kp.compare_in_detail(kp.p_vector(scale * x, k=6), kp.p_vector(y, k=6))
     assert scaled.influential_samples == plain.influential_samples
     for name in ("trimmed_angle_deg", "row_normalised_angle_deg", "linear_cka"):
         assert getattr(scaled, name) == pytest.approx(getattr(plain, name), rel=1e-5)
@@ -308,7 +308,7 @@ def test_detail_does_not_depend_on_scale(scale, rng):
 
 def test_detail_of_features_that_do_not_vary(rng):
     same, other = kp.p_vector(np.ones((30, 4))), kp.p_vector(rng.random((30, 4)))
-    detailed = kp.compare(same, other, detail=True)
+    detailed = kp.compare_in_detail(same, other)
     assert np.isnan(detailed.linear_cka)
     assert detailed.trimmed_angle_deg == pytest.approx(detailed.angle_deg, abs=2)
 
@@ -318,6 +318,6 @@ def test_a_single_sample_that_is_all_leaves_nothing(rng):
     x[4] = [1.0, 2.0, 2.0]
     y = x.copy()
     y[7] = x[4] / 2
-    detailed = kp.compare(kp.p_vector(x), kp.p_vector(y), detail=True)
+    detailed = kp.compare_in_detail(kp.p_vector(x), kp.p_vector(y))
     assert detailed.influential_samples == (4,)
     assert detailed.trimmed_angle_deg is None

@@ -8,18 +8,21 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SMALL_MODELS, degrees_between, lapack_vector
+from oracles import degrees_between, lapack_vector
+from small_models import SMALL_MODELS
 
 import keras_pvec as kp
 from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import load_data
 from keras_pvec.reproduction.models import MODELS
+from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.training import (
     PRESETS,
     RECIPES,
@@ -41,7 +44,13 @@ from keras_pvec.reproduction.training.checkpoint import (
     save_weights,
     weights_path,
 )
-from keras_pvec.store import RunFolder
+from keras_pvec.runs import RunFolder
+
+HERE = Path(__file__).parent
+# Of processes that use what this module defines.
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parent, HERE.parents[1])))
+}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +153,7 @@ def test_both_splits_are_logged_by_one_training(data, tmp_path):
             )
             np.testing.assert_allclose(row["angle_deg"].iloc[-1], expected, atol=1e-4)
     assert {"pvec_angle_data", "pvec_test_angle_data"} <= set(run.metrics.columns)
-    assert test.info["settings"] == run.info["settings"]
+    assert TrainingRecord.of(test).settings == TrainingRecord.of(run).settings
     with pytest.raises(kp.RunNotFoundError):
         training.train(settings_for(data), data, tmp_path / "b").on("test")
 
@@ -227,7 +236,7 @@ def test_a_run_that_another_process_finishes_meanwhile_is_reused(
     monkeypatch.setattr(fit, "build_model", build_while_another_finishes)
     run = training.train(settings, data, tmp_path)
     assert len(calls) == 4  # of either, the twin and the model
-    assert run.info["status"] == "finished"
+    assert TrainingRecord.of(run).status == "finished"
     assert run.moments[-1] == (2, 12)
 
 
@@ -310,8 +319,6 @@ def test_decoupled_decay_is_as_strong_as_the_penalty_of_the_papers():
 def test_precision_xla_and_determinism(changes, data, tmp_path):
     """In a process of its own, since determinism cannot be switched off again."""
     program = f"""
-        import sys
-        sys.path.insert(0, {os.path.dirname(__file__)!r})
         from test_training import settings_for
         from keras_pvec.reproduction import training
         from keras_pvec.reproduction.data import load_data
@@ -323,10 +330,9 @@ def test_precision_xla_and_determinism(changes, data, tmp_path):
         loss = run.metrics["loss"]
         assert loss.iloc[-1] < loss.iloc[0], loss
     """
-    root = os.path.dirname(os.path.dirname(__file__))
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
-        env=os.environ | {"PYTHONPATH": root},
+        env=ENVIRONMENT,
         check=True,
         timeout=300,
     )
@@ -339,7 +345,6 @@ def test_precision_xla_and_determinism(changes, data, tmp_path):
 
 MIRRORED = """
     import sys
-    sys.path.insert(0, {tests!r})
     import keras
     import numpy as np
     import tensorflow as tf
@@ -389,11 +394,9 @@ MIRRORED = """
 
 
 def test_mirrored_training_is_that_of_one_device(tmp_path):
-    tests = os.path.dirname(__file__)
-    program = textwrap.dedent(MIRRORED.format(tests=tests, path=str(tmp_path)))
-    environment = os.environ | {"PYTHONPATH": os.path.dirname(tests)}
+    program = textwrap.dedent(MIRRORED.format(path=str(tmp_path)))
     subprocess.run(
-        [sys.executable, "-c", program], env=environment, check=True, timeout=300
+        [sys.executable, "-c", program], env=ENVIRONMENT, check=True, timeout=300
     )
 
 
@@ -425,12 +428,9 @@ TRAIN = """
 
 def start(path):
     program = textwrap.dedent(TRAIN.format(path=str(path)))
-    tests = os.path.dirname(__file__)
-    root = os.path.dirname(tests)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([tests, root])}
     process = subprocess.Popen(
         [sys.executable, "-c", program],
-        env=environment,
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -532,7 +532,7 @@ def test_damaged_or_foreign_weights_are_told(data, tmp_path):
 def test_a_damaged_checkpoint_is_passed_over(data, tmp_path):
     """The one before serves; if none is whole, one sentence and nothing is touched."""
     folder = RunFolder(tmp_path)
-    folder.update_info(status="running")
+    folder.note(status="running")
     model = training.build_model(settings_for(data), data)
     save_checkpoint(model, folder, 1)
     before = model.get_weights()
@@ -685,7 +685,7 @@ def test_a_run_that_was_stopped_after_its_last_epoch_goes_on(
     for split in settings.num_samples:
         logs = [(run.on(split).path / "log.csv").read_text() for run in (whole, cut)]
         assert logs[0] == logs[1]
-        assert cut.on(split).info["p_vectors"]["complete"]
+        assert cut.on(split).info.complete
 
 
 def test_the_model_of_a_run_is_loaded(data, tmp_path):

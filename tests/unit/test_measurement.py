@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from conftest import degrees_between, lapack_vector
 from keras import layers
+from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
 from keras_pvec.measurement import PVectorProbe

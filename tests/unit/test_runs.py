@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 import keras_pvec as kp
-from keras_pvec.store import (
+from keras_pvec.runs import (
     LOG_COLUMNS,
+    LoggedWith,
     RunFolder,
     log_row,
     write_atomically,
@@ -125,7 +126,7 @@ def test_only_one_process_may_write(tmp_path):
 def test_the_layer_that_was_asked_for_first_leads(tmp_path, p_vectors):
     """Even if it was dead at the first moment."""
     folder = RunFolder(tmp_path)
-    folder.update_info(p_vectors={"layers": ["b", "a", "never"]})
+    folder.update_info(logged_with=LoggedWith(layers=("b", "a", "never")))
     write(folder, -1, 0, {"a": p_vectors["a"]})
     write(folder, 0, 10, p_vectors)
     run = kp.open_run(tmp_path)

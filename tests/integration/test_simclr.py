@@ -11,6 +11,7 @@ from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import load_data
 from keras_pvec.reproduction.models import MODELS, parse_model_name
 from keras_pvec.reproduction.models.simclr import NTXent
+from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.training import RECIPES, RunSettings
 
 
@@ -176,7 +177,10 @@ def test_an_interrupted_training_ends_with_the_same_rows(tmp_path):
     runs.append(training.train(settings, data, tmp_path / "cut"))
     whole, cut = ((run.path / "log.csv").read_text() for run in runs)
     assert whole == cut
-    assert runs[0].info["linear_accuracy"] == runs[1].info["linear_accuracy"]
+    assert (
+        TrainingRecord.of(runs[0]).linear_accuracy
+        == TrainingRecord.of(runs[1]).linear_accuracy
+    )
     np.testing.assert_array_equal(*(run.metrics["val_loss"] for run in runs))
 
 
@@ -203,6 +207,6 @@ def test_a_short_training_beats_the_untrained_encoder(tfds_dir, tmp_path):
     accuracy has a standard error of 0.011."""
     data = load_data("cifar10", data_dir=tfds_dir).subset(5000, 2000)
     run = training.train(settings_for(data), data, tmp_path)
-    accuracy = run.info["linear_accuracy"]
+    accuracy = TrainingRecord.of(run).linear_accuracy
     assert accuracy["untrained"] > 0.15  # better than chance: the probe works
     assert accuracy["trained"] > accuracy["untrained"] + 0.05

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import degrees_between, lapack_vector
+from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
 

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from conftest import degrees_between, lapack_vector
 from keras import layers
+from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
 

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import keras_pvec as kp
-from keras_pvec.store import RunFolder
+from keras_pvec.runs import RunFolder
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 QUICK = [
     "--models=mlp,autoencoder",
     "--epochs=3",

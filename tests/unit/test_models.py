@@ -5,7 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
-from conftest import SMALL_MODELS
+from small_models import SMALL_MODELS
 
 from keras_pvec.reproduction.models import MODELS, parse_model_name
 from keras_pvec.reproduction.models.batch_normalization import FusedBatchNormalization

@@ -1,0 +1,41 @@
+"""Run folders: their schema, and how they are written and read."""
+
+from keras_pvec.runs.files import (
+    load_p_vectors,
+    read_arrays,
+    replace_atomically,
+    save_p_vectors,
+    write_atomically,
+)
+from keras_pvec.runs.folder import RunFolder, library_versions
+from keras_pvec.runs.reader import Run, open_run
+from keras_pvec.runs.schema import (
+    LOG_COLUMNS,
+    Failure,
+    LoggedWith,
+    Moment,
+    RunConflictError,
+    RunInfo,
+    RunNotFoundError,
+    log_row,
+)
+
+__all__ = [
+    "LOG_COLUMNS",
+    "Failure",
+    "LoggedWith",
+    "Moment",
+    "Run",
+    "RunConflictError",
+    "RunFolder",
+    "RunInfo",
+    "RunNotFoundError",
+    "library_versions",
+    "load_p_vectors",
+    "log_row",
+    "open_run",
+    "read_arrays",
+    "replace_atomically",
+    "save_p_vectors",
+    "write_atomically",
+]

@@ -1,0 +1,162 @@
+"""Files that appear whole or not at all, and how they are read back."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_pvec.pvector import PVector
+from keras_pvec.runs.schema import RunConflictError
+
+if TYPE_CHECKING:
+    import pandas
+
+# Files on their way into place carry the process number and this mark.
+PARTIAL_SUFFIX = ".partial"
+
+
+def save_p_vectors(path: str | os.PathLike, p_vectors: Mapping[str, PVector]) -> None:
+    """Writes P-vectors by layer to one `.npz` file, which appears whole or not at all.
+
+    Plain arrays, named `<index>/<field>`, with the layers' names in `layers`: readable
+    with `numpy.load` alone.
+    """
+    arrays: dict[str, Any] = {"layers": np.array(list(p_vectors), dtype=str)}
+    for i, p in enumerate(p_vectors.values()):
+        for field in dataclasses.fields(p):
+            value = getattr(p, field.name)
+            if value is not None:
+                arrays[f"{i}/{field.name}"] = value
+    with write_atomically(Path(path)) as file:
+        np.savez(file, **arrays)
+
+
+def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
+    """Reads what `save_p_vectors` wrote: P-vectors by layer.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or of another kind.
+    """
+    arrays = read_arrays(path)
+    fields = [field.name for field in dataclasses.fields(PVector)]
+    p_vectors = {}
+    try:
+        for i, layer in enumerate(arrays["layers"].tolist()):
+            stored = {
+                name: arrays[f"{i}/{name}"]
+                for name in fields
+                if f"{i}/{name}" in arrays
+            }
+            p_vectors[layer] = PVector(
+                **{k: v.item() if v.ndim == 0 else v for k, v in stored.items()}
+            )
+    except (KeyError, TypeError) as error:
+        raise _unreadable(path, error) from error
+    return p_vectors
+
+
+def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """All arrays of an `.npz` file of ours.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, or of another kind.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        raise
+    # What NumPy raises depends on where a file stops making sense to it.
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | os.PathLike, error: Exception) -> ValueError:
+    return ValueError(
+        f"{path} cannot be read; it is damaged, or not a file of keras_pvec "
+        f"({type(error).__name__})."
+    )
+
+
+@contextlib.contextmanager
+def write_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that takes its place only once it is whole and on the disk."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+    try:
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def replace_atomically(
+    path: Path, save: Callable[[str], None], suffix: str | None = None
+) -> None:
+    """As `write_atomically`, for a `save` that opens the file by its name.
+
+    Args:
+        path: Where the file is to be.
+        save: Writes the file at the path that it is given.
+        suffix: Ending that `save` insists on; default that of `path`.
+    """
+    suffix = suffix or path.suffix
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL_SUFFIX}{suffix}")
+    try:
+        save(str(partial))
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def csv_cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return repr(float(value)) if isinstance(value, (float, np.floating)) else value
+
+
+def csv_bytes(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {key: csv_cell(value) for key, value in row.items()} for row in rows
+    )
+    return text.getvalue().encode()
+
+
+def _read_whole_lines(path: Path) -> str:
+    """The text of a file without a last line that lacks its end."""
+    # A spreadsheet may have put a byte order mark before the header.
+    text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    return text[: text.rfind("\n") + 1]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    reader = csv.DictReader(io.StringIO(_read_whole_lines(path)))
+    if reader.fieldnames and not {"epoch", "step"} <= set(reader.fieldnames):
+        raise RunConflictError(
+            f"{path} is not a file of keras_pvec: it has no columns epoch and step. "
+            "Choose another folder, or delete it."
+        )
+    return list(reader)
+
+
+def read_table(path: Path) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.read_csv(io.StringIO(_read_whole_lines(path)))

@@ -1,0 +1,187 @@
+"""Read access to run folders."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_pvec.comparison import compare
+from keras_pvec.pvector import PVector
+from keras_pvec.runs.files import load_p_vectors, read_arrays, read_rows, read_table
+from keras_pvec.runs.folder import RunFolder
+from keras_pvec.runs.schema import (
+    LOG_COLUMNS,
+    Moment,
+    RunInfo,
+    RunNotFoundError,
+    log_row,
+)
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class Run:
+    """Read access to a run folder; see `open_run`."""
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self._folder = RunFolder(path)
+        self.path = self._folder.path
+        if not self._folder.log_path.exists():
+            raise RunNotFoundError(
+                f"{self.path} holds no run: there is no log.csv in it."
+            )
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def on(self, split: str) -> Run:
+        """The same training on the samples of another split.
+
+        The runs of the experiments hold the training samples in their own folder, and
+        the test samples in the folder `test` within it.
+
+        Raises:
+            RunNotFoundError: The training did not log that split.
+        """
+        return self if split == "train" else Run(self.path / split)
+
+    @property
+    def info(self) -> RunInfo:
+        """What `run.json` says."""
+        return self._folder.read_info()
+
+    @property
+    def log(self) -> pandas.DataFrame:
+        """`log.csv` as a table, one row per moment, layer and reference."""
+        return read_table(self._folder.log_path)
+
+    @property
+    def metrics(self) -> pandas.DataFrame:
+        """`metrics.csv` as a table, one row per epoch."""
+        if not self._folder.metrics_path.exists():
+            raise RunNotFoundError(f"{self.path} holds no metrics.csv.")
+        return read_table(self._folder.metrics_path)
+
+    @property
+    def samples(self) -> dict[str, np.ndarray]:
+        """What is known of the samples: `labels`, and brightness and contrast as
+        `SampleSet.statistics` gives them; empty in runs of earlier versions."""
+        if not self._folder.samples_path.exists():
+            return {}
+        return read_arrays(self._folder.samples_path)
+
+    @property
+    def moments(self) -> list[Moment]:
+        """The logged `(epoch, step)`, in order of time."""
+        return self._folder.moments()
+
+    @property
+    def layers(self) -> list[str]:
+        """The watched layers, in the order in which they were asked for: the first one
+        leads, even if it had no P-vector at first."""
+        logged_with = self.info.logged_with
+        asked = () if logged_with is None else logged_with.layers
+        logged = (row["layer"] for row in read_rows(self._folder.log_path))
+        return list(dict.fromkeys([*asked, *logged]))
+
+    def p_vectors(self, moment: Moment) -> dict[str, PVector]:
+        """The P-vectors of all layers at a moment `(epoch, step)`."""
+        path = self._folder.moment_path(moment)
+        if not path.exists():
+            raise RunNotFoundError(
+                f"{self.path} holds no P-vectors of epoch {moment[0]}, step "
+                f"{moment[1]}."
+            )
+        return load_p_vectors(path)
+
+    def p_vector(self, epoch: int | str = "final", layer: str | None = None) -> PVector:
+        """The P-vector of a layer at the end of an epoch.
+
+        Args:
+            epoch: Counted from 0; -1 for before training; `"final"` for the last.
+            layer: Name of the layer; may be left out if only one is watched.
+
+        Raises:
+            RunNotFoundError: No such epoch or layer in this run, or the layer had no
+                P-vector there (all zero, or not finite).
+        """
+        moments = self.moments
+        if epoch != "final":
+            moments = [m for m in moments if m.epoch == epoch]
+        last = moments[-1] if moments else Moment(-2, -1)
+        self._check_not_failed(last, epoch, layer)
+        if not moments:
+            known = sorted({m.epoch for m in self.moments})
+            raise RunNotFoundError(
+                f"{self.path} holds no epoch {epoch}; it holds {known}."
+            )
+        return self._layer_of(self.p_vectors(moments[-1]), layer)
+
+    def angles(
+        self, to: str | int | PVector = "final", layer: str | None = None
+    ) -> pandas.DataFrame:
+        """Angles of a layer at every moment to a reference.
+
+        Args:
+            to: `"final"`, an epoch of this run, or any `PVector` of the same samples.
+            layer: As in `p_vector`.
+
+        Returns:
+            A table with the columns of `log.csv`, one row per moment.
+        """
+        import pandas
+
+        reference = to if isinstance(to, PVector) else self.p_vector(to, layer)
+        label = "reference" if isinstance(to, PVector) else str(to)
+        rows = []
+        watched = self.layers
+        for moment in self.moments:
+            p_vectors = self.p_vectors(moment)
+            if layer in watched and layer not in p_vectors:
+                continue  # no P-vector at this moment; see `info["failures"]`
+            p = self._layer_of(p_vectors, layer)
+            rows.append(log_row(moment, p, label, compare(p, reference)))
+        return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))
+
+    def _check_not_failed(
+        self, last: Moment, epoch: int | str, layer: str | None
+    ) -> None:
+        """An earlier P-vector is not to pass for the one asked for."""
+        for failure in self.info.failures:
+            asked = epoch in ("final", failure.epoch) and failure.step >= last.step
+            if asked and layer in (None, failure.layer):
+                raise RunNotFoundError(
+                    f"{self.path}: layer {failure.layer!r} had no P-vector at epoch "
+                    f"{failure.epoch}, step {failure.step}. {failure.reason}"
+                )
+
+    def _layer_of(self, p_vectors: dict[str, PVector], layer: str | None) -> PVector:
+        if layer is None and len(p_vectors) == 1:
+            return next(iter(p_vectors.values()))
+        if layer not in p_vectors:
+            asked = "no layer was named" if layer is None else f"{layer!r} is not one"
+            raise RunNotFoundError(
+                f"{self.path} watches the layers {list(p_vectors)}; {asked} of them."
+            )
+        return p_vectors[layer]
+
+
+def open_run(path: str | os.PathLike) -> Run:
+    """Opens the folder of a run for reading; TensorFlow is not needed.
+
+    Raises:
+        RunNotFoundError: The folder holds no `log.csv`.
+
+    Example:
+
+    ```python
+    run = kp.open_run("runs/mine")
+    run.log                                     # the table of log.csv
+    run.p_vector(epoch=3, layer="avg_pool")
+    run.angles(to="final", layer="avg_pool")
+    ```
+    """
+    return Run(path)

@@ -1,0 +1,195 @@
+"""What a run folder holds: its files' columns and entries, as types.
+
+`run.json` is read and written through `RunInfo` alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from keras_pvec.comparison import Comparison
+from keras_pvec.pvector import PVector
+
+LOG_COLUMNS = (
+    "epoch",
+    "step",
+    "layer",
+    "reference",
+    "n_samples",
+    "n_features",
+    "angle_deg",
+    "angle_error_deg",
+    "centered_angle_deg",
+    "null_angle_deg",
+    "z",
+    "cos_ones",
+    "cos_ones_reference",
+    "sigma1",
+    "sigma2_over_sigma1",
+    "energy1",
+    "participation",
+    "samples_sha256",
+)
+
+# Raised when run.json changes in a way that this version could not read.
+INFO_VERSION = 1
+
+
+class RunConflictError(FileExistsError):
+    """The folder already holds a run, or one of other settings, or one in progress."""
+
+
+class RunNotFoundError(FileNotFoundError):
+    """The folder does not hold what was asked for."""
+
+
+class Moment(NamedTuple):
+    """A point of a training. Moments sort in time.
+
+    Attributes:
+        epoch: Counted as Keras does, from 0; -1 is before training.
+        step: Training steps (batches) done since training began.
+    """
+
+    epoch: int
+    step: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A layer without a P-vector at some moment.
+
+    Attributes:
+        epoch: Of the moment.
+        step: Of the moment.
+        layer: Name of the layer.
+        reason: The error, as a sentence.
+    """
+
+    epoch: int
+    step: int
+    layer: str
+    reason: str
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.epoch, self.step)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoggedWith:
+    """What was logged, and how: the settings of the logger of a run.
+
+    Attributes:
+        layers: Names of the watched layers, the first one first.
+        references: Names of the references.
+        samples_name: Name of the sample set.
+        samples_sha256: Its fingerprint.
+        n_samples: Number of samples.
+        k: How many left singular vectors are stored.
+        method: `"fast"` or `"exact"`.
+        pooling: `None` or `"avg"`.
+        log_freq: Steps between moments: `every`, `every_in_first_epoch`, and which
+            layers are measured within an epoch, `layers_within_epoch`.
+        complete: Whether the training came to its end.
+    """
+
+    layers: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    samples_name: str | None = None
+    samples_sha256: str | None = None
+    n_samples: int | None = None
+    k: int = 1
+    method: str = "fast"
+    pooling: str | None = None
+    log_freq: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    complete: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class RunInfo:
+    """What `run.json` says.
+
+    Attributes:
+        logged_with: Settings of the logger; `None` before it began.
+        failures: Layers without a P-vector, by moment.
+        versions: Versions of Python and of the packages that numbers depend on.
+        notes: Everything else: the entries of the program that trains.
+        version: Version of the format.
+    """
+
+    logged_with: LoggedWith | None = None
+    failures: tuple[Failure, ...] = ()
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    version: int = INFO_VERSION
+
+    @property
+    def complete(self) -> bool:
+        """Whether the training came to its end."""
+        return self.logged_with is not None and self.logged_with.complete
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> RunInfo:
+        """Reads the entries of a `run.json`, also of an earlier version.
+
+        Raises:
+            ValueError: Entries of the wrong kind, or of a later version.
+        """
+        notes = dict(entries)
+        version = notes.pop("version", INFO_VERSION)
+        if not isinstance(version, int) or version > INFO_VERSION:
+            raise ValueError(
+                f"it is of version {version!r}; this package reads versions up to "
+                f"{INFO_VERSION}"
+            )
+        logged = notes.pop("p_vectors", None)
+        failures = notes.pop("failures", [])
+        versions = notes.pop("versions", {})
+        try:
+            return cls(
+                logged_with=None if logged is None else _logged_with(logged),
+                failures=tuple(Failure(**failure) for failure in failures),
+                versions=dict(versions),
+                notes=notes,
+                version=version,
+            )
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"an entry is of the wrong kind: {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """The entries of `run.json`."""
+        entries: dict[str, Any] = {**self.notes, "version": self.version}
+        if self.logged_with is not None:
+            entries["p_vectors"] = dataclasses.asdict(self.logged_with)
+        if self.failures:
+            entries["failures"] = [dataclasses.asdict(f) for f in self.failures]
+        if self.versions:
+            entries["versions"] = dict(self.versions)
+        return entries
+
+
+def _logged_with(entries: Mapping[str, Any]) -> LoggedWith:
+    known = {field.name for field in dataclasses.fields(LoggedWith)}
+    values = {name: value for name, value in entries.items() if name in known}
+    for name in ("layers", "references"):
+        if name in values:
+            values[name] = tuple(values[name])
+    return LoggedWith(**values)
+
+
+def log_row(
+    moment: Moment, p: PVector, reference: str, comparison: Comparison
+) -> dict[str, Any]:
+    """A row of `log.csv`."""
+    epoch, step = moment
+    return {
+        "epoch": epoch,
+        "step": step,
+        "layer": p.layer,
+        "reference": reference,
+        **dataclasses.asdict(comparison),
+        "samples_sha256": p.samples_sha256,
+    }
