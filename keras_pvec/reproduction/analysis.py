@@ -19,7 +19,7 @@ from keras_pvec.comparison import (
     Comparison,
     compare,
     compare_in_detail,
-    null_cosine_moments,
+    permutation_cosine_moments,
     principal_angles,
 )
 from keras_pvec.pvector import PVector
@@ -674,7 +674,7 @@ def _gather(tables: Iterable[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
 def with_null_band(table: pd.DataFrame) -> pd.DataFrame:
     """Adds `null_low_deg` and `null_high_deg`: where 95% of the angles would lie if the
     samples of one side were in random order."""
-    mean, std = null_cosine_moments(
+    mean, std = permutation_cosine_moments(
         table["cos_ones"].astype(float),
         table["cos_ones_reference"].astype(float),
         table["n_samples"],

@@ -7,7 +7,7 @@ import pytest
 from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
-from keras_pvec.comparison import null_cosine_moments
+from keras_pvec.comparison import permutation_cosine_moments
 
 
 def relu_features(rng, n, d):
@@ -42,7 +42,7 @@ def test_null_moments_against_brute_force_permutation(rng):
     u, v = rng.random(60) + 0.3, rng.random(60) ** 3
     u, v = u / np.linalg.norm(u), v / np.linalg.norm(v)
     cosines = [u @ v[rng.permutation(60)] for _ in range(40000)]
-    mean, std = null_cosine_moments(u.sum() / 60**0.5, v.sum() / 60**0.5, 60)
+    mean, std = permutation_cosine_moments(u.sum() / 60**0.5, v.sum() / 60**0.5, 60)
     np.testing.assert_allclose(mean, np.mean(cosines), atol=4 * std / 40000**0.5)
     np.testing.assert_allclose(std, np.std(cosines), rtol=0.02)
 

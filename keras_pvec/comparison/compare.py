@@ -1,0 +1,206 @@
+"""The comparison of two P-vectors: the fields of a row of `log.csv`, and more."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from keras_pvec.comparison.angles import (
+    check_comparable,
+    line_angle_deg,
+    principal_angles,
+)
+from keras_pvec.comparison.nulls import null_angle_deg, permutation_cosine_moments
+from keras_pvec.comparison.similarity import (
+    influential_samples,
+    linear_cka,
+    reweighted_vector,
+    stored_energy,
+    unit_row_weights,
+)
+from keras_pvec.pvector import PVector
+
+# Centred vectors with a larger error are left out of comparisons.
+_CENTERED_MAX_ERROR_DEG = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The angle between two P-vectors, and what is needed to judge it.
+
+    The fields are those of a row of `log.csv`; quantities of one matrix are those of
+    the first P-vector. A field is `None` where it does not apply.
+
+    Attributes:
+        n_samples: Number of samples.
+        n_features: Number of features.
+        angle_deg: Angle between the P-vectors: 0 = the same, 90 = unrelated.
+        angle_error_deg: Numerical error of `angle_deg`: the sum of the errors of both
+            vectors (see `PVector.error_deg`).
+        centered_angle_deg: Angle between the vectors of the column-centred matrices.
+            `None` where one of them is not determined to within a degree.
+        null_angle_deg: Angle of the mean cosine under the permutation null, in which
+            the samples of one side are permuted: what the components along the constant
+            vector explain.
+        z: Standard deviations of that null by which the absolute cosine exceeds that of
+            the mean; `sqrt(n-1) * pearson(u, v)` where both vectors have the same sign
+            along the constant vector. Below about 3 the angle shows nothing; negative,
+            it is larger than the permutation null.
+        cos_ones: Cosine of the P-vector to the constant vector.
+        cos_ones_reference: The same for the other one.
+        sigma1: Largest singular value.
+        sigma2_over_sigma1: Near 1 the P-vector is ambiguous.
+        energy1: Share of the squared Frobenius norm in the first direction.
+        participation: Effective number of samples in the vector, `1 / sum(u_i^4)`.
+    """
+
+    n_samples: int
+    n_features: int
+    angle_deg: float | None
+    angle_error_deg: float
+    centered_angle_deg: float | None
+    null_angle_deg: float | None
+    z: float | None
+    cos_ones: float
+    cos_ones_reference: float | None
+    sigma1: float
+    sigma2_over_sigma1: float
+    energy1: float
+    participation: float
+
+
+@dataclasses.dataclass(frozen=True)
+class DetailedComparison(Comparison):
+    """A comparison with the samples that dominate it and with other measures.
+
+    Computed from the `k` stored vectors, that is, from the best approximation of rank
+    `k` of either feature matrix. `stored_energy` says how much of the features that
+    is; the remainder may change these numbers.
+
+    Attributes:
+        trimmed_angle_deg: The angle without the most influential samples: P-vectors of
+            the rows that remain.
+        trimmed_null_angle_deg: Its null, as `null_angle_deg`.
+        influential_samples: The 1% of the samples, at least one, that change the angle
+            most when left out one at a time. Indices into the samples, the most
+            influential first; empty if the angle is zero.
+        row_normalised_angle_deg: The angle after each sample's features are scaled to
+            unit length, so that all samples have equal weight. `None` for P-vectors
+            stored without `row_norms`.
+        row_normalised_null_angle_deg: Its null, as `null_angle_deg`.
+        linear_cka: See `linear_cka`; 1 = the same.
+        principal_angles_deg: Between the spans of all stored vectors, smallest first.
+        stored_energy: Share of `||X||_F^2` in the stored vectors; the smaller of both
+            sides.
+    """
+
+    trimmed_angle_deg: float | None
+    trimmed_null_angle_deg: float | None
+    influential_samples: tuple[int, ...]
+    row_normalised_angle_deg: float | None
+    row_normalised_null_angle_deg: float | None
+    linear_cka: float
+    principal_angles_deg: tuple[float, ...]
+    stored_energy: float
+
+
+def compare(p: PVector, q: PVector) -> Comparison:
+    """The angle between two P-vectors with its null and the other statistics.
+
+    Args:
+        p: A P-vector.
+        q: Another one, of the same samples.
+
+    Raises:
+        SampleMismatchError: As `angle`.
+    """
+    check_comparable(p, q)
+    null_cosine, null_std = permutation_cosine_moments(
+        p.cos_ones, q.cos_ones, p.n_samples
+    )
+    cosine = float(p.vector @ q.vector)
+    u, v = (_determined_centered_vector(side) for side in (p, q))
+    return dataclasses.replace(
+        describe(p),
+        angle_deg=line_angle_deg(p.vector, q.vector),
+        angle_error_deg=float(min(p.error_deg[0] + q.error_deg[0], 90.0)),
+        centered_angle_deg=None if u is None or v is None else line_angle_deg(u, v),
+        null_angle_deg=null_angle_deg(null_cosine),
+        # Permutations do not change a constant vector: its null has no spread.
+        z=(abs(cosine) - abs(null_cosine)) / null_std if null_std > 1e-12 else None,
+        cos_ones_reference=q.cos_ones,
+    )
+
+
+def compare_in_detail(p: PVector, q: PVector) -> DetailedComparison:
+    """As `compare`, with the samples that dominate the angle and with other measures.
+
+    Args:
+        p: A P-vector.
+        q: Another one, of the same samples.
+
+    Raises:
+        SampleMismatchError: As `angle`.
+    """
+    comparison = compare(p, q)
+    influential = influential_samples(p.vector, q.vector)
+    others = np.ones(p.n_samples)
+    others[influential] = 0.0
+    trimmed_angle, trimmed_null = _reweighted_angles_deg(p, q, others, others)
+    normalised_angle, normalised_null = _reweighted_angles_deg(
+        p, q, unit_row_weights(p), unit_row_weights(q)
+    )
+    return DetailedComparison(
+        **dataclasses.asdict(comparison),
+        trimmed_angle_deg=trimmed_angle,
+        trimmed_null_angle_deg=trimmed_null,
+        influential_samples=tuple(influential.tolist()),
+        row_normalised_angle_deg=normalised_angle,
+        row_normalised_null_angle_deg=normalised_null,
+        linear_cka=linear_cka(p, q),
+        principal_angles_deg=tuple(principal_angles(p, q).tolist()),
+        stored_energy=min(stored_energy(p), stored_energy(q)),
+    )
+
+
+def describe(p: PVector) -> Comparison:
+    """The statistics of one P-vector, which need no reference."""
+    return Comparison(
+        n_samples=p.n_samples,
+        n_features=p.n_features,
+        angle_deg=None,
+        angle_error_deg=float(p.error_deg[0]),
+        centered_angle_deg=None,
+        null_angle_deg=None,
+        z=None,
+        cos_ones=p.cos_ones,
+        cos_ones_reference=None,
+        sigma1=p.sigma1,
+        sigma2_over_sigma1=p.sigma2_over_sigma1,
+        energy1=p.energy1,
+        participation=p.participation,
+    )
+
+
+def _determined_centered_vector(p: PVector) -> np.ndarray | None:
+    """The centred vector, if it is accurate enough to compare."""
+    return (
+        p.centered_vector if p.centered_error_deg <= _CENTERED_MAX_ERROR_DEG else None
+    )
+
+
+def _reweighted_angles_deg(
+    p: PVector,
+    q: PVector,
+    p_weights: np.ndarray | None,
+    q_weights: np.ndarray | None,
+) -> tuple[float | None, float | None]:
+    """The angle, and its null, after the samples' features are scaled by weights."""
+    if p_weights is None or q_weights is None:
+        return None, None
+    u, v = reweighted_vector(p, p_weights), reweighted_vector(q, q_weights)
+    if u is None or v is None:
+        return None, None
+    null_cosine = u.mean() * v.mean() * len(u)
+    return line_angle_deg(u, v), null_angle_deg(null_cosine)

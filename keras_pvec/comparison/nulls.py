@@ -1,0 +1,38 @@
+"""What an angle would be without any agreement between the samples."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def permutation_cosine_moments(
+    cos_ones: Any, cos_ones_reference: Any, n_samples: Any
+) -> tuple[Any, Any]:
+    """Mean and standard deviation of `u.v` under the permutation null.
+
+    The null permutes the samples of one side uniformly at random. With `a`, `b` the
+    cosines of `u`, `v` to the constant vector, the mean is `a b` and the variance
+    `(1 - a^2) (1 - b^2) / (n - 1)`.
+
+    Args:
+        cos_ones: `a`, a number or an array.
+        cos_ones_reference: `b`, likewise.
+        n_samples: `n`, likewise.
+
+    Returns:
+        Mean and standard deviation: floats, or arrays if any argument is one.
+    """
+    a, b = np.asarray(cos_ones, float), np.asarray(cos_ones_reference, float)
+    variance = np.maximum(1 - a**2, 0) * np.maximum(1 - b**2, 0)
+    std = np.sqrt(variance / (np.asarray(n_samples, float) - 1))
+    if np.ndim(std) == 0:
+        return float(a * b), float(std)
+    return a * b, std
+
+
+def null_angle_deg(null_cosine: float) -> float:
+    """The angle of the mean cosine of a null, in degrees."""
+    return math.degrees(math.acos(min(abs(null_cosine), 1.0)))

@@ -1,0 +1,99 @@
+"""What the stored singular vectors say about the features beyond the first angle.
+
+`k` stored left singular vectors with their singular values are the best approximation
+of rank `k` of a feature matrix, up to a rotation of feature space, which none of the
+measures here depends on.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from keras_pvec.comparison.angles import check_comparable, line_angle_deg
+from keras_pvec.pvector import PVector
+
+# Share of the samples that a detailed comparison leaves out.
+_INFLUENTIAL_SHARE = 0.01
+_SAME_DEG = 1e-4
+
+
+def linear_cka(p: PVector, q: PVector) -> float:
+    """Linear centred kernel alignment of the stored approximations.
+
+    `||X^T Y||_F^2 / (||X^T X||_F ||Y^T Y||_F)` of the column-centred features
+    (Kornblith et al. 2019, arXiv 1905.00414, section 3), with `X` and `Y` replaced by
+    their best approximations of the ranks that were stored (`k`). Exact where these
+    hold all of the features.
+
+    Returns:
+        From 0 (unrelated) to 1 (the same up to rotation and scale); NaN where the
+        stored part of one side does not vary over the samples.
+
+    Raises:
+        SampleMismatchError: As `angle`.
+    """
+    check_comparable(p, q)
+    x, y = (_stored_features(side) for side in (p, q))
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    scale = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
+    tiny = np.finfo(float).eps
+    return float(np.sum((x.T @ y) ** 2) / scale) if scale > tiny else math.nan
+
+
+def stored_energy(p: PVector) -> float:
+    """Share of `||X||_F^2` in the stored singular vectors."""
+    energy = float(np.sum((p.singular_values[: p.k] / p.frobenius_norm) ** 2))
+    return min(energy, 1.0)
+
+
+def influential_samples(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The 1% of the samples that change the angle most when left out one at a time.
+
+    Args:
+        u: Unit vector, shape `(n_samples,)`.
+        v: Another one.
+
+    Returns:
+        Indices, the most influential first; empty where the vectors are the same, so
+        that only rounding would tell the samples apart.
+    """
+    if line_angle_deg(u, v) < _SAME_DEG:
+        return np.array([], dtype=int)
+    rest = np.maximum((1 - u**2) * (1 - v**2), np.finfo(float).tiny)
+    without = np.minimum(np.abs(u @ v - u * v) / np.sqrt(rest), 1)
+    change = np.abs(np.arccos(without) - math.acos(min(abs(float(u @ v)), 1.0)))
+    n = math.ceil(_INFLUENTIAL_SHARE * len(u))
+    return np.argsort(-change, kind="stable")[:n]
+
+
+def reweighted_vector(p: PVector, weights: np.ndarray) -> np.ndarray | None:
+    """Top left singular vector after each sample's features are scaled by a weight.
+
+    Returns:
+        A unit vector, shape `(n_samples,)`; `None` if the weighted features are zero.
+    """
+    x = weights[:, None] * _stored_features(p)
+    left = x @ np.linalg.eigh(x.T @ x)[1][:, -1]
+    length = np.linalg.norm(left)
+    return left / length if length > 0 else None
+
+
+def unit_row_weights(p: PVector) -> np.ndarray | None:
+    """Weights that scale each sample's features to equal length; rows of zeros stay.
+
+    Returns:
+        Shape `(n_samples,)`; `None` for P-vectors that were stored without
+        `row_norms`.
+    """
+    if p.row_norms is None:
+        return None
+    relative = p.row_norms / p.row_norms.max()
+    return np.divide(1.0, relative, out=np.zeros(len(relative)), where=relative > 0)
+
+
+def _stored_features(p: PVector) -> np.ndarray:
+    """The stored approximation of the features, up to rotation and scale, shape
+    `(n_samples, k)`."""
+    return p.vectors * (p.singular_values[: p.k] / p.sigma1)
