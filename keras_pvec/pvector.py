@@ -179,9 +179,10 @@ def p_vector(
         matrix = features if is_matrix else np.concatenate([*map(np.asarray, features)])
         triplets = linalg.exact_singular_triplets(matrix, k)
     else:
+        blocks: Iterable[Any]
         if is_matrix:
             blocks = [features]
-        elif iter(features) is features:
+        elif isinstance(features, Iterator):  # it can be read only once
             blocks = _SpooledBlocks(features)
         else:
             blocks = features

@@ -9,7 +9,7 @@ from keras_pvec.comparison.angles import (
     angle,
     principal_angles,
 )
-from keras_pvec.comparison.compare import (
+from keras_pvec.comparison.comparisons import (
     Comparison,
     DetailedComparison,
     compare,

@@ -51,17 +51,19 @@ def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
     p_vectors = {}
     try:
         for i, layer in enumerate(arrays["layers"].tolist()):
-            stored = {
-                name: arrays[f"{i}/{name}"]
+            stored: dict[str, Any] = {
+                name: _scalar_or_array(arrays[f"{i}/{name}"])
                 for name in fields
                 if f"{i}/{name}" in arrays
             }
-            p_vectors[layer] = PVector(
-                **{k: v.item() if v.ndim == 0 else v for k, v in stored.items()}
-            )
+            p_vectors[layer] = PVector(**stored)
     except (KeyError, TypeError) as error:
         raise _unreadable(path, error) from error
     return p_vectors
+
+
+def _scalar_or_array(array: np.ndarray) -> Any:
+    return array.item() if array.ndim == 0 else array
 
 
 def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:

@@ -28,7 +28,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class RunFolder:
         self, labels: np.ndarray | None, statistics: Mapping[str, np.ndarray]
     ) -> None:
         """Stores what comparisons may ask of the samples later: labels, statistics."""
-        arrays = dict(statistics)
+        arrays: dict[str, Any] = dict(statistics)
         if labels is not None:
             # Of objects only the text can be stored without running code to read it.
             arrays["labels"] = labels.astype(str) if labels.dtype == object else labels
@@ -226,7 +226,7 @@ class RunFolder:
         """Rows of `metrics.csv`, as text; none if there is no such file."""
         return read_rows(self.metrics_path)
 
-    def _replace_metrics(self, rows: list[Mapping[str, Any]]) -> None:
+    def _replace_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         columns = list(dict.fromkeys(key for row in rows for key in row))
         self.path.mkdir(parents=True, exist_ok=True)
         with write_atomically(self.metrics_path) as file:
