@@ -1,13 +1,15 @@
-"""P-vectors of the layers of a model, all from shared forward passes."""
+"""P-vectors of the layers of a model, computed from shared forward passes."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Collection, Iterator, Sequence
+import numbers
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_pvec import linalg
 from keras_pvec.features import FeatureExtractor, LayerChoice
@@ -15,29 +17,88 @@ from keras_pvec.pvector import PVector, from_triplets
 from keras_pvec.row_products import as_rows
 from keras_pvec.samples import SampleSource
 
-# A layer too large to hold costs a forward pass for each pass of the solver.
+METHODS = ("fast", "exact")
+POOLINGS = (None, "avg")
+
+# A layer too large to hold takes a forward pass for each pass of the solver.
 _STREAMED_MAX_PASSES = 30
 _STREAMED_CENTERED_PASSES = 2
 _STREAMED_BLOCK = 8
 
 
+@dataclasses.dataclass(frozen=True)
+class MeasurementOptions:
+    """How P-vectors of a model are measured.
+
+    Attributes:
+        k: Number of left singular vectors per layer.
+        method: `"fast"`, or `"exact"` for the backend's SVD in float64, which holds all
+            features and takes every singular vector.
+        pooling: `None` flattens each sample's features to a row; `"avg"` first
+            averages over all axes but the channels.
+        batch_size: Samples per forward call.
+        max_feature_bytes: Bytes of features that are held at once, over all layers.
+            Layers that do not fit take further forward passes.
+
+    Raises:
+        ValueError: A value that is none of these.
+    """
+
+    k: int = 1
+    method: str = "fast"
+    pooling: str | None = None
+    batch_size: int = 256
+    max_feature_bytes: int = 2**28
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("k", 1), ("batch_size", 1), ("max_feature_bytes", 0)):
+            value = getattr(self, name)
+            is_int = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not is_int or value < lowest:
+                raise ValueError(
+                    f"`{name}` must be an int, at least {lowest}. Received: "
+                    f"{name}={value!r}"
+                )
+        for name, known in (("method", METHODS), ("pooling", POOLINGS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ValueError(
+                    f"`{name}` must be one of {known}. Received: {name}={value!r}"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What was measured at one moment.
+
+    Attributes:
+        p_vectors: P-vectors by layer, in the order of the layers.
+        failures: Why the other layers have none, by layer: features that are all zero
+            (`ZeroMatrixError`), NaN or infinite.
+        layers: All measured layers, in the order of the layers.
+    """
+
+    p_vectors: Mapping[str, PVector]
+    failures: Mapping[str, ValueError]
+    layers: tuple[str, ...]
+
+
 class PVectorProbe:
-    """Measures the P-vectors of a model on a sample set, again and again.
+    """Measures the P-vectors of a model on the same samples, again and again.
 
     Features are held where they are computed, up to `max_feature_bytes` over all
     layers, smallest layers first; a moment then takes a single forward pass. Layers
-    that do not fit are run through block by block in further passes, which they share,
-    starting from where the last measurement ended.
+    that do not fit are streamed: they take further forward passes, which they share,
+    and start from the singular vectors of the previous measurement.
 
     Args:
-        model: A built Keras model.
+        model: A Keras model. One that is not built yet is built.
         samples: The samples to run through it.
         layers: As in `FeatureExtractor`.
-        k: How many left singular vectors per layer.
-        method: `"fast"`, or `"exact"` for `tf.linalg.svd` (which holds everything).
-        pooling: As in `FeatureExtractor`.
-        batch_size: Samples run through the model at a time.
-        max_feature_bytes: How much of the features may be held at once.
+        options: How to measure.
+
+    Raises:
+        LayerChoiceError: A choice of layers that matches nothing.
     """
 
     def __init__(
@@ -45,142 +106,178 @@ class PVectorProbe:
         model: keras.Model,
         samples: SampleSource,
         layers: LayerChoice | Sequence[LayerChoice] | None = None,
-        *,
-        k: int = 1,
-        method: str = "fast",
-        pooling: str | None = None,
-        batch_size: int = 256,
-        max_feature_bytes: int = 2**28,
+        options: MeasurementOptions | None = None,
     ) -> None:
-        if method not in ("fast", "exact"):
-            raise ValueError(
-                f"`method` must be 'fast' or 'exact'. Received: {method!r}"
-            )
         self.samples = samples
-        self.k = k
-        self.method = method
-        self.max_feature_bytes = max_feature_bytes
+        self.options = options or MeasurementOptions()
         self._starts: dict[str, np.ndarray] = {}
         _build(model, samples)
         self._extractor = FeatureExtractor(
-            model, layers, pooling=pooling, batch_size=batch_size
+            model,
+            layers,
+            pooling=self.options.pooling,
+            batch_size=self.options.batch_size,
         )
 
-    def measure(
-        self, only: Sequence[str] | None = None
-    ) -> dict[str, PVector | ValueError]:
-        """P-vectors by layer, as the model stands, of all layers or `only` of some.
+    def measure(self, layers: Collection[str] | None = None) -> Measurement:
+        """P-vectors of the model as it stands.
 
-        A layer whose features have no P-vector (all zero, NaN) maps to the error that
-        says so: the other layers are not to suffer from it.
+        Args:
+            layers: Labels of the layers to measure; default all that are watched.
         """
-        if self.method == "exact":
-            return self._exact(only)
-        solvers: dict[str, linalg.LeftSingularSolver] = {}
-        failed: dict[str, ValueError] = {}
-        held: dict[str, list[tf.Tensor]] = {}
-
-        def feed(label: str, block: tf.Tensor) -> None:
-            if label not in failed:
-                try:
-                    solvers[label].update(block)
-                except ValueError as error:
-                    failed[label] = error
-
-        def close(label: str) -> None:
-            if label not in failed:
-                try:
-                    solvers[label].end_pass()
-                except ValueError as error:
-                    failed[label] = error
-
-        def unfinished(label: str) -> bool:
-            return label not in failed and not solvers[label].done
-
-        for features in self._features(only):
+        if self.options.method == "exact":
+            return self._measure_exact(layers)
+        solvers: dict[str, _LayerSolver] = {}
+        for features in self._features(layers):
             if not solvers:
-                held = {label: [] for label in self._fitting(features)}
-                solvers = {label: self._solver(label, held) for label in features}
+                solvers = self._solvers_for(features)
             for label, block in features.items():
-                feed(label, block)
-                if label in held:
-                    held[label].append(as_rows(block))
-        for label in solvers:
-            close(label)
+                solvers[label].update(block)
+        for solver in solvers.values():
+            solver.end_pass()
+            solver.solve_held()
 
-        for label, blocks in held.items():
-            while unfinished(label):
-                for block in blocks:
-                    feed(label, block)
-                close(label)
-            blocks.clear()
-
-        while streamed := [label for label in solvers if unfinished(label)]:
+        while streamed := [x for x, solver in solvers.items() if solver.is_unfinished]:
             for features in self._extractor.blocks(self.samples, only=streamed):
                 for label, block in features.items():
-                    feed(label, block)
+                    solvers[label].update(block)
             for label in streamed:
-                close(label)
+                solvers[label].end_pass()
         for label, solver in solvers.items():
-            if label not in held and label not in failed:
+            if solver.is_streamed and solver.error is None:
                 self._starts[label] = solver.directions()
 
-        return {
-            label: failed.get(label)
-            or from_triplets(solver.result(), layer=label, samples=self.samples)
-            for label, solver in solvers.items()
-        }
-
-    def _exact(self, only: Sequence[str] | None) -> dict[str, PVector | ValueError]:
-        held: dict[str, list[tf.Tensor]] = {}
-        for features in self._features(only):
-            for label, block in features.items():
-                held.setdefault(label, []).append(block)
-        result: dict[str, PVector | ValueError] = {}
-        for label, blocks in held.items():
-            try:
-                triplets = linalg.exact_singular_triplets(tf.concat(blocks, 0), self.k)
-            except ValueError as error:
-                result[label] = error
+        p_vectors: dict[str, PVector] = {}
+        failures: dict[str, ValueError] = {}
+        for label, solver in solvers.items():
+            if solver.error is None:
+                p_vectors[label] = from_triplets(
+                    solver.result(), layer=label, samples=self.samples
+                )
             else:
-                result[label] = from_triplets(
+                failures[label] = solver.error
+        return Measurement(p_vectors, failures, tuple(solvers))
+
+    def _measure_exact(self, layers: Collection[str] | None) -> Measurement:
+        blocks: dict[str, list[Any]] = {}
+        for features in self._features(layers):
+            for label, block in features.items():
+                blocks.setdefault(label, []).append(block)
+        p_vectors: dict[str, PVector] = {}
+        failures: dict[str, ValueError] = {}
+        for label, parts in blocks.items():
+            matrix = keras.ops.concatenate(parts, axis=0)
+            try:
+                triplets = linalg.exact_singular_triplets(matrix, self.options.k)
+            except ValueError as error:
+                failures[label] = error
+            else:
+                p_vectors[label] = from_triplets(
                     triplets, layer=label, samples=self.samples
                 )
-        return result
+        return Measurement(p_vectors, failures, tuple(blocks))
 
-    def _features(self, only: Sequence[str] | None) -> Iterator[dict[str, tf.Tensor]]:
+    def _features(self, layers: Collection[str] | None) -> Iterator[dict[str, Any]]:
         # The one traced forward pass serves whichever layers are asked for.
         for features in self._extractor.blocks(self.samples):
-            yield {k: v for k, v in features.items() if only is None or k in only}
+            yield {
+                label: block
+                for label, block in features.items()
+                if layers is None or label in layers
+            }
 
-    def _solver(self, label: str, held: Collection[str]) -> linalg.LeftSingularSolver:
-        if label in held:
-            return linalg.LeftSingularSolver(self.k)
-        return linalg.LeftSingularSolver(
-            self.k,
-            max_passes=_STREAMED_MAX_PASSES,
-            centered_passes=_STREAMED_CENTERED_PASSES,
-            block_size=_STREAMED_BLOCK,
-            start=self._starts.get(label),
-        )
+    def _solvers_for(self, features: Mapping[str, Any]) -> dict[str, _LayerSolver]:
+        held = self._layers_to_hold(features)
+        return {
+            label: _LayerSolver(
+                linalg.LeftSingularSolver(self.options.k)
+                if label in held
+                else linalg.LeftSingularSolver(
+                    self.options.k,
+                    max_passes=_STREAMED_MAX_PASSES,
+                    centered_passes=_STREAMED_CENTERED_PASSES,
+                    block_size=_STREAMED_BLOCK,
+                    start=self._starts.get(label),
+                ),
+                is_streamed=label not in held,
+            )
+            for label in features
+        }
 
-    def _fitting(self, features: dict[str, tf.Tensor]) -> list[str]:
-        """The layers whose features can be held together, smallest first."""
+    def _layers_to_hold(self, features: Mapping[str, Any]) -> list[str]:
+        """The layers whose features fit into memory together, smallest first."""
         sizes = {
-            label: len(self.samples) * math.prod(block.shape[1:]) * block.dtype.size
+            label: len(self.samples)
+            * math.prod(block.shape[1:])
+            * np.dtype(keras.backend.standardize_dtype(block.dtype)).itemsize
             for label, block in features.items()
         }
-        labels = sorted(sizes, key=sizes.get)
+        labels = sorted(sizes, key=sizes.__getitem__)
         total = np.cumsum([sizes[label] for label in labels])
         return [
             label
             for label, size in zip(labels, total, strict=True)
-            if size <= self.max_feature_bytes
+            if size <= self.options.max_feature_bytes
         ]
 
 
+class _LayerSolver:
+    """The solver of one layer, with its features if they are held.
+
+    The first error stops this layer alone: others go on.
+    """
+
+    def __init__(self, solver: linalg.LeftSingularSolver, *, is_streamed: bool) -> None:
+        self.is_streamed = is_streamed
+        self.error: ValueError | None = None
+        self._solver = solver
+        self._blocks: list[Any] = []
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.error is None and not self._solver.done
+
+    def update(self, block: Any) -> None:
+        """Takes the next block of rows of the current pass."""
+        self._feed(block)
+        if not self.is_streamed and self.error is None:
+            self._blocks.append(as_rows(block))
+
+    def end_pass(self) -> None:
+        if self.error is not None:
+            return
+        try:
+            self._solver.end_pass()
+        except ValueError as error:
+            self.error = error
+
+    def solve_held(self) -> None:
+        """Iterates on the features that are held, if any, and lets go of them."""
+        if not self.is_streamed:
+            blocks, self._blocks = self._blocks, []
+            while self.is_unfinished:
+                for block in blocks:
+                    self._feed(block)
+                self.end_pass()
+
+    def _feed(self, block: Any) -> None:
+        if self.error is not None:
+            return
+        try:
+            self._solver.update(block)
+        except ValueError as error:
+            self.error = error
+
+    def directions(self) -> np.ndarray:
+        return self._solver.directions()
+
+    def result(self) -> linalg.SingularTriplets:
+        return self._solver.result()
+
+
 def _build(model: keras.Model, samples: SampleSource) -> None:
-    """Makes the weights of a model that has none yet, as Keras does in its first step.
+    """Creates the weights of a model that has none yet, as Keras does in its first
+    step.
 
     Subclassed models come to `fit` unbuilt. Initial weights depend on the seeds that
     initializers took when they were made, so they are the same as Keras's own.
@@ -205,17 +302,17 @@ def model_p_vectors(
     """P-vectors of the layers of a model, as it stands.
 
     Args:
-        model: A built Keras model; it is left as it was.
+        model: A Keras model; it is left as it was.
         samples: The samples to run through it.
-        layers: Names, `"re:..."` expressions or layer objects; default: the input of
-            the last `Dense` layer.
-        k: How many left singular vectors per layer.
+        layers: Names, `"re:..."` regular expressions or layer objects; default: the
+            input of the last `Dense` layer.
+        k: Number of left singular vectors per layer.
         method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
         pooling: `None` flattens each sample's features; `"avg"` first averages over
             all axes but the channels.
-        batch_size: Samples run through the model at a time.
-        max_feature_bytes: How much of the features may be held at once; layers beyond
-            that take further forward passes.
+        batch_size: Samples per forward call.
+        max_feature_bytes: Bytes of features that are held at once; layers that do not
+            fit take further forward passes.
 
     Returns:
         A dict from layer name to `PVector`.
@@ -224,19 +321,16 @@ def model_p_vectors(
         LayerChoiceError: A choice of layers that matches nothing.
         ValueError: A layer whose features are NaN or infinite, or all zero (then a
             `ZeroMatrixError`).
+
+    Example:
+
+    ```python
+    vectors = kp.model_p_vectors(model, samples, ["avg_pool", r"re:^block_\\d+$"])
+    vectors["avg_pool"].energy1
+    ```
     """
-    probe = PVectorProbe(
-        model,
-        samples,
-        layers,
-        k=k,
-        method=method,
-        pooling=pooling,
-        batch_size=batch_size,
-        max_feature_bytes=max_feature_bytes,
-    )
-    measured = probe.measure()
-    for label, value in measured.items():
-        if isinstance(value, ValueError):
-            raise type(value)(f"Layer {label!r} has no P-vector. {value}") from value
-    return measured
+    options = MeasurementOptions(k, method, pooling, batch_size, max_feature_bytes)
+    measured = PVectorProbe(model, samples, layers, options).measure()
+    for label, error in measured.failures.items():
+        raise type(error)(f"Layer {label!r} has no P-vector. {error}") from error
+    return dict(measured.p_vectors)

@@ -9,6 +9,9 @@ from keras_pvec.runs.files import (
 )
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.reader import Run, open_run
+from keras_pvec.runs.recorder import Recorder
+from keras_pvec.runs.references import Reference
+from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import (
     LOG_COLUMNS,
     Failure,
@@ -23,8 +26,11 @@ from keras_pvec.runs.schema import (
 __all__ = [
     "LOG_COLUMNS",
     "Failure",
+    "LogSchedule",
     "LoggedWith",
     "Moment",
+    "Recorder",
+    "Reference",
     "Run",
     "RunConflictError",
     "RunFolder",

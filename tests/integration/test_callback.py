@@ -126,7 +126,7 @@ def test_within_an_epoch_the_first_layer_alone_if_wanted(data, samples, tmp_path
         *(first.p_vectors((e, s))["conv"] for e, s in ((0, 12), (1, 24)))
     )
     np.testing.assert_allclose(of_conv, expected)
-    with pytest.raises(ValueError, match="'all' or 'first'"):
+    with pytest.raises(ValueError, match="'none'"):
         kp.PVectorLogger(tmp_path, samples, layers_within_epoch="none")
 
 
@@ -427,9 +427,9 @@ def test_sequential_model_on_tf_data(data, samples, tmp_path):
 def test_an_existing_run_is_not_overwritten(data, samples, tmp_path):
     fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
     before = (tmp_path / "log.csv").read_bytes()
-    with pytest.raises(kp.RunConflictError, match="already holds a run"):
+    with pytest.raises(kp.RunConflictError, match="resume=True"):
         fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
-    with pytest.raises(kp.RunConflictError, match="finished run up to epoch 1"):
+    with pytest.raises(kp.RunConflictError, match="initial_epoch=2"):
         fit(build(), data, [kp.PVectorLogger(tmp_path, samples, resume=True)])
     assert (tmp_path / "log.csv").read_bytes() == before
 
@@ -477,14 +477,14 @@ def test_a_logger_goes_on_with_its_own_run(data, samples, tmp_path):
     fit(model, data, [logger])
     fit(model, data, [logger], initial_epoch=2, epochs=3)
     assert kp.open_run(tmp_path).moments == [(-1, 0), (0, 12), (1, 24), (2, 36)]
-    with pytest.raises(kp.RunConflictError, match="already holds a run"):
+    with pytest.raises(kp.RunConflictError, match="resume=True"):
         fit(model, data, [logger])
 
 
 def test_going_on_with_another_model_is_told(data, samples, tmp_path):
     fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
     logger = kp.PVectorLogger(tmp_path, samples, resume=True)
-    with pytest.warns(UserWarning, match="another model than it was left with"):
+    with pytest.warns(UserWarning, match="'features'"):
         fit(build(), data, [logger], initial_epoch=2, epochs=3)
 
 
@@ -500,34 +500,38 @@ def test_two_loggers_in_one_folder(resume, data, samples, tmp_path):
 def test_settings_of_a_resumed_run_must_agree(data, samples, tmp_path):
     fit(build(), data, [kp.PVectorLogger(tmp_path, samples)])
     other = kp.SampleSet(samples.x[::-1], name="other")
-    for options in ({"samples": other}, {"layers": "conv"}, {"k": 2}):
+    for name, options in {
+        "samples_name": {"samples": other},
+        "layers": {"layers": "conv"},
+        "k is 1 there and 2": {"k": 2},
+    }.items():
         logger = kp.PVectorLogger(
             tmp_path, **{"samples": samples, "resume": True, **options}
         )
-        with pytest.raises(kp.RunConflictError, match="other settings"):
+        with pytest.raises(kp.RunConflictError, match=name):
             fit(build(), data, [logger])
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "message"),
+    ("options", "error", "named"),
     [
-        ({"layers": "nope"}, kp.LayerChoiceError, "no layer 'nope'.*features"),
-        ({"log_freq": 0}, ValueError, "Received: 0"),
+        ({"layers": "nope"}, kp.LayerChoiceError, "'nope'.*features"),
+        ({"log_freq": 0}, ValueError, "0"),
         ({"log_freq": {"second": 1}}, ValueError, "second"),
-        ({"references": np.ones(3)}, ValueError, "must be a dict"),
-        ({"references": {"a": np.ones(3)}}, ValueError, "'a' must be a PVector"),
+        ({"references": np.ones(3)}, ValueError, "ndarray"),
+        ({"references": {"a": np.ones(3)}}, ValueError, "'a'"),
         ({"references": {"a": "last"}}, ValueError, "'last'"),
-        ({"references": {"a": {}}}, ValueError, "no P-vector for layer 'features'"),
+        ({"references": {"a": {}}}, ValueError, "'features'"),
         ({"samples": np.ones((4, 6, 6, 1))}, TypeError, "kp.SampleSet"),
         ({"method": "magic"}, ValueError, "'magic'"),
     ],
 )
 def test_bad_settings_show_before_the_first_update(
-    options, error, message, data, samples, tmp_path
+    options, error, named, data, samples, tmp_path
 ):
     path = tmp_path / "run"
     model = build()
-    with pytest.raises(error, match=message):
+    with pytest.raises(error, match=named):
         fit(model, data, [kp.PVectorLogger(path, **{"samples": samples, **options})])
     assert int(model.optimizer.iterations.numpy()) == 0
     assert not path.exists()
@@ -550,12 +554,12 @@ def test_a_layer_that_dies_is_told_and_the_training_goes_on(data, samples, tmp_p
                 layer.set_weights([np.full_like(w, -9.0) for w in layer.get_weights()])
 
     logger = kp.PVectorLogger(tmp_path, samples, ["features", "conv"])
-    with pytest.warns(UserWarning, match="'features' has no P-vector at epoch 1"):
+    with pytest.warns(UserWarning, match="'features'.*epoch 1"):
         fit(build(), data, [Kill(), logger])
     run = kp.open_run(tmp_path)
     assert list(run.log.query("epoch == 1")["layer"]) == ["conv"]
     assert len(run.log) == 5
-    with pytest.raises(kp.RunNotFoundError, match="had no P-vector at epoch 1"):
+    with pytest.raises(kp.RunNotFoundError, match=r"'features'.*epoch 1"):
         run.p_vector("final", "features")
     assert list(run.angles(to=0, layer="features")["epoch"]) == [-1, 0]
 
@@ -570,7 +574,7 @@ def test_a_layer_that_starts_at_zero_is_logged_once_it_wakes(data, samples, tmp_
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss)
-    with pytest.warns(UserWarning, match="'late' has no P-vector at epoch -1"):
+    with pytest.warns(UserWarning, match="'late'.*epoch -1"):
         fit(model, data, [kp.PVectorLogger(tmp_path, samples, ["flat", "late"])])
     log = kp.open_run(tmp_path).log
     assert list(log["layer"]) == ["flat", "flat", "late", "flat", "late"]
@@ -580,7 +584,7 @@ def test_features_that_are_not_finite_at_the_start_are_an_error(data, tmp_path):
     x = data[0][:20].copy()
     x[3, 2, 2, 0] = np.nan
     samples = kp.SampleSet(x)
-    with pytest.raises(ValueError, match=r"'conv' has no P-vector.*NaN.*row 3"):
+    with pytest.raises(ValueError, match=r"'conv'.*NaN.*3"):
         fit(build(), data, [kp.PVectorLogger(tmp_path / "run", samples, "conv")])
     assert not (tmp_path / "run").exists()
 

@@ -89,7 +89,7 @@ def test_nested_and_subclassed_models(samples):
     model(samples.x)
     found = gather(FeatureExtractor(model, "avg_pool"), samples)
     assert found["avg_pool"].shape == (23, 4)
-    with pytest.raises(ValueError, match=r"'head' names 2.*: \./head, \./head#2$"):
+    with pytest.raises(ValueError, match=r"\./head, \./head#2"):
         FeatureExtractor(model, "head")
     assert gather(FeatureExtractor(model, "./head#2"), samples)["./head#2"].shape == (
         (23, 2)
@@ -130,7 +130,7 @@ def test_several_inputs_and_a_shared_layer(rng):
     kernel, bias = shared.get_weights()
     expected = [samples.x[k] @ kernel + bias for k in ("a", "b")]
     np.testing.assert_allclose(found, np.concatenate(expected, axis=1), atol=1e-6)
-    with pytest.raises(ValueError, match="called 2 times"):
+    with pytest.raises(ValueError, match="'shared'"):
         gather(FeatureExtractor(model, "shared"), samples)
 
 
@@ -247,40 +247,42 @@ def test_a_broad_expression_passes_over_what_cannot_be_watched(rng):
     model = Looping()
     samples = kp.SampleSet(rng.random((6, 5, 4)).astype("float32"))
     model(samples.x)
-    with pytest.warns(UserWarning, match="passed over.*inside a loop"):
+    with pytest.warns(UserWarning, match="'simple_rnn_cell"):
         found = gather(FeatureExtractor(model, "re:rnn|cell"), samples)
     assert set(found) == {"rnn", "cell"}
 
 
 @pytest.mark.parametrize(
-    ("choice", "message"),
+    ("choice", "named"),
     [
-        ("missing", r"no layer 'missing'\. Its layers: .*cell"),
-        ("re:^x", r"'re:\^x' matches no layer"),
-        ("re:(", "not a regular expression"),
-        ([], "No layer was chosen"),
-        (3, "Received: 3"),
-        ("unused", "not called in its forward pass"),
-        ("re:simple_rnn_cell", "inside a loop"),
-        ("state", "gives a list|gives a tuple"),
-        (lambda: layers.Dense(2, name="other"), "not part of the model"),
+        ("missing", "'missing'.*cell"),  # and the layers that there are
+        ("re:^x", r"'re:\^x'"),
+        ("re:(", r"'re:\('"),
+        ([], "cell"),
+        (3, "3"),
+        ("unused", "'unused'"),
+        ("re:simple_rnn_cell", "'simple_rnn_cell"),
+        ("state", "'state'.*(list|tuple)"),
+        (lambda: layers.Dense(2, name="other"), "'other'"),
     ],
 )
-def test_choices_that_cannot_be_watched(choice, message, rng):
+def test_choices_that_cannot_be_watched(choice, named, rng):
     model = Looping()
     samples = kp.SampleSet(rng.random((6, 5, 4)).astype("float32"))
     model(samples.x)
     choice = choice() if callable(choice) else choice
-    with pytest.raises(kp.LayerChoiceError, match=message):
+    with pytest.raises(kp.LayerChoiceError, match=named):
         gather(FeatureExtractor(model, choice), samples)
 
 
 def test_models_that_cannot_be_watched():
-    with pytest.raises(ValueError, match="no weights yet"):
+    with pytest.raises(ValueError, match="sequential"):
         FeatureExtractor(keras.Sequential([layers.Dense(2)]))
-    model = keras.Sequential([keras.Input((4, 4, 1)), layers.Conv2D(2, 3)])
+    model = keras.Sequential(
+        [keras.Input((4, 4, 1)), layers.Conv2D(2, 3, name="convolution")]
+    )
     samples = kp.SampleSet(np.ones((4, 4, 4, 1), "float32"))
-    with pytest.raises(kp.LayerChoiceError, match="no Dense layer"):
+    with pytest.raises(kp.LayerChoiceError, match="convolution"):
         gather(FeatureExtractor(model), samples)
     for bad in ({"pooling": "max"}, {"batch_size": 0}):
         with pytest.raises(ValueError, match=next(iter(bad))):

@@ -7,7 +7,8 @@ from keras import layers
 from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
-from keras_pvec.measurement import PVectorProbe
+from keras_pvec.linalg import ZeroMatrixError
+from keras_pvec.measurement import MeasurementOptions, PVectorProbe
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def test_exact_method(model, samples):
 
 
 def test_one_forward_pass_for_all_layers_that_fit(model, samples, monkeypatch):
-    probe = PVectorProbe(model, samples, "re:conv|pool|logits", batch_size=50)
+    options = MeasurementOptions(batch_size=50)
+    probe = PVectorProbe(model, samples, "re:conv|pool|logits", options)
     passes = []
     blocks = probe._extractor.blocks
     monkeypatch.setattr(
@@ -60,7 +62,7 @@ def test_one_forward_pass_for_all_layers_that_fit(model, samples, monkeypatch):
         "blocks",
         lambda *args, **kwargs: passes.append(1) or blocks(*args, **kwargs),
     )
-    assert len(probe.measure()) == 3
+    assert len(probe.measure().p_vectors) == 3
     assert len(passes) == 1
 
 
@@ -68,7 +70,8 @@ def test_a_dead_layer_does_not_hide_the_others(model, samples):
     model.get_layer("logits").set_weights([np.zeros((8, 4)), np.zeros(4)])
     probe = PVectorProbe(model, samples, ["logits", "pool"])
     measured = probe.measure()
-    assert isinstance(measured["pool"], kp.PVector)
-    assert "zero matrix" in str(measured["logits"])
-    with pytest.raises(ValueError, match=r"'logits' has no P-vector.*zero matrix"):
+    assert list(measured.p_vectors) == ["pool"]
+    assert measured.layers == ("logits", "pool")
+    assert isinstance(measured.failures["logits"], ZeroMatrixError)
+    with pytest.raises(ZeroMatrixError, match="'logits'"):
         kp.model_p_vectors(model, samples, ["logits", "pool"])

@@ -92,7 +92,7 @@ def test_statistics_against_their_definitions(rng):
 
 
 def test_ambiguous_vector_warns(with_spectrum):
-    with pytest.warns(kp.AmbiguousPVectorWarning, match="sigma2/sigma1 = 1.000"):
+    with pytest.warns(kp.AmbiguousPVectorWarning, match=r"'fc'.*1\.000"):
         p = kp.p_vector(with_spectrum(60, 40, [1, 1, 0.2]), layer="fc")
     assert p.error_deg[0] == 90
 
@@ -103,26 +103,28 @@ def test_data_p_vector(rng):
     truth = lapack_vector(samples.x.reshape(40, -1))
     assert degrees_between(p.vector, truth) < 1e-5
     assert p.samples_sha256 == samples.sha256
-    several = kp.SampleSet({"a": rng.random((5, 2)), "b": rng.random((5, 3))})
-    with pytest.raises(ValueError, match="several inputs"):
+    several = kp.SampleSet(
+        {"a": rng.random((5, 2)), "b": rng.random((5, 3))}, name="several"
+    )
+    with pytest.raises(ValueError, match="'several'"):
         kp.data_p_vector(several)
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "message"),
+    ("call", "error", "named"),
     [
         (lambda: kp.p_vector(3.0), ValueError, "float"),
-        (lambda: kp.p_vector([[1.0, 2.0], [3.0, 4.0]]), ValueError, "arrays or ten"),
+        (lambda: kp.p_vector([[1.0, 2.0], [3.0, 4.0]]), ValueError, "list"),
         (lambda: kp.p_vector(np.eye(3), method="magic"), ValueError, "'magic'"),
         (lambda: kp.p_vector(np.eye(3), k=0), ValueError, "k=0"),
         (lambda: kp.angle(np.ones(3), np.ones(3)), TypeError, "kp.p_vector"),
         (
             lambda: kp.p_vector(np.eye(3), samples=kp.SampleSet(np.eye(4))),
             ValueError,
-            "3 rows",
+            "3.*4",
         ),
     ],
 )
-def test_bad_calls(call, error, message):
-    with pytest.raises(error, match=message):
+def test_bad_calls(call, error, named):
+    with pytest.raises(error, match=named):
         call()

@@ -19,7 +19,7 @@ LIBRARY = {
     "samples": set(),
     "pvector": {"linalg"},
     "comparison": {"pvector"},
-    "runs": {"comparison", "pvector"},
+    "runs": {"comparison", "linalg", "pvector"},
     "features": {"samples"},
     "measurement": {"features", "linalg", "pvector", "row_products", "samples"},
     "callback": {
@@ -28,9 +28,11 @@ LIBRARY = {
         "linalg",
         "measurement",
         "pvector",
-        "samples",
         "runs",
+        "samples",
+        "training_steps",
     },
+    "training_steps": set(),
     "doctor": {"comparison", "pvector", "runs"},
     "__main__": {"comparison", "doctor", "runs"},
 }

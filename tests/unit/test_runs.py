@@ -117,7 +117,7 @@ def test_new_metrics_get_a_column_and_old_rows_stay(tmp_path):
 def test_only_one_process_may_write(tmp_path):
     with (
         RunFolder(tmp_path).lock(),
-        pytest.raises(kp.RunConflictError, match="Another process"),
+        pytest.raises(kp.RunConflictError, match=tmp_path.name),
         RunFolder(tmp_path).lock(),
     ):
         pass
@@ -152,15 +152,15 @@ def test_reading_a_run(tmp_path, p_vectors):
 
 
 def test_errors_name_what_there_is(tmp_path, p_vectors):
-    with pytest.raises(kp.RunNotFoundError, match=r"no log\.csv"):
+    with pytest.raises(kp.RunNotFoundError, match=r"log\.csv"):
         kp.open_run(tmp_path)
     write(RunFolder(tmp_path), 0, 10, p_vectors)
     run = kp.open_run(tmp_path)
-    with pytest.raises(kp.RunNotFoundError, match=r"no epoch 7; it holds \[0\]"):
+    with pytest.raises(kp.RunNotFoundError, match=r"7.*\[0\]"):
         run.p_vector(7, "a")
     with pytest.raises(kp.RunNotFoundError, match=r"\['a', 'b'\]"):
         run.p_vector(0)
-    with pytest.raises(kp.RunNotFoundError, match="'c' is not one"):
+    with pytest.raises(kp.RunNotFoundError, match="'c'"):
         run.p_vector(0, "c")
 
 
@@ -168,16 +168,16 @@ def test_a_second_writer_is_noticed(tmp_path, p_vectors):
     first, second = RunFolder(tmp_path), RunFolder(tmp_path)
     write(first, -1, 0, p_vectors)
     write(second, 0, 10, p_vectors)
-    with pytest.raises(kp.RunConflictError, match="changed by something else"):
+    with pytest.raises(kp.RunConflictError, match=r"log\.csv"):
         write(first, 0, 10, p_vectors)
 
 
 def test_files_that_are_not_ours_are_named(tmp_path):
     (tmp_path / "run.json").write_text("")
-    with pytest.raises(kp.RunConflictError, match=r"run\.json is not"):
+    with pytest.raises(kp.RunConflictError, match=r"run\.json"):
         RunFolder(tmp_path).read_info()
     (tmp_path / "log.csv").write_text("time,value\n1,2\n")
-    with pytest.raises(kp.RunConflictError, match=r"log\.csv is not"):
+    with pytest.raises(kp.RunConflictError, match=r"log\.csv"):
         print(kp.open_run(tmp_path).moments)
 
 
@@ -190,7 +190,7 @@ def test_an_earlier_vector_does_not_pass_for_the_last(tmp_path, p_vectors):
     run = kp.open_run(tmp_path)
     assert kp.angle(run.p_vector("final", "a"), p_vectors["a"]) == 0
     for epoch in ("final", 0):
-        with pytest.raises(kp.RunNotFoundError, match=r"epoch 0, step 10\. All feat"):
+        with pytest.raises(kp.RunNotFoundError, match=r"0.*10"):
             run.p_vector(epoch, "b")
     assert list(run.angles(to=-1, layer="b")["epoch"]) == [-1]
     folder.rewind(0)

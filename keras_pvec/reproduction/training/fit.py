@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_pvec.callback import PVectorLogger, Reference
+from keras_pvec.callback import PVectorLogger
 from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import model_p_vectors
 from keras_pvec.pvector import PVector, data_p_vector, p_vector
@@ -45,6 +45,7 @@ from keras_pvec.reproduction.training.settings import (
 )
 from keras_pvec.row_products import available_cores
 from keras_pvec.runs import (
+    Reference,
     Run,
     RunConflictError,
     RunFolder,

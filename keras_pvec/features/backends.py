@@ -1,0 +1,55 @@
+"""The framework that a model computes with: what Keras has no common name for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import keras
+
+# The module with the adapter of each Keras backend.
+_ADAPTERS = {"tensorflow": "keras_pvec.features.tensorflow"}
+
+# A forward pass: inputs of a model -> features by layer.
+Forward = Callable[[Any], dict[str, Any]]
+
+
+class Adapter(Protocol):
+    """What feature extraction asks of a framework."""
+
+    def is_tensor(self, value: Any) -> bool:
+        """Whether `value` is a tensor of the framework."""
+        ...
+
+    def is_reachable(self, tensor: Any) -> bool:
+        """Whether a captured tensor belongs to the forward pass that is being traced,
+        and not to a graph within it (a loop, a compiled function)."""
+        ...
+
+    def compile_forward(
+        self, model: keras.Model, forward: Forward, inputs: Any
+    ) -> Forward:
+        """Compiles a forward pass for inputs of the shapes and dtypes of `inputs`.
+
+        The compiled pass leaves the state of the model as it was, also state that Keras
+        does not know of.
+        """
+        ...
+
+
+def adapter() -> Adapter:
+    """The adapter of the Keras backend in use.
+
+    Raises:
+        RuntimeError: There is no adapter for it.
+    """
+    backend = keras.backend.backend()
+    if backend not in _ADAPTERS:
+        raise RuntimeError(
+            "P-vectors of Keras models need one of the backends "
+            f"{', '.join(_ADAPTERS)}. Received: {backend!r}. Set KERAS_BACKEND before "
+            "keras is imported."
+        )
+    module: Any = importlib.import_module(_ADAPTERS[backend])
+    return module

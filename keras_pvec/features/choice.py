@@ -1,0 +1,182 @@
+"""Which layers of a model to watch: names, regular expressions, layer objects."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import keras
+
+LayerChoice: TypeAlias = str | keras.layers.Layer
+
+INPUT_SUFFIX = ".input"
+_REGEX_PREFIX = "re:"
+
+
+class LayerChoiceError(ValueError):
+    """The chosen layers cannot be watched; the message lists those that can."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchedTensor:
+    """A tensor to capture: the output, or the first input, of a layer.
+
+    Attributes:
+        label: What it is called in logs.
+        layer: The layer.
+        is_input: Whether the first input is watched, and not the output.
+        by_regex: Whether a regular expression chose it, and not its own name.
+    """
+
+    label: str
+    layer: keras.layers.Layer
+    is_input: bool = False
+    by_regex: bool = False
+
+
+class LabelledLayers:
+    """The layers of a model, nested ones too, by a label of their own.
+
+    A label is the layer's name; where names repeat, a path from the model, `./name` or
+    `outer/name`; where paths repeat too, with `#2`.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._by_label = _layers_by_label(model)
+
+    @property
+    def layers(self) -> list[keras.layers.Layer]:
+        return list(self._by_label.values())
+
+    def label_of(self, layer: keras.layers.Layer) -> str:
+        """The label of a layer object.
+
+        Raises:
+            LayerChoiceError: It is not part of the model.
+        """
+        for label, known in self._by_label.items():
+            if known is layer:
+                return label
+        raise LayerChoiceError(
+            f"The layer object {layer.name!r} is not part of the model "
+            f"{self._model.name!r}. {self.listing()}"
+        )
+
+    def listing(self) -> str:
+        """A sentence for errors that lists all labels."""
+        return "Its layers: " + ", ".join(self._by_label)
+
+    def resolve(
+        self, choices: LayerChoice | Sequence[LayerChoice]
+    ) -> list[WatchedTensor]:
+        """What the choices of a user stand for, without repetition.
+
+        Raises:
+            LayerChoiceError: A choice that matches nothing, or several layers by name.
+        """
+        if isinstance(choices, (str, keras.layers.Layer)) or not isinstance(
+            choices, Iterable
+        ):
+            choices = [choices]
+        watched: dict[str, WatchedTensor] = {}
+        for choice in choices:
+            for match in self._matches(choice):
+                watched.setdefault(match.label, match)
+        if not watched:
+            raise LayerChoiceError(f"No layer was chosen. {self.listing()}")
+        return list(watched.values())
+
+    def _matches(self, choice: LayerChoice) -> list[WatchedTensor]:
+        if isinstance(choice, keras.layers.Layer):
+            return [WatchedTensor(self.label_of(choice), choice)]
+        if not isinstance(choice, str):
+            raise LayerChoiceError(
+                "A layer is chosen by its name, by 're:' and a regular expression, or "
+                f"as an object. Received: {choice!r}"
+            )
+        if choice.startswith(_REGEX_PREFIX):
+            return self._matches_of_regex(choice)
+        if choice in self._by_label:
+            return [WatchedTensor(choice, self._by_label[choice])]
+        named = [label for label, x in self._by_label.items() if x.name == choice]
+        if len(named) > 1:
+            raise LayerChoiceError(
+                f"{choice!r} names {len(named)} layers. Choose from: "
+                + ", ".join(named)
+            )
+        if choice.endswith(INPUT_SUFFIX):
+            return [
+                dataclasses.replace(w, label=w.label + INPUT_SUFFIX, is_input=True)
+                for w in self._matches(choice.removesuffix(INPUT_SUFFIX))
+            ]
+        raise LayerChoiceError(f"The model has no layer {choice!r}. {self.listing()}")
+
+    def _matches_of_regex(self, choice: str) -> list[WatchedTensor]:
+        try:
+            pattern = re.compile(choice.removeprefix(_REGEX_PREFIX))
+        except re.error as error:
+            raise LayerChoiceError(
+                f"{choice!r} is not a regular expression: {error}."
+            ) from None
+        matches = [
+            WatchedTensor(label, layer, by_regex=True)
+            for label, layer in self._by_label.items()
+            if layer is not self._model
+            and (pattern.search(layer.name) or pattern.search(label))
+        ]
+        if not matches:
+            raise LayerChoiceError(f"{choice!r} matches no layer. {self.listing()}")
+        return matches
+
+
+def check_choices(layers: LayerChoice | Sequence[LayerChoice] | None) -> None:
+    """Raises unless `layers` can choose layers of some model.
+
+    Raises:
+        LayerChoiceError: No layer, or a value of another kind.
+    """
+    if layers is None or isinstance(layers, (str, keras.layers.Layer)):
+        return
+    choices = list(layers) if isinstance(layers, Iterable) else [layers]
+    for choice in choices:
+        if not isinstance(choice, (str, keras.layers.Layer)):
+            raise LayerChoiceError(
+                "A layer is chosen by its name, by 're:' and a regular expression, or "
+                f"as an object. Received: {choice!r}"
+            )
+    if not choices:
+        raise LayerChoiceError(
+            "`layers` is empty. Name at least one layer, or leave it out for the input "
+            "of the last Dense layer."
+        )
+
+
+def _layers_by_label(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    paths = [*_layer_paths(model, "", {id(model)}), (model.name, model)]
+    names = [layer.name for _, layer in paths]
+    labelled: dict[str, keras.layers.Layer] = {}
+    for path, layer in paths:
+        label = layer.name
+        if names.count(label) > 1:
+            label = path if "/" in path else f"./{path}"
+        twins = sum(known.split("#")[0] == label for known in labelled)
+        labelled[f"{label}#{twins + 1}" if twins else label] = layer
+    return labelled
+
+
+def _layer_paths(
+    layer: keras.layers.Layer, path: str, seen: set[int]
+) -> list[tuple[str, keras.layers.Layer]]:
+    """Layers within a layer, each once, with their paths of names, outer ones first."""
+    paths = []
+    for inner in layer._flatten_layers(include_self=False, recursive=False):
+        if id(inner) in seen or isinstance(inner, keras.layers.InputLayer):
+            continue
+        seen.add(id(inner))
+        inner_path = f"{path}/{inner.name}" if path else inner.name
+        paths.append((inner_path, inner))
+        paths += _layer_paths(inner, inner_path, seen)
+    return paths

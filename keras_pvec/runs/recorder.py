@@ -1,0 +1,303 @@
+"""Records a training in a run folder: moments, rows, failures, resumption.
+
+The recorder is given what was measured and when. It knows nothing of Keras, so any
+training loop can use it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from keras_pvec.comparison import compare, describe
+from keras_pvec.linalg import ZeroMatrixError
+from keras_pvec.pvector import PVector
+from keras_pvec.runs.files import load_p_vectors
+from keras_pvec.runs.folder import RunFolder, library_versions
+from keras_pvec.runs.references import Reference, reference_of_layer
+from keras_pvec.runs.schedule import LogSchedule
+from keras_pvec.runs.schema import LoggedWith, Moment, RunConflictError, log_row
+
+# Accelerators do not repeat a forward pass to the last digit.
+_SAME_MODEL_DEG = 0.1
+
+
+class Measured(Protocol):
+    """P-vectors of a moment by layer, and why other layers have none."""
+
+    @property
+    def p_vectors(self) -> Mapping[str, PVector]: ...
+
+    @property
+    def failures(self) -> Mapping[str, ValueError]: ...
+
+
+@dataclasses.dataclass
+class _LastMoment:
+    """What is known of the last moment so far."""
+
+    moment: Moment
+    layers: set[str] = dataclasses.field(default_factory=set)
+    p_vectors: dict[str, PVector] = dataclasses.field(default_factory=dict)
+    angles: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class Recorder:
+    """Writes the P-vectors of a training, and their angles to references.
+
+    Call `begin` once before the first update, `record` at moments, `end_epoch` after
+    each epoch, and `end` when the training has come to its end.
+
+    Args:
+        path: Folder of the run.
+        references: As `checked_references` returns them.
+        schedule: Which layers are measured when.
+        prefix: What the names of the returned angles begin with.
+        resume: Whether to continue a run that is already in `path`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        references: Mapping[str, Reference],
+        schedule: LogSchedule,
+        prefix: str = "pvec",
+        resume: bool = False,
+    ) -> None:
+        self.folder = RunFolder(path)
+        self.references = dict(references)
+        self.schedule = schedule
+        self.prefix = prefix
+        self.resume = resume
+        self._logged_with = LoggedWith()
+        self._last = _LastMoment(Moment(-2, -1))
+        self._previous: dict[str, PVector] = {}
+        self._last_epoch: int | None = None
+
+    def steps_before(self, epoch: int, updates: int) -> int:
+        """Training steps done before an epoch begins.
+
+        Args:
+            epoch: The epoch, counted from 0.
+            updates: Steps that the optimizer has counted. Its count may be lost when a
+                model is restored, so that the log may know of more.
+        """
+        if epoch == 0:
+            return 0
+        if (end := self.folder.epoch_ends().get(epoch - 1)) is not None:
+            return end
+        logged = [moment.step for moment in self._moments_before(epoch)]
+        return max(updates, *logged, 0)
+
+    def begin(
+        self, epoch: int, step: int, measured: Measured, settings: LoggedWith
+    ) -> None:
+        """Records the model as it stands before `epoch`, unless a resumed log has that
+        moment.
+
+        Errors in samples, layers and references are raised here, before anything is
+        written.
+
+        Args:
+            epoch: The epoch that begins, counted from 0.
+            step: Training steps done.
+            measured: P-vectors of all layers.
+            settings: What is logged, and how.
+
+        Raises:
+            RunConflictError: The folder holds a run that is not to be resumed, a run
+                of other settings, or a finished one that would be overwritten.
+            ValueError: No layer has a P-vector, or one has features that are not
+                finite, or a reference lacks a layer.
+        """
+        logged = self.folder.moments()
+        continues = self._last_epoch is not None and epoch == self._last_epoch + 1
+        if logged and not (self.resume or continues):
+            raise RunConflictError(
+                f"{self.folder.path} already holds a run. Choose another folder, "
+                "delete it, or pass resume=True to continue it."
+            )
+        kept = self._moments_before(epoch)
+        if not kept:
+            _check_first_moment(measured)
+        moment = Moment(epoch - 1, step)
+        self._logged_with = settings
+        self._previous = {}
+        if kept and moment not in kept:
+            self._previous = load_p_vectors(self.folder.moment_path(kept[-1]))
+        rows, angles = self._compare(moment, measured.p_vectors)
+        if logged:
+            self._check_resumable(logged, epoch)
+        self.folder.rewind(epoch)
+        self._save_settings(complete=False)
+        if moment in kept:
+            self._compare_with_log(moment, measured.p_vectors)
+        else:
+            self._write(moment, measured.p_vectors, rows, measured.failures)
+        layers = {*measured.p_vectors, *measured.failures}
+        self._last = _LastMoment(moment, layers, dict(measured.p_vectors), angles)
+        self._previous = dict(measured.p_vectors)
+
+    def write_samples(
+        self, labels: np.ndarray | None, statistics: Mapping[str, np.ndarray]
+    ) -> None:
+        """Stores labels and image statistics of the samples beside the log."""
+        self.folder.write_samples(labels, statistics)
+
+    def record(
+        self,
+        moment: Moment,
+        measure: Callable[[Sequence[str]], Measured],
+        *,
+        within_epoch: bool = False,
+    ) -> dict[str, float]:
+        """Records a moment.
+
+        Args:
+            moment: When.
+            measure: Called with the layers to measure, at most once; not at all if the
+                moment was recorded before, as the last step of an epoch may be.
+            within_epoch: Whether the moment is not the end of an epoch.
+
+        Returns:
+            Angles in degrees, by the names that they have in Keras's `logs`.
+
+        Raises:
+            RunConflictError: Something else wrote to the log.
+        """
+        if self._last.moment != moment:
+            self._previous = {**self._previous, **self._last.p_vectors}
+            self._last = _LastMoment(moment)
+        layers = self.schedule.layers_at(
+            self._logged_with.layers, within_epoch=within_epoch
+        )
+        if missing := [layer for layer in layers if layer not in self._last.layers]:
+            measured = measure(missing)
+            rows, angles = self._compare(moment, measured.p_vectors)
+            self._last.layers.update(missing)
+            self._last.p_vectors.update(measured.p_vectors)
+            self._last.angles.update(angles)
+            self._write(moment, self._last.p_vectors, rows, measured.failures)
+        return dict(self._last.angles)
+
+    def end_epoch(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
+        """Adds the scalars among `logs` to `metrics.csv`."""
+        self.folder.write_metrics(epoch, step, _scalars_of(logs))
+        self._last_epoch = epoch
+
+    def end(self) -> None:
+        """Marks the run as complete."""
+        self._save_settings(complete=True)
+
+    def _moments_before(self, epoch: int) -> list[Moment]:
+        return [moment for moment in self.folder.moments() if moment.epoch < epoch]
+
+    def _compare_with_log(
+        self, moment: Moment, p_vectors: Mapping[str, PVector]
+    ) -> None:
+        """Warns if the model is not the one that the resumed log ended with."""
+        logged = load_p_vectors(self.folder.moment_path(moment))
+        for layer in p_vectors.keys() & logged.keys():
+            comparison = compare(p_vectors[layer], logged[layer])
+            angle = comparison.angle_deg or 0.0
+            if angle > comparison.angle_error_deg + _SAME_MODEL_DEG:
+                warnings.warn(
+                    f"{self.folder.path} is continued with a different model: after "
+                    f"epoch {moment.epoch}, layer {layer!r} was {angle:.3g} degrees "
+                    "away from it. Rows before and after that are not of one training.",
+                    stacklevel=4,
+                )
+
+    def _write(
+        self,
+        moment: Moment,
+        p_vectors: Mapping[str, PVector],
+        rows: Sequence[Mapping[str, Any]],
+        failures: Mapping[str, ValueError],
+    ) -> None:
+        for layer, error in failures.items():
+            # A dead layer is no reason to stop a training of hours.
+            warnings.warn(
+                f"Layer {layer!r} has no P-vector at epoch {moment.epoch}, step "
+                f"{moment.step}, and gets no row in {self.folder.log_path}. {error}",
+                stacklevel=4,
+            )
+            self.folder.note_failure(moment, layer, str(error))
+        if p_vectors:
+            self.folder.write_moment(moment, p_vectors, rows)
+
+    def _compare(
+        self, moment: Moment, p_vectors: Mapping[str, PVector]
+    ) -> tuple[list[dict[str, Any]], dict[str, float]]:
+        """Rows of `log.csv`, and the angles by the names they have in `logs`."""
+        rows: list[dict[str, Any]] = []
+        angles: dict[str, float] = {}
+        for layer, p in p_vectors.items():
+            if not self.references:
+                rows.append(log_row(moment, p, "", describe(p)))
+            for name, reference in self.references.items():
+                q = reference_of_layer(name, reference, layer, self._previous)
+                comparison = describe(p) if q is None else compare(p, q)
+                rows.append(log_row(moment, p, name, comparison))
+                if comparison.angle_deg is not None:
+                    angles[self._log_name(name, layer)] = comparison.angle_deg
+        return rows, angles
+
+    def _log_name(self, reference: str, layer: str) -> str:
+        is_first = layer == self._logged_with.layers[0]
+        return f"{self.prefix}_angle_{reference}" + ("" if is_first else f"_{layer}")
+
+    def _save_settings(self, *, complete: bool) -> None:
+        self._logged_with = dataclasses.replace(self._logged_with, complete=complete)
+        self.folder.update_info(
+            logged_with=self._logged_with, versions=library_versions()
+        )
+
+    def _check_resumable(self, logged: Sequence[Moment], epoch: int) -> None:
+        stored = self.folder.read_info().logged_with
+        if stored is None:
+            return
+        for field in dataclasses.fields(LoggedWith):
+            there = getattr(stored, field.name)
+            asked = getattr(self._logged_with, field.name)
+            if field.name != "complete" and there != asked:
+                raise RunConflictError(
+                    f"{self.folder.path} holds a run with other settings: "
+                    f"{field.name} is {there!r} there and {asked!r} now. Choose "
+                    "another folder, or delete it."
+                )
+        last_epoch = logged[-1].epoch
+        if stored.complete and last_epoch >= epoch:
+            raise RunConflictError(
+                f"{self.folder.path} holds a finished run up to epoch {last_epoch}, "
+                f"and this training starts with epoch {epoch}, so it would overwrite "
+                "that run. Choose another folder, delete it, or continue it with "
+                f"initial_epoch={last_epoch + 1}."
+            )
+
+
+def _check_first_moment(measured: Measured) -> None:
+    """A layer that is zero before training is a failure to note, as long as others are
+    not; anything else is a mistake that is better told before training."""
+    for layer, error in measured.failures.items():
+        if not measured.p_vectors or not isinstance(error, ZeroMatrixError):
+            raise ValueError(f"Layer {layer!r} has no P-vector. {error}") from error
+
+
+def _scalars_of(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Those of the logs that are one number; other callbacks may add other things."""
+    scalars = {}
+    for name, value in logs.items():
+        try:
+            array = np.asarray(value if np.isscalar(value) else np.array(value))
+            if array.ndim == 0:
+                scalars[name] = float(array)
+        except (TypeError, ValueError):
+            continue
+    return scalars

@@ -1,0 +1,39 @@
+"""Training steps, as Keras does and counts them."""
+
+from __future__ import annotations
+
+import keras
+
+
+class StepCounter:
+    """Counts the training steps that Keras does.
+
+    An optimizer's own count does not serve: it stands still when a model steps several
+    optimizers itself, and runs slower when gradients are accumulated.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._calls_in_epoch = 0
+        self._total_before_epoch = 0
+
+    def begin_epoch(self) -> None:
+        self._calls_in_epoch = 0
+        self._total_before_epoch = self.total
+
+    def add_call(self, model: keras.Model, steps_in_epoch: int | None) -> None:
+        """Counts a call of `on_train_batch_end`, which Keras makes once for
+        `steps_per_execution` steps; the last call of an epoch may have fewer."""
+        self._calls_in_epoch += 1
+        per_call = int(getattr(model, "steps_per_execution", 1) or 1)
+        steps = self._calls_in_epoch * per_call
+        if steps_in_epoch:
+            steps = min(steps, steps_in_epoch)
+        self.total = self._total_before_epoch + steps
+
+
+def updates_of(model: keras.Model) -> int:
+    """Training steps by the optimizer's count."""
+    optimizer = getattr(model, "optimizer", None)
+    updates = int(keras.ops.convert_to_numpy(getattr(optimizer, "iterations", 0)))
+    return updates * (getattr(optimizer, "gradient_accumulation_steps", None) or 1)
