@@ -31,8 +31,9 @@ LIBRARY = {
         "samples",
         "runs",
     },
-    "doctor": {"comparison", "pvector", "runs"},
-    "__main__": {"comparison", "doctor", "runs"},
+    "diagnostics": {"comparison", "pvector", "runs"},
+    "cli": {"diagnostics", "runs"},
+    "__main__": {"cli"},
 }
 # The reproduction: which other rooms of it each may import, besides the library.
 REPRODUCTION = {
@@ -57,8 +58,9 @@ NOT_FOR_THE_LIBRARY = {"absl", "matplotlib", "sklearn", "tensorflow_datasets", "
 WITHOUT_KERAS = {
     "__init__",
     "__main__",
+    "cli",
     "comparison",
-    "doctor",
+    "diagnostics",
     "pvector",
     "samples",
     "runs",
