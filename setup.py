@@ -47,6 +47,7 @@ setup(
         "threadpoolctl>=3.0",
     ],
     extras_require=EXTRAS,
+    entry_points={"console_scripts": ["keras-pvec = keras_pvec.cli:main"]},
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3",

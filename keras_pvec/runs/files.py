@@ -57,9 +57,27 @@ def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
                 if f"{i}/{name}" in arrays
             }
             p_vectors[layer] = PVector(**stored)
-    except (KeyError, TypeError) as error:
+            _check_arrays(p_vectors[layer])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(path, error) from error
     return p_vectors
+
+
+def _check_arrays(p: PVector) -> None:
+    """Raises a `ValueError` if stored arrays cannot be those of one P-vector."""
+    n_samples, _ = p.vectors.shape
+    per_sample = (p.row_norms, p.centered_vector)
+    if (
+        p.vectors.size == 0
+        or p.singular_values.ndim != 1
+        or p.error_deg.ndim != 1
+        or not p.error_deg.size
+        or any(a is not None and a.shape != (n_samples,) for a in per_sample)
+        or not (p.singular_values[:1] > 0).all()
+        or not p.singular_values.size
+        or not p.frobenius_norm > 0
+    ):
+        raise ValueError("arrays of one P-vector do not match")
 
 
 def _scalar_or_array(array: np.ndarray) -> Any:

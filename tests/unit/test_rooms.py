@@ -33,8 +33,9 @@ LIBRARY = {
         "training_steps",
     },
     "training_steps": set(),
-    "doctor": {"comparison", "pvector", "runs"},
-    "__main__": {"comparison", "doctor", "runs"},
+    "diagnostics": {"comparison", "pvector", "runs"},
+    "cli": {"diagnostics", "runs"},
+    "__main__": {"cli"},
 }
 # The reproduction: which other rooms of it each may import, besides the library.
 REPRODUCTION = {
@@ -59,8 +60,9 @@ NOT_FOR_THE_LIBRARY = {"absl", "matplotlib", "sklearn", "tensorflow_datasets", "
 WITHOUT_KERAS = {
     "__init__",
     "__main__",
+    "cli",
     "comparison",
-    "doctor",
+    "diagnostics",
     "pvector",
     "samples",
     "runs",

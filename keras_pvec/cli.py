@@ -1,0 +1,186 @@
+"""The command line: `keras-pvec doctor`, `compare` and `export`."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from keras_pvec.diagnostics.diagnosis import diagnose, read_log
+from keras_pvec.diagnostics.file_comparison import (
+    compare_files,
+    comparison_json,
+    comparison_text,
+)
+from keras_pvec.diagnostics.report import report_json, report_text
+from keras_pvec.diagnostics.text import count_of, format_json
+from keras_pvec.runs import Run, open_run, replace_atomically
+
+# Longer lines are hard to read, however wide the terminal is.
+_MAX_WIDTH = 120
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: Arguments; default those of the process.
+
+    Returns:
+        The exit status: 1 after a mistake, or if `doctor` finds an error; else 0.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        status = options.command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; Python flushes once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ImportError, OSError, ValueError, csv.Error) as error:
+        print(f"Error: {_message(error)}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="keras-pvec", description="Reads and compares stored P-vectors."
+    )
+    commands = parser.add_subparsers(metavar="command", required=True)
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print JSON for programs")
+
+    text = "what to think of the angles of a run"
+    doctor = commands.add_parser(
+        "doctor",
+        parents=[as_json],
+        help=text,
+        description=f"{text.capitalize()}. The exit status is 1 if there are errors.",
+    )
+    doctor.add_argument("path", help="run folder, or log.csv")
+    doctor.set_defaults(command=_doctor)
+
+    text = "compare two files of P-vectors"
+    compare = commands.add_parser(
+        "compare", parents=[as_json], help=text, description=f"{text.capitalize()}."
+    )
+    compare.add_argument("first", help=".npz file, as in <run>/pvectors")
+    compare.add_argument("second", help="another one, of the same samples")
+    compare.add_argument("--layer", help="one layer; default: all that both files have")
+    compare.set_defaults(command=_compare)
+
+    text = "write all angles of a run to one table"
+    export = commands.add_parser(
+        "export",
+        parents=[as_json],
+        help=text,
+        description=f"{text.capitalize()}: the rows of its log, and the angle of each "
+        "layer at each moment to its own last P-vector (reference `final`).",
+    )
+    export.add_argument("run", help="run folder")
+    export.add_argument("--format", choices=["csv", "parquet"], default="csv")
+    export.add_argument(
+        "--out", type=Path, help="new file to write; default: <run>/angles.<format>"
+    )
+    export.set_defaults(command=_export)
+    return parser
+
+
+def _message(error: Exception) -> str:
+    """One line about an error; the system's errors name the file first."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, _MAX_WIDTH)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    diagnosis = diagnose(options.path)
+    if options.json:
+        print(report_json(diagnosis))
+    else:
+        print(report_text(diagnosis, _width()))
+    return 1 if diagnosis.has_errors else 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    files = (options.first, options.second)
+    comparisons = compare_files(*files, options.layer)
+    if options.json:
+        print(comparison_json(*files, comparisons))
+    else:
+        print(comparison_text(comparisons, _width()))
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    run = open_run(options.run)
+    out = options.out or run.path / f"angles.{options.format}"
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {out.parent} to write to.")
+    if out.is_dir() or (options.out and out.exists()):
+        raise FileExistsError(f"{out} already exists. Name a new file with --out.")
+    table = angle_table(run)
+    if options.format == "csv":
+        replace_atomically(out, lambda path: table.to_csv(path, index=False))
+    else:
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            raise ImportError(
+                "Parquet needs pyarrow: pip install pyarrow, or use --format=csv."
+            ) from None
+        replace_atomically(out, lambda path: table.to_parquet(path, index=False))
+    final = _final_layers(run)
+    without_final = [layer for layer in run.layers if layer not in final]
+    if options.json:
+        facts = {
+            "file": out.resolve(),
+            "rows": len(table),
+            "layers_without_final": without_final,
+            "complete": run.info.complete,
+        }
+        print(format_json(facts))
+        return 0
+    print(f"{count_of(len(table), 'row')} in {out.resolve()}")
+    if without_final:
+        print(f"No angles to `final`, the last moment: {', '.join(without_final)}")
+    if not run.info.complete:
+        print("The training has not finished; `final` is the last moment so far.")
+    return 0
+
+
+def angle_table(run: Run) -> pd.DataFrame:
+    """All angles of a run as one table, with the columns of `log.csv`.
+
+    Returns:
+        The rows of the log, then the angle of each layer at each moment to its own
+        P-vector at the last moment, with the reference `final`. A layer that has none
+        there has no such rows.
+
+    Raises:
+        ValueError: The log is damaged, or empty.
+    """
+    path = run.path / "log.csv"
+    if read_log(path, run).empty:
+        raise ValueError(f"{path} has no rows: there is nothing to export.")
+    finals = [run.angles(to="final", layer=layer) for layer in _final_layers(run)]
+    return pd.concat([run.log, *finals], ignore_index=True)
+
+
+def _final_layers(run: Run) -> list[str]:
+    """The layers that have a P-vector at the last moment."""
+    last = run.moments[-1]
+    failed = {f.layer for f in run.info.failures if f.step >= last.step}
+    stored = run.p_vectors(last)
+    return [layer for layer in run.layers if layer in stored and layer not in failed]

@@ -1,0 +1,194 @@
+"""Two files of P-vectors, compared layer by layer."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_pvec.comparison import DetailedComparison, compare_in_detail, describe
+from keras_pvec.diagnostics.angles import Verdict, judge
+from keras_pvec.diagnostics.findings import Kind
+from keras_pvec.diagnostics.report import ANGLE_HEADER, angle_cells, angle_legend
+from keras_pvec.diagnostics.sentences import KIND_LABELS, VERDICT_LABELS
+from keras_pvec.diagnostics.stored_checks import is_unit
+from keras_pvec.diagnostics.text import (
+    format_json,
+    format_number,
+    format_table,
+    wrap,
+)
+from keras_pvec.diagnostics.vector_checks import kinds_of
+from keras_pvec.pvector import PVector
+from keras_pvec.runs import RunNotFoundError, load_p_vectors
+
+# Of longer lists, a table shows the first ones.
+_MAX_SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerComparison:
+    """A layer of one file compared with a layer of another.
+
+    Attributes:
+        layer: Name of the layer in the first file.
+        other_layer: Its name in the second file.
+        comparison: The numbers.
+        verdict: How the angle compares with its null.
+        kinds: In which ways one of the P-vectors misleads, if it does.
+    """
+
+    layer: str
+    other_layer: str
+    comparison: DetailedComparison
+    verdict: Verdict
+    kinds: tuple[Kind, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the layer, or both where they differ."""
+        if self.layer == self.other_layer:
+            return self.layer
+        return f"{self.layer} / {self.other_layer}"
+
+
+def compare_files(
+    first: str | os.PathLike, second: str | os.PathLike, layer: str | None = None
+) -> list[LayerComparison]:
+    """Compares the P-vectors of two files, layer by layer.
+
+    Args:
+        first: An `.npz` file, as in the folder `pvectors` of a run.
+        second: Another one, of the same samples.
+        layer: The layer to compare; default all that both files have. Files with one
+            layer each are compared whatever their layers are called.
+
+    Raises:
+        RunNotFoundError: There is no such file.
+        ValueError: A file does not hold P-vectors, or they have no layer in common.
+        SampleMismatchError: The P-vectors are of different samples.
+    """
+    ours, theirs = _load(first), _load(second)
+    pairs = [(name, name) for name in ours if name in theirs and layer in (None, name)]
+    if not pairs and layer is None and len(ours) == len(theirs) == 1:
+        pairs = [(next(iter(ours)), next(iter(theirs)))]
+    if not pairs:
+        received = "" if layer is None else f" Received: layer={layer!r}"
+        raise ValueError(
+            f"No layer to compare: {first} has {list(ours)}, {second} has "
+            f"{list(theirs)}.{received}"
+        )
+    return [
+        _compare_layers(name, ours[name], other, theirs[other]) for name, other in pairs
+    ]
+
+
+def _load(path: str | os.PathLike) -> dict[str, PVector]:
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(
+            f"{path} is a folder. Expected an .npz file, as in the folder pvectors of "
+            "a run."
+        )
+    if not path.is_file():
+        raise RunNotFoundError(f"There is no file {path}.")
+    p_vectors = load_p_vectors(path)
+    for layer, p in p_vectors.items():
+        if not is_unit(p):
+            raise ValueError(
+                f"{path} is damaged: the P-vector of layer {layer!r} does not have the "
+                "length 1."
+            )
+    return p_vectors
+
+
+def _compare_layers(name: str, p: PVector, other: str, q: PVector) -> LayerComparison:
+    comparison = compare_in_detail(p, q)
+    kinds = dict.fromkeys([*kinds_of(comparison), *kinds_of(describe(q))])
+    return LayerComparison(name, other, comparison, judge(comparison), tuple(kinds))
+
+
+def comparison_text(comparisons: Sequence[LayerComparison], width: int = 80) -> str:
+    """Three tables: the angles; other measures; the samples that decide the angles.
+
+    Args:
+        comparisons: One for each layer, at least one.
+        width: Characters in a line.
+    """
+    angles, measures, deciding = [], [], []
+    for layer in comparisons:
+        c = layer.comparison
+        angles.append(
+            [
+                layer.name,
+                *angle_cells(
+                    c.angle_deg, c.null_angle_deg, c.centered_angle_deg, c.z, c.energy1
+                ),
+                KIND_LABELS[layer.kinds[0]]
+                if layer.kinds
+                else VERDICT_LABELS[layer.verdict],
+            ]
+        )
+        measures.append(
+            [
+                layer.name,
+                format_number(c.trimmed_angle_deg),
+                format_number(c.trimmed_null_angle_deg),
+                format_number(c.row_normalised_angle_deg),
+                format_number(c.row_normalised_null_angle_deg),
+                format_number(c.linear_cka, decimals=2),
+                format_number(c.stored_energy, decimals=2),
+            ]
+        )
+        deciding.append(
+            [
+                layer.name,
+                _first([format_number(a) for a in c.principal_angles_deg]),
+                _first([str(i) for i in c.influential_samples]),
+            ]
+        )
+    n_samples = comparisons[0].comparison.n_samples
+    measure_header = ("trimmed", "null", "row-norm.", "null", "CKA", "stored")
+    deciding_header = ("principal angles", "most influential samples")
+    sections = [
+        format_table(("layer", *ANGLE_HEADER), angles, width=width),
+        angle_legend(n_samples, width),
+        format_table(("layer", *measure_header), measures, width=width),
+        format_table(("layer", *deciding_header), deciding, names=2, width=width),
+        wrap(
+            "trimmed: without the most influential samples, 1% of all. row-norm.: each "
+            "sample's features scaled to unit length. CKA: linear, 1 = same. stored: "
+            "share of ||X||_F^2 in the stored vectors, which all numbers of these two "
+            "tables are computed from.",
+            width,
+        ),
+    ]
+    return "\n\n".join(sections)
+
+
+def _first(values: Sequence[str]) -> str:
+    shown = ", ".join(values[:_MAX_SHOWN])
+    return shown + ", ..." * (len(values) > _MAX_SHOWN) or "-"
+
+
+def comparison_json(
+    first: str, second: str, comparisons: Sequence[LayerComparison]
+) -> str:
+    """All numbers as JSON: an entry for each layer under `layers`."""
+    return format_json(
+        {
+            "first": first,
+            "second": second,
+            "layers": [
+                {
+                    "layer": layer.layer,
+                    "other_layer": layer.other_layer,
+                    "verdict": layer.verdict,
+                    "kinds": layer.kinds,
+                    **dataclasses.asdict(layer.comparison),
+                }
+                for layer in comparisons
+            ],
+        }
+    )

@@ -1,0 +1,201 @@
+"""Checks of the files of a run: are they readable, and are they those of its log?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from keras_pvec.comparison import describe
+from keras_pvec.diagnostics.findings import Finding, Kind
+from keras_pvec.diagnostics.log_checks import moments_of, typed_columns
+from keras_pvec.pvector import PVector
+from keras_pvec.runs import (
+    Moment,
+    Run,
+    RunConflictError,
+    RunFolder,
+    RunInfo,
+    RunNotFoundError,
+)
+
+_TOLERANCE = 1e-6
+# Columns of the log that the stored vector alone determines.
+_VECTOR_COLUMNS = ("sigma1", "cos_ones", "energy1", "participation")
+
+
+def damaged_file(file: str, error: Exception) -> Finding:
+    """A finding about a file that cannot be read."""
+    # The first error says what is wrong; later ones add the path, and what others do.
+    reason = str(error.__context__ or error)
+    return Finding(Kind.FILE_DAMAGED, file=file, count=1, reason=reason)
+
+
+def read_info(run: Run) -> tuple[RunInfo, list[Finding]]:
+    """What `run.json` says, nothing if it is damaged; and what is wrong with it."""
+    try:
+        info = run.info
+    except (RunConflictError, OSError) as error:
+        return RunInfo(), [damaged_file("run.json", error)]
+    if info.logged_with is None and not info.notes:
+        return info, [Finding(Kind.NO_SETTINGS)]
+    findings = [] if info.complete else [Finding(Kind.INCOMPLETE)]
+    layers = dict.fromkeys(failure.layer for failure in info.failures)
+    for layer in layers:
+        failures = [f for f in info.failures if f.layer == layer]
+        findings.append(
+            Finding(
+                Kind.NOT_MEASURED,
+                layer=layer,
+                moments=tuple(sorted({failure.moment for failure in failures})),
+                count=len(failures),
+                reason=failures[0].reason,
+            )
+        )
+    return info, findings
+
+
+def read_epoch_ends(run: Run) -> tuple[list[int], list[Finding]]:
+    """The epochs in `metrics.csv`, none if it is damaged; and what is wrong with it."""
+    try:
+        metrics = run.metrics
+        if missing := {"epoch", "step"} - set(metrics):
+            raise ValueError(f"missing columns {', '.join(sorted(missing))}")
+        epochs = typed_columns(metrics, metrics.columns)["epoch"].tolist()
+        if len(set(epochs)) < len(epochs):
+            raise ValueError("an epoch has several rows")
+    except RunNotFoundError:
+        return [], []
+    except (ValueError, OSError) as error:
+        return [], [damaged_file("metrics.csv", error)]
+    return epochs, []
+
+
+def check_metrics(
+    epochs: list[int], log: pd.DataFrame, is_complete: bool
+) -> list[Finding]:
+    """Each epoch that came to its end has a row in `metrics.csv`.
+
+    Args:
+        epochs: The epochs in `metrics.csv`; if there are none, nothing is expected.
+        log: A log as `typed_log` gives it.
+        is_complete: Whether the training came to its end, with its last epoch.
+    """
+    if not epochs:
+        return []
+    logged = sorted(set(log["epoch"].tolist()))
+    # The first moment lies before the first epoch; the last epoch may be going on.
+    ended = logged[1:] if is_complete else logged[1:-1]
+    missing = [epoch for epoch in ended if epoch not in epochs]
+    if not missing:
+        return []
+    return [
+        Finding(
+            Kind.METRICS_MISSING,
+            epochs=tuple(missing),
+            count=len(missing),
+            file="metrics.csv",
+        )
+    ]
+
+
+def check_samples(run: Run) -> list[Finding]:
+    """`samples.npz`, if there is one, can be read."""
+    try:
+        run.samples  # noqa: B018
+    except (ValueError, OSError) as error:
+        return [damaged_file("samples.npz", error)]
+    return []
+
+
+def check_stored_vectors(run: Run, log: pd.DataFrame) -> list[Finding]:
+    """The stored P-vectors are there, are of unit length, and are those of the log.
+
+    Args:
+        run: A run.
+        log: Its log as `typed_log` gives it.
+    """
+    problems = []
+    for (epoch, step), rows in log.groupby(["epoch", "step"], sort=True):
+        moment = Moment(int(epoch), int(step))
+        try:
+            p_vectors = run.p_vectors(moment)
+        except RunNotFoundError:
+            problems.append(_Problem(Kind.VECTORS_MISSING, None, moment))
+            continue
+        except (ValueError, OSError) as error:
+            kind, reason = Kind.VECTORS_UNREADABLE, str(error)
+            problems.append(_Problem(kind, None, moment, reason=reason))
+            continue
+        for row in rows.drop_duplicates("layer").to_dict("records"):
+            stored = p_vectors.get(row["layer"])
+            for kind, values in _vector_problems(stored, row):
+                problems.append(_Problem(kind, row["layer"], moment, values))
+    return list(_grouped(problems, run, log))
+
+
+def is_unit(p: PVector) -> bool:
+    """Whether a P-vector has the length 1, as all have; a damaged one does not."""
+    return bool(abs(np.linalg.norm(p.vector) - 1) < _TOLERANCE)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Problem:
+    """What is wrong at one moment: with a layer, or with the file of all layers."""
+
+    kind: Kind
+    layer: str | None
+    moment: Moment
+    values: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    reason: str | None = None
+
+
+def _vector_problems(
+    stored: PVector | None, row: dict
+) -> Iterator[tuple[Kind, dict[str, float]]]:
+    """What is wrong with a stored vector, and with what the log says of it."""
+    if stored is None:
+        yield Kind.LAYER_NOT_STORED, {}
+        return
+    known = stored.samples_sha256 is not None and not pd.isna(row["samples_sha256"])
+    if known and stored.samples_sha256 != row["samples_sha256"]:
+        yield Kind.OTHER_SAMPLES, {}
+    if not is_unit(stored):
+        yield Kind.VECTOR_NOT_UNIT, {"norm": float(np.linalg.norm(stored.vector))}
+        return
+    described = dataclasses.asdict(describe(stored))
+    differences = {
+        name: abs(described[name] - row[name])
+        for name in _VECTOR_COLUMNS
+        if not np.isclose(described[name], row[name], rtol=_TOLERANCE, atol=_TOLERANCE)
+    }
+    if differences:
+        yield Kind.OTHER_VECTOR, differences
+
+
+def _grouped(
+    problems: Iterable[_Problem], run: Run, log: pd.DataFrame
+) -> Iterator[Finding]:
+    """One finding for each kind and layer."""
+    groups: dict[tuple[Kind, str | None], list[_Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.kind, problem.layer), []).append(problem)
+    for (kind, layer), group in groups.items():
+        first = group[0]
+        file = None
+        if layer is None:
+            path = RunFolder(run.path).moment_path(first.moment)
+            file = path.relative_to(run.path).as_posix()
+        rows = log if layer is None else log[log["layer"] == layer]
+        yield Finding(
+            kind,
+            layer=layer,
+            moments=tuple(problem.moment for problem in group),
+            count=len(group),
+            total=len(moments_of(rows)),
+            values=first.values,
+            file=file,
+            reason=first.reason,
+        )

@@ -1,0 +1,232 @@
+"""The command line: exit status, JSON, and one sentence for a mistake."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from oracles import degrees_between
+from run_folders import MOMENTS, N, p_vectors_of_features, write_run
+
+from keras_pvec.cli import angle_table, main
+from keras_pvec.runs import RunFolder, open_run, save_p_vectors
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def made(rng):
+    return p_vectors_of_features(rng, 4)
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    return write_run(tmp_path / "run", made[:3], {"data": made[3]})
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+def json_of(capsys):
+    return json.loads(capsys.readouterr().out, parse_constant=refuse)
+
+
+def test_doctor(run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["doctor", str(run)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    (row,) = (line for line in out.splitlines() if line.startswith("features"))
+    angle = pd.read_csv(run / "log.csv")["angle_deg"].iloc[-1]
+    assert float(row.split()[1]) == pytest.approx(angle, abs=0.06)
+    assert main(["doctor", str(run / "log.csv"), "--json"]) == 0
+    assert json_of(capsys)["angles"][0]["angle_deg"] == angle
+
+
+def test_doctor_fails_on_errors_not_on_warnings(run, made, capsys):
+    write_run(run / "test", made[:3], {"data": made[3]}, complete=False)
+    assert main(["doctor", str(run), "--json"]) == 0
+    (test,) = json_of(capsys)["subfolders"]
+    assert (test["errors"], test["warnings"]) == (0, 1)
+    RunFolder(run / "test").moment_path(MOMENTS[0]).unlink()
+    assert main(["doctor", str(run)]) == 1
+    assert main(["doctor", str(run), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert "keras-pvec doctor" in out  # where to look further
+    assert err == ""
+
+
+def test_compare(run, made, capsys):
+    files = sorted(str(path) for path in (run / "pvectors").glob("*.npz"))[:2]
+    assert main(["compare", *files]) == 0
+    expected = degrees_between(made[0].vector, made[1].vector)
+    rows = capsys.readouterr().out.splitlines()
+    row = next(row for row in rows if row.startswith("features"))
+    assert float(row.split()[1]) == pytest.approx(expected, rel=0.1)
+    assert all(len(row) <= 80 for row in rows)
+    assert main(["compare", *files, "--json"]) == 0
+    entries = json_of(capsys)
+    assert [entries["first"], entries["second"]] == files
+    (layer,) = entries["layers"]
+    assert layer["angle_deg"] == pytest.approx(expected, abs=1e-9)
+    assert len(layer["influential_samples"]) == N // 100
+
+
+def test_export(run, made, tmp_path, capsys):
+    assert main(["export", str(run), "--json"]) == 0
+    facts = json_of(capsys)
+    assert facts["file"] == str((run / "angles.csv").resolve())
+    assert (facts["rows"], facts["layers_without_final"]) == (6, [])
+    table = pd.read_csv(run / "angles.csv")
+    pd.testing.assert_frame_equal(table, angle_table(open_run(run)))
+    to_final = table[table["reference"] == "final"]["angle_deg"]
+    expected = [degrees_between(p.vector, made[2].vector) for p in made[:3]]
+    np.testing.assert_allclose(to_final, expected, atol=1e-6)
+    assert list(table["reference"])[:3] == ["data"] * 3
+    # The table that the command itself made is replaced, one that is named is not.
+    assert main(["export", str(run)]) == 0
+    named = tmp_path / "named.csv"
+    assert main(["export", str(run), f"--out={named}"]) == 0
+    assert main(["export", str(run), f"--out={named}"]) == 1
+    assert "named.csv" in capsys.readouterr().err
+
+
+def test_export_of_a_run_that_is_not_whole(made, tmp_path, capsys):
+    """One layer died, and the training was stopped."""
+    layers = ("features", "block")
+    run = write_run(tmp_path, made[:3], {"self": made[0]}, layers, complete=False)
+    save_p_vectors(RunFolder(run).moment_path(MOMENTS[-1]), {"features": made[2]})
+    RunFolder(run).note_failure(MOMENTS[-1], "block", "All features are zero.")
+    assert main(["export", str(run), "--json"]) == 0
+    facts = json_of(capsys)
+    assert facts["layers_without_final"] == ["block"]
+    assert facts["complete"] is False
+    assert main(["export", str(run)]) == 0
+    assert "block" in capsys.readouterr().out
+    table = pd.read_csv(run / "angles.csv")
+    to_final = table[table["reference"] == "final"]
+    assert list(to_final["layer"]) == ["features"] * 3
+
+
+def damaged_copies(run, folder):
+    """Folders and files that the commands cannot read."""
+    (folder / "empty.npz").touch()
+    np.save(folder / "array.npy", np.ones(3))
+    np.savez(folder / "half.npz", layers=np.array(["features"]))
+    (folder / "latin.csv").write_bytes("Länge,Größe\n".encode("latin-1"))
+    header = (run / "log.csv").read_text().splitlines()[0]
+    for name, file, content in (
+        ("blank", "log.csv", b""),
+        ("binary", "log.csv", b"\xff\xfe\x00"),
+        ("no_rows", "log.csv", f"{header}\n".encode()),
+        ("spoilt", "log.csv", f"{header}\ntotal{',' * header.count(',')}\n".encode()),
+        ("settings", "run.json", b"[]"),
+    ):
+        shutil.copytree(run, folder / name)
+        (folder / name / file).write_bytes(content)
+    shutil.copytree(run, folder / "lost")
+    RunFolder(folder / "lost").moment_path(MOMENTS[0]).unlink()
+    shutil.copytree(run, folder / "log_is_folder")
+    (folder / "log_is_folder" / "log.csv").unlink()
+    (folder / "log_is_folder" / "log.csv").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("doctor nowhere", "nowhere"),
+        ("doctor .", "log.csv"),
+        ("doctor latin.csv", "latin.csv"),
+        ("doctor array.npy", "array.npy"),
+        ("doctor blank", "blank/log.csv"),
+        ("doctor binary", "binary/log.csv"),
+        ("doctor spoilt", "row 2"),
+        ("doctor log_is_folder", "log_is_folder/log.csv"),
+        ("doctor --json nowhere", "nowhere"),
+        ("compare FILE nowhere.npz", "nowhere.npz"),
+        ("compare FILE run", "run"),
+        ("compare FILE run/run.json", "run/run.json"),
+        ("compare FILE latin.csv", "latin.csv"),
+        ("compare FILE empty.npz", "empty.npz"),
+        ("compare FILE array.npy", "array.npy"),
+        ("compare half.npz FILE", "half.npz"),
+        ("compare FILE FILE --layer=other", "'other'"),
+        ("export nowhere", "nowhere"),
+        ("export run/log.csv", "run/log.csv"),
+        ("export no_rows", "no_rows/log.csv"),
+        ("export blank", "blank/log.csv"),
+        ("export binary", "binary/log.csv"),
+        ("export spoilt", "row 2"),
+        ("export settings", "settings/run.json"),
+        ("export lost", "epoch -1"),
+        ("export run --out=no/where.csv", "no"),
+        ("export run --out=run", "run"),
+        ("export run --out=run/log.csv", "run/log.csv"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(
+    arguments, named, run, tmp_path, monkeypatch, capsys
+):
+    damaged_copies(run, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    file = RunFolder("run").moment_path(MOMENTS[0])
+    before = sorted(tmp_path.rglob("*"))
+    assert main(arguments.replace("FILE", str(file)).split()) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert named in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_command_is_required():
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 2
+
+
+def run_program(code, *arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        **options,
+    )
+
+
+def test_the_package_runs_as_a_program_without_tensorflow(run):
+    code = (
+        "import runpy, sys\n"
+        "try: runpy.run_module('keras_pvec', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "heavy = {'tensorflow', 'keras', 'absl', 'matplotlib'}\n"
+        "assert not heavy & set(sys.modules)"
+    )
+    result = run_program(code, "doctor", run)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error(run):
+    code = (
+        "import os, sys\n"
+        "from keras_pvec.cli import main\n"
+        "reading, writing = os.pipe()\n"
+        "os.close(reading)\n"
+        "os.dup2(writing, sys.stdout.fileno())\n"
+        "sys.exit(main())"
+    )
+    result = run_program(code, "doctor", run)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_the_console_script_names_the_function_that_runs():
+    (target,) = re.findall(r'"keras-pvec = ([\w.:]+)"', (ROOT / "setup.py").read_text())
+    assert target == f"{main.__module__}:{main.__name__}"
