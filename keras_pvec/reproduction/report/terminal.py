@@ -18,12 +18,15 @@ def render_claims(results: Sequence[ClaimResult]) -> str:
 
 
 def _render(result: ClaimResult) -> str:
-    lines = textwrap.wrap(headline(result), _WIDTH, subsequent_indent="    ")
+    lines = textwrap.wrap(
+        headline(result), _WIDTH, subsequent_indent="    ", break_on_hyphens=False
+    )
     for name, text in {"claim": result.spec.statement, **details(result)}.items():
         lines += textwrap.wrap(
             text,
             _WIDTH,
             initial_indent=f"  {name}".ljust(_MARGIN),
             subsequent_indent=" " * _MARGIN,
+            break_on_hyphens=False,
         )
     return "\n".join([*lines, ""])
