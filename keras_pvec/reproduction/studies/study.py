@@ -19,6 +19,7 @@ from keras_pvec.reproduction.claims import (
 from keras_pvec.reproduction.studies.variants import Variant
 from keras_pvec.runs import Run
 
+_SPLITS = (Samples.TRAIN.value, Samples.TEST.value)
 DATA_MATRICES: tuple[str, ...] = tuple(level.value for level in RawData)
 
 
@@ -39,6 +40,14 @@ class Options:
     split: str = "train"
     data_matrix: str = "data"
     images: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("split", _SPLITS), ("data_matrix", DATA_MATRICES)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(allowed)}. Received: {value!r}"
+                )
 
     @property
     def reading(self) -> Reading:
