@@ -9,8 +9,8 @@
 
 A run that two studies need is trained once. What is there already is reused, and a
 program that was stopped goes on after the last finished epoch. Writes what the programs
-of the studies write, all verdicts as `<out_dir>/claims.csv`, and the ledger of claims
-with all figures as `report.html` and `report.md`.
+of the studies write, all verdicts as `<out_dir>/claims.csv`, and the report on all
+claims with all figures as `report.html` and `report.md`.
 """
 
 from __future__ import annotations

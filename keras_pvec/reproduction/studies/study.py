@@ -29,7 +29,7 @@ class Options:
 
     Attributes:
         title: Dataset and preset, for figures.
-        split: The samples that are looked at, `"train"` or `"test"`.
+        split: The samples whose features are analysed, `"train"` or `"test"`.
         data_matrix: What "the raw data" are: `"data"` for pixels in [0, 1], `"input"`
             for the standardised ones that the networks are trained on.
         images: The samples of that split, shape `(n_samples, height, width, channels)`,
@@ -81,12 +81,12 @@ class Study:
 
     Attributes:
         name: Name of its program and of its folder of results.
-        models: The models it looks at by default.
+        models: The default models.
         analyse: Makes findings of finished runs.
-        references: Models that are trained whatever the others are.
+        references: Models that it always needs as well.
         variants: Each model is trained in each of these ways; in one way if empty.
-        quick_models: Replaces `models` on a dataset for trying things out.
-        every_model: Whether it looks at all models of a reproduction.
+        quick_models: The default models on a dataset that is meant for a quick try.
+        every_model: Whether a full reproduction runs it on all of its models.
     """
 
     name: str
