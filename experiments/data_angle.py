@@ -1,4 +1,4 @@
-"""How does the angle between a model and the raw data go? (claim C6)
+"""How does the angle between a model and the raw data go? (claim C6b)
 
     python experiments/data_angle.py --dataset=cifar10
     python experiments/data_angle.py --dataset=cifar10 --data_matrix=input

@@ -1,4 +1,4 @@
-"""What does the P-vector do, update by update, in the first epoch? (claims C4, C6)
+"""What does the P-vector do, update by update, in the first epoch? (claims C4, C6a)
 
     python experiments/first_epoch.py --dataset=cifar10
 

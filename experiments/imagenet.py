@@ -15,6 +15,7 @@ from pathlib import Path
 import common
 from absl import flags
 
+from keras_pvec.reproduction import report
 from keras_pvec.reproduction.devices import DEVICES, prepare_process
 
 FLAGS = flags.FLAGS
@@ -31,7 +32,7 @@ def main() -> None:
     with common.results_folder(folder):
         findings = common.pretrained_findings(FLAGS.models)
         common.save_findings(findings, folder)
-    common.print_claims(findings.claims)
+    print(f"\n{report.render_claims(findings.claims)}")
     common.finish(folder, failures=[])
 
 

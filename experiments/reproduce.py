@@ -9,8 +9,8 @@
 
 A run that two studies need is trained once. What is there already is reused, and a
 program that was stopped goes on after the last finished epoch. Writes what the programs
-of the studies write, all verdicts as `<out_dir>/claims.csv`, and the ledger of claims
-with all figures as `report.html` and `report.md`.
+of the studies write, all verdicts as `<out_dir>/claims.csv`, and the report on all
+claims with all figures as `report.html` and `report.md`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import traceback
 from pathlib import Path
 
 import common
-import pandas as pd
 from absl import flags
 
 from keras_pvec.reproduction import claims, report
+from keras_pvec.reproduction.claims import CLAIMS, Cause, ClaimResult, Obstacle
 from keras_pvec.reproduction.data import DATASETS
 from keras_pvec.reproduction.studies import STUDIES, Findings, Study
 from keras_pvec.runs import Run
@@ -32,12 +32,7 @@ FLAGS = flags.FLAGS
 # Supervised, unsupervised and self-supervised, as in the paper.
 _MODELS = ("mlp", "resnet", "resnet-50", "wide_resnet", "autoencoder", "simclr")
 _PRETRAINED = "C13"
-_CLAIMS = tuple(
-    sorted(
-        {_PRETRAINED, *(c for study in STUDIES.values() for c in study.claims)},
-        key=lambda claim: int(claim[1:]),
-    )
-)
+_CLAIMS = (*CLAIMS, *claims.PARTS)
 
 common.define_flags()
 common.define_pretrained_flags("pretrained")
@@ -73,30 +68,32 @@ def _analyse(
     try:
         return common.analyse(study, jobs, runs)
     except Exception as error:
-        report = common.out_dir() / study.name / "error.txt"
-        report.write_text(traceback.format_exc())
+        log = common.out_dir() / study.name / "error.txt"
+        log.write_text(traceback.format_exc())
         failures.append(
-            f"{study.name} failed ({type(error).__name__}: {error}); the whole of it "
-            f"is in {report}."
+            f"{study.name} failed ({type(error).__name__}: {error}); full "
+            f"traceback in {log}."
         )
         return None
 
 
-def _numbers(claims: pd.Series) -> pd.Series:
-    return claims.str[1:].astype(int)
+def _asked() -> set[str]:
+    """Ids of the claims to test."""
+    if FLAGS.only is None:
+        return set(CLAIMS)
+    return {id for name in FLAGS.only for id in claims.PARTS.get(name, (name,))}
 
 
-def _verdicts(found: dict[Study, Findings], chosen: list[Study]) -> pd.DataFrame:
+def _results(found: dict[Study, Findings], chosen: list[Study]) -> list[ClaimResult]:
     """The claims of all studies, with the reason for those that found nothing."""
-    tables = [of.claims.assign(study=study.name) for study, of in found.items()]
+    results = [result for findings in found.values() for result in findings.claims]
     for study in STUDIES.values():
         if study not in found:
-            why = "its study failed" if FLAGS.train else "none of its runs is there"
-            why = why if study in chosen else "left out by --only"
-            rows = [claims.not_tested(c, "Not looked at.", why) for c in study.claims]
-            tables.append(claims.as_table(rows).assign(study=""))
-    verdicts = pd.concat(tables, ignore_index=True)
-    return verdicts.sort_values("claim", key=_numbers, kind="stable")
+            cause = Cause.STUDY_FAILED if FLAGS.train else Cause.NO_RUNS
+            cause = cause if study in chosen else Cause.NOT_SELECTED
+            results += [claims.not_tested(c, Obstacle(cause)) for c in study.claims]
+    order = [*CLAIMS]
+    return sorted(results, key=lambda result: order.index(result.claim))
 
 
 def _pictures(findings: Findings, folder: Path) -> dict[str, Path]:
@@ -109,7 +106,7 @@ def _pictures(findings: Findings, folder: Path) -> dict[str, Path]:
 
 def _section(
     found: dict[Study, Findings],
-    verdicts: pd.DataFrame,
+    results: list[ClaimResult],
     jobs: dict[Study, list[common.Job]],
     runs: dict[Path, Run],
 ) -> report.Section:
@@ -125,16 +122,16 @@ def _section(
     for study, of_study in found.items():
         figures |= _pictures(of_study, common.out_dir() / study.name)
     return report.Section(
-        common.title(), verdicts, figures, list(used), len(planned) - len(used)
+        common.title(), results, figures, list(used), len(planned) - len(used)
     )
 
 
 def _pretrained_section(folder: Path, failures: list[str]) -> report.Section:
     """Ready-trained networks, which need images and weights that a user has to name."""
     title = "ImageNet networks"
-    asked = FLAGS.only is None or _PRETRAINED in FLAGS.only
+    asked = _PRETRAINED in _asked()
     if not asked or (FLAGS.only is None and FLAGS.images is None):
-        why = "needs --images and --weights" if asked else "left out by --only"
+        cause = Cause.NO_IMAGES if asked else Cause.NOT_SELECTED
     else:
         try:
             with common.results_folder(folder):
@@ -142,21 +139,16 @@ def _pretrained_section(folder: Path, failures: list[str]) -> report.Section:
                 common.save_findings(findings, folder)
         except Exception as error:
             failures.append(f"imagenet failed ({type(error).__name__}: {error})")
-            why = "its study failed"
+            cause = Cause.STUDY_FAILED
         else:
             pictures = _pictures(findings, folder)
             return report.Section(title, findings.claims, pictures, [])
-    statement = "Ready-trained ImageNet networks have small angles to each other."
-    claim = claims.not_tested(_PRETRAINED, statement, why)
-    return report.Section(title, claims.as_table([claim]), {}, [])
+    result = claims.not_tested(_PRETRAINED, Obstacle(cause))
+    return report.Section(title, [result], {}, [])
 
 
 def main() -> None:
-    chosen = [
-        study
-        for study in STUDIES.values()
-        if FLAGS.only is None or set(FLAGS.only) & set(study.claims)
-    ]
+    chosen = [study for study in STUDIES.values() if _asked() & set(study.claims)]
     datasets = FLAGS.datasets or [FLAGS.dataset]
     # Results of one data set are not to overwrite those of another.
     base = Path(FLAGS.out_dir or "results")
@@ -189,14 +181,13 @@ def main() -> None:
             if (findings := _analyse(study, jobs[study], runs, failures)) is not None
         }
         if found:
-            verdicts = _verdicts(found, chosen)
-            common.save_table(verdicts, common.out_dir() / "claims.csv")
-            print(f"\n{common.title()}")
-            common.print_claims(verdicts)
-            sections.append(_section(found, verdicts, jobs, runs))
+            results = _results(found, chosen)
+            table = report.claims_table(results)
+            common.save_table(table, common.out_dir() / "claims.csv")
+            print(f"\n{common.title()}\n\n{report.render_claims(results)}")
+            sections.append(_section(found, results, jobs, runs))
     pretrained = _pretrained_section(base / "imagenet", failures)
-    print(pretrained.title)
-    common.print_claims(pretrained.claims)
+    print(f"{pretrained.title}\n\n{report.render_claims(pretrained.claims)}")
     if sections or pretrained.figures:
         written = report.write_report(base, [*sections, pretrained])
         print(f"Report in {written[0].resolve()}")

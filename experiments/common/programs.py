@@ -11,10 +11,10 @@ from absl import app, flags
 from common import command_line, ready_trained
 from common.command_line import RunsFailedError, UsageError
 from common.plan import plan_runs
-from common.results import analyse, finish, make_folders, out_dir, print_claims
+from common.results import analyse, finish, make_folders, out_dir
 from common.runs import train
 from keras_pvec.features import LayerChoiceError
-from keras_pvec.reproduction import pretrained
+from keras_pvec.reproduction import pretrained, report
 from keras_pvec.reproduction.data import DatasetUnavailableError
 from keras_pvec.reproduction.devices import DeviceUnavailableError, prepare_process
 from keras_pvec.reproduction.runner import Job
@@ -74,7 +74,7 @@ def run_study(name: str) -> None:
                 else f"None of the runs is in {FLAGS.runs_dir}; leave out --notrain."
             )
         findings = analyse(study, jobs[study], runs)
-        print_claims(findings.claims)
+        print(f"\n{report.render_claims(findings.claims)}")
         finish(out_dir() / name, failures)
 
     run(experiment)

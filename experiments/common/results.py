@@ -14,7 +14,7 @@ import pandas as pd
 from absl import flags
 
 from common.command_line import RunsFailedError, UsageError
-from keras_pvec.reproduction import figures
+from keras_pvec.reproduction import figures, report
 from keras_pvec.reproduction.data import SPLITS
 from keras_pvec.reproduction.runner import Job
 from keras_pvec.reproduction.studies import Findings, Options, Study
@@ -69,7 +69,8 @@ def _images(job: Job) -> np.ndarray:
 
 def save_findings(findings: Findings, folder: Path) -> None:
     """Writes tables, figures, claims and the flags that led to them."""
-    for name, table in {**findings.tables, "claims": findings.claims}.items():
+    tables = {**findings.tables, "claims": report.claims_table(findings.claims)}
+    for name, table in tables.items():
         save_table(table, folder / f"{name}.csv")
     for name, figure in findings.figures.items():
         figures.save_figure(figure, folder / name)
@@ -84,20 +85,6 @@ def save_table(table: pd.DataFrame, path: Path) -> None:
     """Writes a CSV file."""
     with write_atomically(path) as file:
         table.to_csv(file, index=False)
-
-
-def print_claims(claims: pd.DataFrame) -> None:
-    """Prints each claim with what was measured, whichever way it fell."""
-    for row in claims.itertuples():
-        print(f"\n{row.claim}: {row.verdict.upper()}. {row.statement}")
-        print(f"  measured:  {row.measured}")
-        if row.met:
-            print(f"  met by:    {row.met}")
-        if row.null:
-            print(f"  null:      {row.null}")
-        if row.criterion:
-            print(f"  criterion: {row.criterion}")
-    print()
 
 
 def finish(folder: Path, failures: Sequence[str]) -> None:

@@ -175,6 +175,17 @@ def test_the_library_needs_nothing_of_the_extra():
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
 
 
+def test_stored_runs_are_analysed_without_a_framework():
+    program = """
+        import sys
+        from keras_pvec.reproduction import analysis, claims, figures, report, studies
+
+        assert "tensorflow" not in sys.modules
+        assert "keras" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)
+
+
 def test_experiments_do_not_import_each_other():
     folder = ROOT / "experiments"
     names = {path.stem for path in folder.glob("*.py")}

@@ -1,0 +1,230 @@
+"""The claims of the paper: what is claimed where, and what we ask of it.
+
+Statements are in our own words. The paper gives one threshold, the 10 degrees of C3;
+the others are ours, and were set before any number was seen except for the smallest
+drift in C8 and the fewest models in C10 and C11, which came later and changed no
+verdict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Generic, TypeVar
+
+from keras_pvec.reproduction.claims.criteria import (
+    Counted,
+    Criterion,
+    DriftThenSettle,
+    EndNearReference,
+    FallToOwnEnd,
+    FallToSmallEnd,
+    FirstConvergesAlone,
+    FirstExplainsMost,
+    LargeStartThenFall,
+    PowerLaw,
+    RankCorrelation,
+    RiseThenFall,
+    SmallAngle,
+    TurnWithDepth,
+)
+from keras_pvec.reproduction.claims.reading import RawData, Reading, Samples, readings
+
+C = TypeVar("C", bound=Criterion, covariant=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the paper makes a claim.
+
+    Attributes:
+        section: Section of the appendix; `None` for the main text.
+        figures: Numbers of its figures there.
+        tables: Numbers of its tables there.
+    """
+
+    section: str | None = None
+    figures: tuple[int, ...] = ()
+    tables: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ClaimSpec(Generic[C]):
+    """A claim and how it is tested.
+
+    Attributes:
+        id: E.g. `"C1"`.
+        statement: What is claimed, as a sentence.
+        source: Where the paper claims it.
+        criterion: What has to hold for it to be reproduced.
+        readings: The readings that it admits, the primary one first.
+        study: The study that tests it, after which its folder of results is named.
+    """
+
+    id: str
+    statement: str
+    source: Source
+    criterion: C
+    readings: tuple[Reading, ...]
+    study: str
+
+    @property
+    def primary(self) -> Reading:
+        """The reading that takes the paper's words literally."""
+        return self.readings[0]
+
+
+_ON_EITHER_SPLIT = readings()
+_TO_THE_DATA = readings(raw_data=tuple(RawData))
+_SMALL_DEG = 20.0
+_CHANGE_DEG = 2.0
+_LAST_TENTH = 0.1
+_FALLING = -0.8  # rank correlation with the epoch
+_FEWEST_MODELS = 8
+
+C1 = ClaimSpec(
+    "C1",
+    "Any two well-trained networks of one dataset have a small angle.",
+    Source(),
+    SmallAngle(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
+    _ON_EITHER_SPLIT,
+    "convergence",
+)
+C2 = ClaimSpec(
+    "C2",
+    "Training from scratch, the angle to the well-trained model starts large and "
+    "falls.",
+    Source(),
+    LargeStartThenFall(counted=Counted.RUNS, min_start_deg=60.0, max_trend=_FALLING),
+    _ON_EITHER_SPLIT,
+    "convergence",
+)
+C3 = ClaimSpec(
+    "C3",
+    "Every architecture and supervision follows the same curve, which ends under 10 "
+    "degrees.",
+    Source("A.1", figures=(12,)),
+    FallToOwnEnd(
+        counted=Counted.RUNS, max_deg=10.0, max_trend=_FALLING, last_share=_LAST_TENTH
+    ),
+    _ON_EITHER_SPLIT,
+    "convergence",
+)
+C4 = ClaimSpec(
+    "C4",
+    "Within the first epoch, update by update, the angle to the well-trained model "
+    "first rises, then falls, on training and on test samples.",
+    Source("A.2", figures=(13,)),
+    RiseThenFall(
+        counted=Counted.CURVES,
+        min_rise_deg=_CHANGE_DEG,
+        min_fall_deg=_CHANGE_DEG,
+        min_moments=3,
+    ),
+    (Reading(Samples.BOTH),),
+    "first_epoch",
+)
+C5 = ClaimSpec(
+    "C5",
+    "The checkpoints of every model converge to three well-trained networks: one "
+    "supervised, one unsupervised, one self-supervised.",
+    Source("A.3", figures=(14,)),
+    EndNearReference(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
+    _ON_EITHER_SPLIT,
+    "common_subspace",
+)
+C6A = ClaimSpec(
+    "C6a",
+    "Within the first epoch, update by update, the angle to the raw data first rises, "
+    "then falls, on training samples.",
+    Source("A.4", figures=(15,)),
+    C4.criterion,
+    readings((Samples.TRAIN,), tuple(RawData)),
+    "first_epoch",
+)
+C6B = ClaimSpec(
+    "C6b",
+    "After the first epoch, the angle to the raw data falls, roughly monotonically, to "
+    "a small value.",
+    Source("A.4", figures=(15,)),
+    FallToSmallEnd(counted=Counted.RUNS, max_trend=_FALLING, max_deg=_SMALL_DEG),
+    _TO_THE_DATA,
+    "data_angle",
+)
+C7 = ClaimSpec(
+    "C7",
+    "Early in training, the angle to the raw data rises with the depth of the block; "
+    "late in training, it falls towards the top blocks.",
+    Source("A.5", figures=(16,)),
+    # Three blocks in the upper half are the fewest that have a trend.
+    TurnWithDepth(
+        counted=Counted.RUNS, min_early_trend=0.5, max_late_trend=-0.5, min_blocks=5
+    ),
+    _TO_THE_DATA,
+    "layerwise",
+)
+C8 = ClaimSpec(
+    "C8",
+    "The distribution of the P-vector's values drifts during training and settles.",
+    Source("A.6", figures=(17, 18)),
+    DriftThenSettle(counted=Counted.RUNS, min_start=0.01, max_trend=_FALLING),
+    _ON_EITHER_SPLIT,
+    "distribution",
+)
+C9 = ClaimSpec(
+    "C9",
+    "The first singular vector converges; the second, third and later ones do not.",
+    Source("A.7", figures=(19,)),
+    FirstConvergesAlone(
+        counted=Counted.RUNS,
+        max_first_deg=10.0,
+        others_deg=_SMALL_DEG,
+        last_share=_LAST_TENTH,
+        min_vectors=2,
+    ),
+    _ON_EITHER_SPLIT,
+    "singular_vectors",
+)
+C10 = ClaimSpec(
+    "C10",
+    "The smaller the angle to the raw data, the better a model generalizes.",
+    Source(),
+    RankCorrelation(max_tau=-0.3, min_models=_FEWEST_MODELS),
+    _TO_THE_DATA,
+    "generalization",
+)
+C11 = ClaimSpec(
+    "C11",
+    "On log-log axes, test accuracy falls as a power of the angle to the raw data.",
+    Source("A.8", figures=(20, 21)),
+    PowerLaw(max_r=-0.5, min_models=_FEWEST_MODELS),
+    _TO_THE_DATA,
+    "generalization",
+)
+C12 = ClaimSpec(
+    "C12",
+    "The first singular triplet explains most of the features at every checkpoint.",
+    Source("A.9", figures=(22,), tables=(2, 3)),
+    FirstExplainsMost(counted=Counted.RUNS, min_share=0.5),
+    _ON_EITHER_SPLIT,
+    "singular_vectors",
+)
+C13 = ClaimSpec(
+    "C13",
+    "Pretrained ImageNet networks have small angles to each other.",
+    Source("A.0", figures=(11,)),
+    SmallAngle(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
+    (Reading(),),  # the user names the images
+    "imagenet",
+)
+
+CLAIMS: dict[str, ClaimSpec[Criterion]] = {
+    spec.id: spec
+    for spec in (C1, C2, C3, C4, C5, C6A, C6B, C7, C8, C9, C10, C11, C12, C13)
+}
+# Claims of the paper that are tested in parts.
+PARTS: dict[str, tuple[str, ...]] = {"C6": (C6A.id, C6B.id)}
+
+
+def claims_of(study: str) -> tuple[str, ...]:
+    """Ids of the claims that a study tests."""
+    return tuple(spec.id for spec in CLAIMS.values() if spec.study == study)

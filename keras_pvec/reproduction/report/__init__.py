@@ -1,0 +1,34 @@
+"""Renderers of results: terminal, table, HTML and Markdown.
+
+Nothing here needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_pvec.reproduction.report.html import render_html
+from keras_pvec.reproduction.report.markdown import render_markdown
+from keras_pvec.reproduction.report.section import Section
+from keras_pvec.reproduction.report.table import claims_table
+from keras_pvec.reproduction.report.terminal import render_claims
+from keras_pvec.runs import write_atomically
+
+__all__ = ["Section", "claims_table", "render_claims", "write_report"]
+
+
+def write_report(folder: Path, sections: Sequence[Section]) -> list[Path]:
+    """Writes `report.html`, with its figures in it, and `report.md`.
+
+    Returns:
+        The paths of both.
+    """
+    texts = {
+        folder / "report.html": render_html(sections),
+        folder / "report.md": render_markdown(sections),
+    }
+    for path, text in texts.items():
+        with write_atomically(path) as file:
+            file.write(text.encode())
+    return list(texts)

@@ -1,0 +1,127 @@
+"""What a report shows of one dataset, and which runs that was made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from keras_pvec.reproduction.analysis import model_of
+from keras_pvec.reproduction.claims import CLAIMS, ClaimResult, Verdict
+from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.runs import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """What was found on one dataset.
+
+    Attributes:
+        title: Dataset and preset.
+        claims: The results.
+        figures: Paths of png files, by caption.
+        runs: The runs behind them; none for networks that came trained.
+        n_missing: How many more were planned and are not finished.
+    """
+
+    title: str
+    claims: Sequence[ClaimResult]
+    figures: Mapping[str, Path]
+    runs: Sequence[Run]
+    n_missing: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """What the runs of a section have in common, and where they differ.
+
+    Attributes:
+        n_runs: How many runs there are.
+        n_missing: How many more were planned and are not finished.
+        models: Names of the models, in the order of the runs.
+        seeds: Different seeds.
+        epochs: Different numbers of epochs.
+        n_train: Different numbers of training images.
+        hours: Time of training, all runs together.
+        versions: Libraries with their versions, e.g. `"keras 3.15.1"`.
+        git_revisions: Revisions of the code.
+    """
+
+    n_runs: int
+    n_missing: int
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    epochs: tuple[int, ...]
+    n_train: tuple[int, ...]
+    hours: float
+    versions: tuple[str, ...]
+    git_revisions: tuple[str, ...]
+
+
+def provenance_of(section: Section) -> Provenance:
+    """Gathers what the runs of a section noted about themselves."""
+    records = [TrainingRecord.of(run) for run in section.runs]
+    revisions = {record.git_revision for record in records if record.git_revision}
+    settings = [record.settings for record in records]
+    versions = {
+        f"{name} {version}"
+        for run in section.runs
+        for name, version in run.info.versions.items()
+    }
+    return Provenance(
+        n_runs=len(section.runs),
+        n_missing=section.n_missing,
+        models=tuple(dict.fromkeys(map(model_of, section.runs))),
+        seeds=tuple(sorted({s["seed"] for s in settings if "seed" in s})),
+        epochs=tuple(sorted({s["epochs"] for s in settings if "epochs" in s})),
+        n_train=tuple(sorted({r.n_train for r in records if r.n_train is not None})),
+        hours=sum(record.wall_time_s for record in records) / 3600,
+        versions=tuple(sorted(versions)),
+        git_revisions=tuple(sorted(revisions)),
+    )
+
+
+def provenance_details(provenance: Provenance) -> dict[str, str]:
+    """A provenance in words, by what to call each part."""
+    runs = f"{provenance.n_runs}"
+    if provenance.n_missing:
+        runs += f", {provenance.n_missing} more are missing"
+    return {
+        "runs": runs,
+        "models": _listed(provenance.models),
+        "seeds": _listed(provenance.seeds),
+        "epochs": _listed(provenance.epochs),
+        "training images": _listed(provenance.n_train),
+        "training time": f"{provenance.hours:.2f} hours",
+        "versions": _listed(provenance.versions),
+        "git revision": _listed(provenance.git_revisions) or "unknown",
+    }
+
+
+def overview(
+    sections: Sequence[Section],
+) -> dict[str, list[list[tuple[int, ClaimResult]]]]:
+    """The results of each claim side by side, so that datasets compare at a glance.
+
+    Returns:
+        By id, in the order of the registry: for each section, the results of that claim
+        with their places in the section.
+    """
+    table = {
+        claim: [
+            [(i, r) for i, r in enumerate(section.claims) if r.claim == claim]
+            for section in sections
+        ]
+        for claim in CLAIMS
+    }
+    return {claim: cells for claim, cells in table.items() if any(cells)}
+
+
+def used_verdicts(sections: Sequence[Section]) -> list[Verdict]:
+    """The verdicts that occur, in their own order."""
+    found = {result.verdict for section in sections for result in section.claims}
+    return [verdict for verdict in Verdict if verdict in found]
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))

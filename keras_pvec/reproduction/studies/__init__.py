@@ -1,0 +1,26 @@
+"""The case studies: the runs that each needs, and what it makes of them.
+
+A study reads stored runs only, and studies that need the same run share it. Nothing
+here needs TensorFlow.
+"""
+
+from keras_pvec.reproduction.studies.networks import pretrained
+from keras_pvec.reproduction.studies.registry import STUDIES
+from keras_pvec.reproduction.studies.study import (
+    DATA_MATRICES,
+    Findings,
+    Options,
+    Study,
+)
+from keras_pvec.reproduction.studies.variants import GENERALIZATION_VARIANTS, Variant
+
+__all__ = [
+    "DATA_MATRICES",
+    "GENERALIZATION_VARIANTS",
+    "STUDIES",
+    "Findings",
+    "Options",
+    "Study",
+    "Variant",
+    "pretrained",
+]

@@ -1,0 +1,34 @@
+"""The study of many variants of a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from keras_pvec.reproduction import analysis, claims, figures
+from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.studies.study import Findings, Options
+from keras_pvec.runs import Run
+
+
+def generalization(runs: Sequence[Run], options: Options) -> Findings:
+    """Does the angle to the raw data correlate with generalization?"""
+    variants = [TrainingRecord.of(run).variant for run in runs]
+    matrix, title = options.data_matrix, options.title
+    models = analysis.generalization(runs, variants, options.split, matrix)
+    means = analysis.over_seeds(models)
+    accuracy = analysis.rank_correlations(means, "test_accuracy")
+    gap = analysis.rank_correlations(means, "gap")
+    correlations = pd.concat([accuracy, gap], ignore_index=True)
+    return Findings(
+        {"generalization": models, "rank_correlations": correlations},
+        {
+            "generalization": figures.generalization_figure(models, matrix, title),
+            "rank_correlations": figures.rank_correlations_figure(correlations, title),
+        },
+        (
+            claims.rate_c10(accuracy, options.reading_with_data),
+            claims.rate_c11(means, options.reading_with_data),
+        ),
+    )

@@ -1,0 +1,99 @@
+"""Studies that compare networks with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from keras_pvec.pvector import PVector
+from keras_pvec.reproduction import analysis, claims, figures
+from keras_pvec.reproduction.claims import Cause, Obstacle
+from keras_pvec.reproduction.studies.study import Findings, Options
+from keras_pvec.runs import Run
+
+# A supervised, an unsupervised and a self-supervised network, as in the paper.
+REFERENCES = ("wide_resnet", "autoencoder", "simclr")
+
+
+def convergence(runs: Sequence[Run], options: Options) -> Findings:
+    """Do networks of one dataset converge to a common P-vector?"""
+    runs = [run.on(options.split) for run in runs]
+    title = options.title
+    angles = analysis.angles_to_final(runs)
+    untrained = analysis.angles_to_untrained(runs)
+    pairs = analysis.angles_between(runs)
+    tables = {"angle_to_final": angles, "angle_to_untrained": untrained}
+    drawn = {"angle_to_final": figures.angle_to_final_figure(angles, title)}
+    if not untrained.empty:
+        drawn["angle_to_untrained"] = figures.angle_to_untrained_figure(
+            untrained, title
+        )
+    heading = "Angle between networks after their last epochs"
+    tables_of_pairs, drawn_of_pairs = _of_pairs(pairs, heading, title, options.images)
+    return Findings(
+        tables | tables_of_pairs,
+        drawn | drawn_of_pairs,
+        (
+            claims.rate_c1(pairs, untrained, options.reading),
+            claims.rate_c2(angles, options.reading),
+            claims.rate_c3(angles, options.reading),
+        ),
+    )
+
+
+def common_subspace(runs: Sequence[Run], options: Options) -> Findings:
+    """Do all models converge to a supervised, an unsupervised and a self-supervised
+    one?"""
+    runs = [run.on(options.split) for run in runs]
+    # The first seed of each; other seeds of a reference are models like any other.
+    first_seeds = {analysis.model_of(run): run for run in reversed(runs)}
+    missing = tuple(name for name in REFERENCES if name not in first_seeds)
+    if missing:
+        obstacle = Obstacle(Cause.MISSING_REFERENCES, names=missing)
+        return Findings({}, {}, (claims.not_tested("C5", obstacle, options.reading),))
+    references = [first_seeds[name] for name in REFERENCES]
+    angles = analysis.angles_to_references(runs, references)
+    return Findings(
+        {"angle_to_references": angles},
+        {"angle_to_references": figures.references_figure(angles, options.title)},
+        (claims.rate_c5(angles, options.reading),),
+    )
+
+
+def pretrained(p_vectors: Mapping[str, PVector], weights: str, title: str) -> Findings:
+    """Do pretrained networks have small angles to each other?
+
+    Args:
+        p_vectors: By name of the network, all on the same images.
+        weights: The weights that were loaded; `"none"` for random ones, with which the
+            claim is not tested.
+        title: What the images are, for the figure.
+    """
+    pairs = analysis.pairwise_angles(p_vectors)
+    result = claims.rate_c13(pairs, random_weights=weights == "none")
+    heading = "Angle between keras.applications networks"
+    tables, drawn = _of_pairs(pairs, heading, title, images=None)
+    return Findings(tables, drawn, (result,))
+
+
+def _of_pairs(
+    pairs: pd.DataFrame, heading: str, title: str, images: np.ndarray | None
+) -> tuple[dict[str, pd.DataFrame], dict[str, Figure]]:
+    """Tables and figures of networks that were compared with each other."""
+    tables = {"angle_matrix": pairs.drop(columns=analysis.DETAILS)}
+    drawn = {}
+    if not pairs.empty:
+        tables["measures"] = pairs[analysis.MEASURES]
+        tables["influential_samples"] = analysis.influential_samples(pairs)
+        drawn["angle_matrix"] = figures.angle_matrix_figure(
+            pairs, f"{heading}: {title}"
+        )
+        drawn["measures"] = figures.measures_figure(pairs, title)
+        if images is not None and not tables["influential_samples"].empty:
+            drawn["influential_samples"] = figures.influential_samples_figure(
+                tables["influential_samples"], images, title
+            )
+    return tables, drawn
