@@ -1,13 +1,13 @@
-"""What a logging moment costs beside the bare forward pass, and whether that grows.
+"""Cost of a logging moment relative to a forward pass, and whether it grows.
 
     python benchmarks/callback_overhead.py --data_dir=FOLDER      # on CIFAR-100
     python benchmarks/callback_overhead.py --parts=flattened --num_samples=10000
 
-A ResNet-18 with random weights; without a folder of data, pixels are random as well.
-`moment` is what the callback does each time:
-forward pass, P-vectors of the watched layers, comparison, files; `predict` is
-`model.predict` of the same samples in batches of the same size. Rounds of both take
-turns; ratios are medians. Memory is the peak of the whole process.
+The model is a ResNet-18 with random weights. Without --data_dir, pixels are random too.
+`moment` is the work of the callback at one moment: forward pass, P-vectors of the
+watched layers, comparison, files. `predict` is `model.predict` of the same samples in
+batches of the same size. Rounds of both alternate; ratios are medians. Memory is the
+peak of the whole process.
 """
 
 import resource
@@ -46,7 +46,7 @@ def _peak_mib():
 
 
 class _Moments:
-    """The callback's work at a moment, without a training around it."""
+    """The work of the callback at a moment, outside `fit`."""
 
     def __init__(self, model, samples, layers, pooling, folder):
         self.logger = kp.PVectorLogger(
@@ -99,7 +99,7 @@ def main(argv):
 
 
 def _against_predict(model, pixels, layers, pooling, folder):
-    """Median seconds of a moment, of predict, and their median ratio."""
+    """Median seconds of a moment and of `predict`, and the median of their ratio."""
     moment = _Moments(model, kp.SampleSet(pixels), layers, pooling, folder)
     moment()  # traces, and logs the moment before training as well
 
@@ -138,7 +138,7 @@ def _many_moments(model, pixels, folder):
 
 
 def _growth(model, pixels, folder):
-    """A narrow network, whose forward pass is short, shows the rest the better."""
+    """Uses a narrow network: its forward pass is short, so other costs show."""
     narrow = MODELS["resnet"].build((32, 32, 3), 10, width=16)
     narrow.compile("sgd", "mse")
     cases = {}
@@ -159,7 +159,7 @@ def _growth(model, pixels, folder):
 
 
 def _flattened(model, pixels, folder):
-    """All blocks entry by entry: gigabytes of features, which are never held."""
+    """Flattens all blocks: gigabytes of features, which are never held in memory."""
     model.predict(pixels, batch_size=FLAGS.batch_size, verbose=0)
     before = _peak_mib()
     moment = _Moments(model, kp.SampleSet(pixels), [_BLOCKS], None, folder)

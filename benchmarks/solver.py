@@ -1,13 +1,13 @@
-"""One singular vector: our solver beside what one would take instead.
+"""Time and error of one singular vector: our solver and its alternatives.
 
     python benchmarks/solver.py --data_dir=FOLDER        # with real CIFAR-100 and MNIST
     python benchmarks/solver.py --matrices=features_10000x512 --peers=arpack,lobpcg
 
-For each matrix: seconds (the best of all runs, 0.2 s of them in turn), how many times
-ours that is, and the true error in degrees, against LAPACK's eigenvectors of the
-smaller Gram matrix in float64. `read once` is a dot product of the matrix with itself,
-which reads it from memory and does nothing more. The slowest ones are run once; `svd`
-of NumPy and TensorFlow compute every singular vector.
+For each matrix, this prints seconds (the best of all runs), the ratio to our time, and
+the true error in degrees. The reference is LAPACK's eigenvector of the smaller Gram
+matrix in float64. Methods take turns of 0.2 s; the slowest are run once. `read once` is
+a dot product of the matrix with itself, which does little more than read it from
+memory. `svd` of NumPy and of TensorFlow compute every singular vector.
 """
 
 import time
@@ -23,7 +23,7 @@ from keras_pvec.reproduction.data import load_data
 
 
 def _relu(n, d, rank=64, decay=0.05):
-    """Features as after a ReLU: not negative, of a falling spectrum."""
+    """Features as after a ReLU: non-negative, with a decaying spectrum."""
     rng = np.random.default_rng(0)
     scales = np.exp(-decay * np.arange(rank))
     hidden = rng.standard_normal((n, rank), np.float32) * scales.astype(np.float32)
@@ -33,7 +33,7 @@ def _relu(n, d, rank=64, decay=0.05):
 
 
 def _near(n, d, ratio):
-    """A matrix with sigma2 / sigma1 = ratio, in float32."""
+    """A float32 matrix with `sigma2 / sigma1 = ratio`."""
     rng = np.random.default_rng(0)
     values = np.r_[1.0, ratio, ratio * 0.97 ** np.arange(1, 40)]
     u = np.linalg.qr(rng.standard_normal((n, values.size)))[0]
@@ -135,7 +135,7 @@ flags.DEFINE_integer("repeats", 5, "Runs of each, in turn.", lower_bound=1)
 
 
 def _reference(x):
-    """The vector itself, in float64."""
+    """The top left singular vector, computed in float64."""
     n, d = x.shape
     gram = np.zeros((min(n, d),) * 2)
     for start in range(0, max(n, d), 4096):

@@ -1,10 +1,10 @@
-"""Does the input pipeline keep up? Updates per second of a training as it is, against
-the same model fed with one constant batch.
+"""Does the input pipeline keep up with training?
 
-    python benchmarks/training_speed.py --dataset=cifar10 --models=mlp,resnet,simclr
+    python benchmarks/training_speed.py --dataset=cifar10 --models=mlp,resnet18,simclr
 
-Rounds of both take turns, so that what else the machine does falls on both alike; a
-ratio is the median over rounds. 1.00 means that batches cost nothing.
+Compares updates per second of a normal training with those of the same model on one
+constant batch. Rounds of both alternate, so that other load on the machine affects both
+alike. A ratio is the median over rounds; 1.00 means that batches cost nothing.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ flags.DEFINE_float("seconds", 3.0, "About how long a round takes.", lower_bound=
 
 
 class _Constant(keras.utils.PyDataset):
-    """One batch for ever, given to `fit` in the same way as the real ones."""
+    """The same batch at every step, passed to `fit` in the same way as real ones."""
 
     def __init__(self, batch):
         super().__init__()
@@ -45,7 +45,7 @@ class _Constant(keras.utils.PyDataset):
 
 
 class _Timer(keras.callbacks.Callback):
-    """Times the updates after the first, which compiles."""
+    """Times all updates but the first, which compiles the model."""
 
     def on_train_batch_end(self, batch, logs=None):
         if batch == 0:

@@ -1,10 +1,10 @@
-"""Several one-core workers against one process with all cores, on a sweep of small
-networks.
+"""Do several workers train a sweep of small networks faster than one process?
 
-    python benchmarks/workers.py --dataset=cifar10 --models=mlp,resnet --n_seeds=4
+    python benchmarks/workers.py --dataset=cifar10 --models=mlp,resnet18 --n_seeds=4
 
-Either trains all runs from nothing, the time of starting its processes included. The
-order alternates over the rounds; printed are seconds, and how many times as long one
+Each worker has its share of the cores; the single process has all of them. Both train
+all runs from the beginning, and times include the start of the processes. The order
+alternates over the rounds. This prints seconds, and how many times as long the single
 process takes.
 """
 
