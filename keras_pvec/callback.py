@@ -14,7 +14,6 @@ import numpy as np
 
 from keras_pvec.comparison import compare, describe
 from keras_pvec.features import LayerChoice
-from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import PVectorProbe
 from keras_pvec.pvector import PVector
 from keras_pvec.runs import (
@@ -27,6 +26,7 @@ from keras_pvec.runs import (
     log_row,
 )
 from keras_pvec.samples import SampleSet
+from keras_pvec.solver import ZeroMatrixError
 
 PREVIOUS = "previous"
 

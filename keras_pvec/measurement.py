@@ -9,11 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_pvec import linalg
 from keras_pvec.features import FeatureExtractor, LayerChoice
 from keras_pvec.pvector import PVector, from_triplets
-from keras_pvec.row_products import as_rows
 from keras_pvec.samples import SampleSource
+from keras_pvec.solver import LeftSingularSolver, as_rows, exact_singular_triplets
 
 # A layer too large to hold costs a forward pass for each pass of the solver.
 _STREAMED_MAX_PASSES = 30
@@ -34,7 +33,7 @@ class PVectorProbe:
         samples: The samples to run through it.
         layers: As in `FeatureExtractor`.
         k: How many left singular vectors per layer.
-        method: `"fast"`, or `"exact"` for `tf.linalg.svd` (which holds everything).
+        method: `"fast"`, or `"exact"` for `tf.svd` (which holds everything).
         pooling: As in `FeatureExtractor`.
         batch_size: Samples run through the model at a time.
         max_feature_bytes: How much of the features may be held at once.
@@ -76,7 +75,7 @@ class PVectorProbe:
         """
         if self.method == "exact":
             return self._exact(only)
-        solvers: dict[str, linalg.LeftSingularSolver] = {}
+        solvers: dict[str, LeftSingularSolver] = {}
         failed: dict[str, ValueError] = {}
         held: dict[str, list[tf.Tensor]] = {}
 
@@ -139,7 +138,7 @@ class PVectorProbe:
         result: dict[str, PVector | ValueError] = {}
         for label, blocks in held.items():
             try:
-                triplets = linalg.exact_singular_triplets(tf.concat(blocks, 0), self.k)
+                triplets = exact_singular_triplets(tf.concat(blocks, 0), self.k)
             except ValueError as error:
                 result[label] = error
             else:
@@ -153,10 +152,10 @@ class PVectorProbe:
         for features in self._extractor.blocks(self.samples):
             yield {k: v for k, v in features.items() if only is None or k in only}
 
-    def _solver(self, label: str, held: Collection[str]) -> linalg.LeftSingularSolver:
+    def _solver(self, label: str, held: Collection[str]) -> LeftSingularSolver:
         if label in held:
-            return linalg.LeftSingularSolver(self.k)
-        return linalg.LeftSingularSolver(
+            return LeftSingularSolver(self.k)
+        return LeftSingularSolver(
             self.k,
             max_passes=_STREAMED_MAX_PASSES,
             centered_passes=_STREAMED_CENTERED_PASSES,
@@ -210,7 +209,7 @@ def model_p_vectors(
         layers: Names, `"re:..."` expressions or layer objects; default: the input of
             the last `Dense` layer.
         k: How many left singular vectors per layer.
-        method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
+        method: `"fast"`, or `"exact"` for `tf.svd`.
         pooling: `None` flattens each sample's features; `"avg"` first averages over
             all axes but the channels.
         batch_size: Samples run through the model at a time.

@@ -7,15 +7,15 @@ import threading
 import numpy as np
 import pytest
 import tensorflow as tf
-from oracles import degrees_between, lapack_vector
-
-import keras_pvec as kp
-from keras_pvec import linalg, row_products
 from keras_pvec.linalg import (
     LeftSingularSolver,
     exact_singular_triplets,
     top_singular_triplets,
 )
+from oracles import degrees_between, lapack_vector
+
+import keras_pvec as kp
+from keras_pvec import linalg, row_products
 
 DECAY = np.linspace(0.9, 0.1, 60)
 

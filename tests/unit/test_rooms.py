@@ -14,21 +14,20 @@ PACKAGE = ROOT / "keras_pvec"
 # The library: which other rooms of it each may import. None imports the reproduction.
 LIBRARY = {
     "__init__": set(),  # loads every room on first use, by name
-    "row_products": set(),
-    "linalg": {"row_products"},
+    "solver": set(),
     "samples": set(),
-    "pvector": {"linalg"},
+    "pvector": {"solver"},
     "comparison": {"pvector"},
     "runs": {"comparison", "pvector"},
     "features": {"samples"},
-    "measurement": {"features", "linalg", "pvector", "row_products", "samples"},
+    "measurement": {"features", "pvector", "samples", "solver"},
     "callback": {
         "comparison",
         "features",
-        "linalg",
         "measurement",
         "pvector",
         "samples",
+        "solver",
         "runs",
     },
     "doctor": {"comparison", "pvector", "runs"},
