@@ -36,7 +36,8 @@ class Comparison:
         n_samples: Number of samples.
         n_features: Number of features.
         angle_deg: Angle between the P-vectors: 0 = the same, 90 = unrelated.
-        angle_error_deg: Bound on the numerical error of `angle_deg`.
+        angle_error_deg: Estimated numerical error of `angle_deg`: the sum of the
+            `error_deg` of both P-vectors.
         centered_angle_deg: Angle between the vectors of the column-centred matrices.
             `None` where one of them is not determined to within a degree.
         null_angle_deg: Angle of the mean cosine when the samples of one side are put

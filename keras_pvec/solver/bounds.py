@@ -28,25 +28,24 @@ _UNDETERMINED_DEG = 90.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AngleErrors:
-    """Errors of the left singular vectors of the `k` largest Ritz pairs, in degrees.
+class ErrorEstimates:
+    """Estimated errors of the left singular vectors of the `k` largest Ritz pairs.
 
     Attributes:
-        estimated_deg: Estimates, shape `(k,)`; 90 where a vector is not determined.
-        certified_deg: Bounds that hold whatever the basis spans, shape `(k,)`.
+        deg: The estimates in degrees, shape `(k,)`; 90 where a vector is not
+            determined.
         last_at_apparent_gap_deg: Error of the last vector if the next eigenvalue were
             equal to its Ritz value.
         gaps_are_bounded: Whether every estimate has a gap above zero, or the basis is
             assumed to span the leading directions.
     """
 
-    estimated_deg: np.ndarray
-    certified_deg: np.ndarray
+    deg: np.ndarray
     last_at_apparent_gap_deg: float
     gaps_are_bounded: bool
 
 
-def angle_errors(
+def estimate_errors(
     values: np.ndarray,
     norms: np.ndarray,
     energy: float,
@@ -54,40 +53,66 @@ def angle_errors(
     *,
     rounding: float,
     spans_leading: bool,
-) -> AngleErrors:
-    """Errors of the left singular vectors that belong to Ritz pairs of `X^T X`.
+) -> ErrorEstimates:
+    """Estimates the errors of left singular vectors from Ritz pairs of `X^T X`.
 
     Args:
         values: Ritz values, largest first, shape `(m,)`.
         norms: Norms of the residuals of the first pairs, rounding included, shape
-            `(r,)` with `r >= k`.
+            `(r,)` with `r >= min(k, m)`.
         energy: `||X||_F^2`, the sum of all eigenvalues.
-        k: How many pairs are wanted.
+        k: How many pairs are wanted; with fewer values, as many as there are.
         rounding: Relative error of the products.
         spans_leading: Whether to assume that the basis spans the leading directions.
+            Without this assumption the estimates are upper bounds for `k=1`.
     """
     k = min(k, values.size)
-    gaps = [
-        min(
-            values[i] - _next_estimated(values, norms, energy, i, spans_leading),
-            _distance_above(values, norms, i),
-        )
-        for i in range(k)
+    gaps = []
+    for i in range(k):
+        following = _following_estimated(values, norms, energy, i, spans_leading)
+        gap = float(values[i]) - following
+        if i > 0:
+            gap = min(gap, float(values[i - 1] - norms[i - 1] - values[i]))
+        gaps.append(gap)
+    growths = [_growth(values[0], values[i]) for i in range(k)]
+    errors = [
+        _left_error_deg(norms[i], gaps[i], growths[i], rounding) for i in range(k)
     ]
-    growths = [math.sqrt(values[0] / values[i]) if values[i] else 1.0 for i in range(k)]
-    below = values[k] if k < values.size else 0.0
-    return AngleErrors(
-        estimated_deg=np.array(
-            [_left_error_deg(norms[i], gaps[i], growths[i], rounding) for i in range(k)]
-        ),
-        certified_deg=np.array(
-            [_certified_deg(values, norms, energy, i, rounding) for i in range(k)]
-        ),
-        last_at_apparent_gap_deg=_left_error_deg(
-            norms[k - 1], values[k - 1] - below, growths[-1], rounding
-        ),
-        gaps_are_bounded=spans_leading or all(gap > 0 for gap in gaps),
+    apparent_gap = float(values[k - 1] - (values[k] if k < values.size else 0.0))
+    return ErrorEstimates(
+        np.array(errors),
+        _left_error_deg(norms[k - 1], apparent_gap, growths[-1], rounding),
+        spans_leading or all(gap > 0 for gap in gaps),
     )
+
+
+def certify_errors(
+    values: np.ndarray, norms: np.ndarray, energy: float, k: int, *, rounding: float
+) -> np.ndarray:
+    """Upper bounds on the same errors that hold whatever the basis spans.
+
+    Args:
+        values: As in `estimate_errors`.
+        norms: As in `estimate_errors`.
+        energy: As in `estimate_errors`.
+        k: As in `estimate_errors`.
+        rounding: As in `estimate_errors`.
+
+    Returns:
+        The bounds in degrees, shape `(k,)`; 90 where nothing is proven.
+    """
+    errors = []
+    # How far an eigenvalue can be above its Ritz value.
+    excess = max(energy - float(values.sum()), 0.0) + rounding * energy
+    for i in range(min(k, values.size)):
+        following = float(values[i + 1]) if i + 1 < values.size else 0.0
+        gap = float(values[i]) - following - excess
+        growth = 1.0
+        if i > 0:
+            gap = min(gap, float(values[i - 1] - values[i]) - rounding * energy)
+            growth = _growth(values[0] + excess, values[i])
+        errors.append(_left_error_deg(norms[i], gap, growth, rounding))
+    return np.array(errors)
 
 
 def svd_error_deg(singular_values: np.ndarray, i: int) -> float:
@@ -109,20 +134,20 @@ def svd_error_deg(singular_values: np.ndarray, i: int) -> float:
     return math.degrees(math.asin(rounding / gap))
 
 
-def n_determined(values: np.ndarray, estimated_deg: np.ndarray, rounding: float) -> int:
+def n_determined(values: np.ndarray, errors_deg: np.ndarray, rounding: float) -> int:
     """How many of the wanted vectors are more than rounding errors; at least one.
 
     Args:
         values: Ritz values, largest first.
-        estimated_deg: Errors of the wanted vectors, shape `(k,)`.
+        errors_deg: Errors of the wanted vectors, shape `(k,)`.
         rounding: Relative error of the products.
     """
-    known = estimated_deg < _UNDETERMINED_DEG
+    known = errors_deg < _UNDETERMINED_DEG
     known |= values[: len(known)] > 4 * rounding * values[0]
     return max(int(np.argmin(np.append(known, False))), 1)
 
 
-def _next_estimated(
+def _following_estimated(
     values: np.ndarray, norms: np.ndarray, energy: float, i: int, spans_leading: bool
 ) -> float:
     """Estimate from above of the eigenvalue that follows number `i`.
@@ -138,25 +163,9 @@ def _next_estimated(
     return following
 
 
-def _distance_above(values: np.ndarray, norms: np.ndarray, i: int) -> float:
-    """Distance of value `i` to the eigenvalue before it; infinite for the first."""
-    if i == 0:
-        return math.inf
-    return float(values[i - 1] - norms[i - 1] - values[i])
-
-
-def _certified_deg(
-    values: np.ndarray, norms: np.ndarray, energy: float, i: int, rounding: float
-) -> float:
-    unaccounted = max(energy - float(values.sum()), 0.0) + rounding * energy
-    following = values[i + 1] if i + 1 < values.size else 0.0
-    gap = values[i] - following - unaccounted
-    if i > 0:
-        gap = min(gap, values[i - 1] - values[i] - rounding * energy)
-    growth = 1.0
-    if i > 0 and values[i] > 0:
-        growth = math.sqrt((values[0] + unaccounted) / values[i])
-    return _left_error_deg(norms[i], gap, growth, rounding)
+def _growth(largest: float, value: float) -> float:
+    """Factor by which an error can grow on the way to the left side."""
+    return math.sqrt(largest / value) if value > 0 else 1.0
 
 
 def _left_error_deg(norm: float, gap: float, growth: float, rounding: float) -> float:

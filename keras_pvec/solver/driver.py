@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_pvec.solver.bounds import n_determined
+from keras_pvec.solver.bounds import certify_errors, n_determined
 from keras_pvec.solver.krylov import (
     State,
     Step,
@@ -223,8 +223,10 @@ def _checked_start(start: Any) -> np.ndarray:
 def _triplets(state: State) -> SingularTriplets:
     basis, moments, plain = state.basis, state.moments, state.plain
     unscale = 1.0 / moments.scale
-    errors = plain.errors
-    k = n_determined(plain.values, errors.estimated_deg, state.rounding)
+    k = n_determined(plain.values, plain.errors.deg, state.rounding)
+    certified = certify_errors(
+        plain.values, plain.norms, moments.energy, k, rounding=state.rounding
+    )
     left = basis.combined_y(plain.coefficients[:, :k])
     left /= np.linalg.norm(left, axis=1, keepdims=True)
     centered_left = centered_value = None
@@ -234,7 +236,7 @@ def _triplets(state: State) -> SingularTriplets:
         (centered_left,) = basis.combined_y(coefficients)
         centered_left -= moments.centering.mean @ (coefficients[:, 0] @ basis.v)
         centered_left /= np.linalg.norm(centered_left)
-        centered_error = float(state.centered.errors.estimated_deg[0])
+        centered_error = float(state.centered.errors.deg[0])
         centered_value = math.sqrt(state.centered.values[0]) * unscale
     centered_norm = None
     if moments.centering is not None:
@@ -243,8 +245,8 @@ def _triplets(state: State) -> SingularTriplets:
         left=np.ascontiguousarray(left.T),
         right=(plain.coefficients[:, :k].T @ basis.v).T,
         singular_values=np.sqrt(plain.values[: k + 1]) * unscale,
-        error_deg=errors.estimated_deg[:k],
-        certified_error_deg=errors.certified_deg[:k],
+        error_deg=plain.errors.deg[:k],
+        certified_error_deg=certified,
         frobenius_norm=math.sqrt(moments.energy) * unscale,
         row_norms=np.sqrt(moments.row_squares) * unscale,
         centered_left=centered_left,

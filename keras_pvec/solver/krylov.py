@@ -88,7 +88,7 @@ class State:
 
     @property
     def rounding(self) -> float:
-        """What rounding may leave in a product, relative to its factors."""
+        """Error of a product, relative to the norms of its factors."""
         return self.precision.rounding(self.basis.v.shape[1])
 
 
@@ -118,12 +118,18 @@ def in_float64(step: Step) -> Step:
 
 
 def absorb(step: Step, products: PassProducts, settings: Settings) -> State:
-    """The state after the pass of a step: Ritz pairs in the extended basis."""
+    """The state after the pass of a step: Ritz pairs in the extended basis.
+
+    Args:
+        step: The step.
+        products: What its pass has computed.
+        settings: The arguments of the solver.
+    """
     basis = step.basis.extended(step.request.directions, products.y, products.z)
     moments, precision = products.moments, products.precision
     history = dataclasses.replace(step.history, n_passes=step.history.n_passes + 1)
     rounding = precision.rounding(basis.v.shape[1])
-    # All first directions at once are the identity.
+    # First directions that span all features are the identity.
     is_identity = basis.is_complete and history.n_passes == 1
     spans_leading = is_identity or history.n_passes >= settings.exploration_passes
     gram = gram_matrix(basis, is_identity=is_identity)
@@ -156,11 +162,16 @@ def absorb(step: Step, products: PassProducts, settings: Settings) -> State:
 def next_step(state: State, settings: Settings) -> Step | None:
     """Chooses the directions of the next pass: residuals of what is not yet accurate.
 
-    The centred matrix differs from the plain one by the mean direction alone, so that
+    The centred matrix differs from the plain one by the mean direction only, so that
     one basis which holds the mean serves both.
 
+    Args:
+        state: What is known after the last pass.
+        settings: The arguments of the solver.
+
     Returns:
-        The step; `None` if all is accurate enough, no direction is left, or no pass.
+        The step; `None` if everything is accurate enough, or no direction or pass is
+        left.
     """
     history, limits = state.history, settings.limits
     if history.n_passes >= settings.max_passes:
@@ -202,8 +213,8 @@ def next_step(state: State, settings: Settings) -> Step | None:
 
 
 def leading_pairs(state: State, settings: Settings) -> np.ndarray:
-    """Combinations of the basis that span its leading part, shape `(m, directions)`,
-    orthonormal columns."""
+    """Coefficients of the directions that a restart keeps: orthonormal columns, shape
+    `(m, directions)`."""
     keep = [state.plain.coefficients[:, : settings.k + _SPARE_PAIRS]]
     if state.centered is not None:
         keep.append(state.centered.coefficients[:, :_SPARE_PAIRS])
@@ -248,7 +259,7 @@ def _to_improve(plain: RitzPairs, settings: Settings) -> np.ndarray:
     """
     chosen = np.flatnonzero(plain.is_open(settings.tolerance_deg))
     errors = plain.errors
-    following = len(errors.estimated_deg)
+    following = len(errors.deg)
     n_pairs = len(plain.residuals)
     is_gap_alone = errors.last_at_apparent_gap_deg <= settings.tolerance_deg
     if following < n_pairs and is_gap_alone:

@@ -60,22 +60,22 @@ class Moments:
 
 @dataclasses.dataclass(frozen=True)
 class Precision:
-    """What products are computed in.
+    """The precision of products.
 
     Attributes:
         dtype: Type of the products.
-        measured: Largest relative error of a product that was measured so far.
+        measured: Largest relative error of a product that was measured.
     """
 
     dtype: type[np.floating] = np.float64
     measured: float = 0.0
 
     def rounding(self, n_features: int) -> float:
-        """What rounding may leave in a product, relative to the norms of its factors.
+        """Error of a product, relative to the norms of its factors.
 
-        Sums within a part of the rows are in the working precision, in several partial
-        sums; the model takes their errors to be of either sign. The measured errors
-        cover rows for which they are not.
+        Parts of the rows are summed in the working precision, in several partial sums.
+        The model assumes rounding errors of random sign; the measured errors cover rows
+        where the signs agree.
         """
         eps = float(np.finfo(self.dtype).eps)
         model = eps * (4 + math.sqrt(n_features) / 16)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from keras_pvec.solver.basis import Basis
-from keras_pvec.solver.bounds import AngleErrors, angle_errors
+from keras_pvec.solver.bounds import ErrorEstimates, estimate_errors
 from keras_pvec.solver.passes import Centering
 
 
@@ -19,17 +19,19 @@ class RitzPairs:
         values: Ritz values, largest first, shape `(m,)`.
         coefficients: Ritz vectors in terms of the basis, one a column, shape `(m, m)`.
         residuals: Residuals of the first pairs, one a row, shape `(r, n_features)`.
-        errors: Errors of the wanted left singular vectors.
+        norms: Norms of these, with what rounding may add, shape `(r,)`.
+        errors: Estimated errors of the wanted left singular vectors.
     """
 
     values: np.ndarray
     coefficients: np.ndarray
     residuals: np.ndarray
-    errors: AngleErrors
+    norms: np.ndarray
+    errors: ErrorEstimates
 
     def is_open(self, tolerance_deg: float) -> np.ndarray:
         """Which of the wanted vectors are not accurate enough, shape `(k,)`."""
-        return self.errors.estimated_deg > tolerance_deg
+        return self.errors.deg > tolerance_deg
 
 
 def ritz_pairs(
@@ -75,10 +77,10 @@ def ritz_pairs(
     if centering is not None:
         # Rounding errors are those of the products that the means are subtracted from.
         norms, energy = norms + rounding * energy, centering.energy
-    errors = angle_errors(
+    errors = estimate_errors(
         values, norms, energy, k, rounding=rounding, spans_leading=spans_leading
     )
-    return RitzPairs(values, coefficients, residuals, errors)
+    return RitzPairs(values, coefficients, residuals, norms, errors)
 
 
 def gram_matrix(basis: Basis, *, is_identity: bool) -> np.ndarray:
