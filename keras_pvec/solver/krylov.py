@@ -131,7 +131,8 @@ def absorb(step: Step, products: PassProducts, settings: Settings) -> State:
     rounding = precision.rounding(basis.v.shape[1])
     # First directions that span all features are the identity.
     is_identity = basis.is_complete and history.n_passes == 1
-    spans_leading = is_identity or history.n_passes >= settings.exploration_passes
+    is_explored = history.n_passes >= settings.exploration_passes
+    spans_leading = basis.is_complete or is_explored
     gram = gram_matrix(basis, is_identity=is_identity)
     n_residuals = settings.limits.max_new_pairs
     plain = ritz_pairs(

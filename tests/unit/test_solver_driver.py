@@ -294,6 +294,16 @@ def test_a_start_that_spans_all_features(k, n_given, dtype, rng, with_spectrum):
         assert degrees_between(x @ found.right[:, i], found.left[:, i]) < 1e-3
 
 
+def test_a_basis_that_is_complete_after_two_passes_misses_nothing(rng):
+    """Fewer passes than are needed to explore a larger space."""
+    x = rng.standard_normal((3000, 80))
+    solver = solve([x], k=80)
+    assert solver.n_passes == 2
+    found = solver.result()
+    check_errors(found, left_vectors(x))
+    assert max(found.error_deg.max(), found.certified_error_deg.max()) < 1e-3
+
+
 @pytest.mark.parametrize("offset", [1.0, 10.0, 1000.0])
 @pytest.mark.parametrize("k", [1, 5])
 def test_centred_errors_hold_after_the_turn_to_float64(k, offset, rng):
