@@ -651,6 +651,9 @@ def _only(p: PVector, start: int, stop: int) -> PVector:
         vectors=p.vectors[:, start:stop],
         singular_values=p.singular_values[start:],
         error_deg=p.error_deg[start:stop],
+        certified_error_deg=(
+            None if p.certified_error_deg is None else p.certified_error_deg[start:stop]
+        ),
         # The centred vector belongs to the first one.
         centered_vector=None if start else p.centered_vector,
     )

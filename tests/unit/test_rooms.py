@@ -14,20 +14,16 @@ PACKAGE = ROOT / "keras_pvec"
 # The library: which other rooms of it each may import. None imports the reproduction.
 LIBRARY = {
     "__init__": set(),  # loads every room on first use, by name
-    "row_products": set(),
-    "linalg": {"row_products"},
+    "solver": set(),
     "samples": set(),
-    "pvector": {"linalg"},
+    "pvector": {"solver"},
     "comparison": {"pvector"},
-    "runs": {"comparison", "linalg", "pvector"},
+    "runs": {"comparison", "pvector", "solver"},
     "features": {"samples"},
-    "measurement": {"features", "linalg", "pvector", "row_products", "samples"},
+    "measurement": {"features", "pvector", "samples", "solver"},
     "callback": {
-        "comparison",
         "features",
-        "linalg",
         "measurement",
-        "pvector",
         "runs",
         "samples",
         "training_steps",
