@@ -36,7 +36,7 @@ def histograms_figure(histograms: pd.DataFrame, title: str) -> Figure:
     """
     runs = [*histograms[col.RUN].unique()]
     n_columns = int(histograms.groupby(col.RUN)[col.EPOCH].nunique().max())
-    figure = new_figure(2.4 * n_columns + 0.8, 2.3 * len(runs) + 1.2)
+    figure = new_figure(2.4 * n_columns + 0.8, 2.3 * len(runs) + 0.4)
     panels = figure.subplots(
         len(runs), n_columns, sharex="row", sharey="row", squeeze=False
     )
@@ -116,7 +116,7 @@ def drift_figure(drift: pd.DataFrame, title: str) -> Figure:
         drift: As `analysis.value_drift` gives it.
         title: What was trained on what.
     """
-    figure = new_figure(7.0, 4.5)
+    figure = new_figure(7.0, 3.9)
     axes = figure.subplots()
     style_of = styles(drift[col.MODEL])
     for model, rows in by_model(drift):

@@ -52,7 +52,7 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
         matrix: Which raw data, `"data"` or `"input"`.
         title: What was trained on what.
     """
-    figure = new_figure(12.5, 4.6)
+    figure = new_figure(12.5, 4.0)
     linear, logarithmic, gap = figure.subplots(1, 3)
     means = over_seeds(models)
     for axes, column, log in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,10 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from keras_pvec.reproduction.figures.look import add_height
+
 _GREY = "0.35"
 # The width of a letter of a legend, and of a handle in letters.
 _CHARACTER_INCHES = 0.07
 _HANDLE_CHARACTERS = 8
+_ROW_INCHES = 0.18
 
 
 class Entry(NamedTuple):
@@ -79,14 +83,16 @@ def legend_below(
             entries.setdefault(label, handle)
     entries = {label: entries[label] for label in (*order, *entries)}
     entries |= {entry.label: entry.handle for entry in more}
+    n_columns = _n_columns([*entries], figure.get_figwidth())
     figure.legend(
         handles=[*entries.values()],
         labels=[*entries],
         loc="outside lower center",
-        ncols=_n_columns([*entries], figure.get_figwidth()),
+        ncols=n_columns,
         frameon=False,
         fontsize="small",
     )
+    add_height(figure, math.ceil(len(entries) / n_columns) * _ROW_INCHES)
 
 
 def _n_columns(labels: Sequence[str], width: float) -> int:

@@ -32,6 +32,8 @@ MATRIX_NAMES = {
 }
 # A line is drawn with at most about this many markers.
 _MARKERS_PER_LINE = 20
+_TITLE_CHARACTERS_PER_INCH = 10
+_TITLE_LINE_INCHES = 0.22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,7 @@ def marker_interval(n_points: int) -> int:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of a size in inches."""
+    """An empty figure, in inches. `entitle` and `legend_below` add to its height."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -88,7 +90,7 @@ def panel_grid(
     """
     n_rows = math.ceil(n_panels / most_columns)
     n_columns = math.ceil(n_panels / n_rows)
-    figure = new_figure(width * n_columns + 0.6, height * n_rows + 0.9)
+    figure = new_figure(width * n_columns + 0.6, height * n_rows + 0.3)
     grid = figure.subplots(n_rows, n_columns, squeeze=False, **kwargs)
     panels = [*grid.ravel()]
     for axes in panels[n_panels:]:
@@ -100,8 +102,15 @@ def panel_grid(
 
 def entitle(figure: Figure, title: str) -> None:
     """Heads a figure, in as many lines as its width requires."""
-    n_characters = int(10 * figure.get_figwidth())
-    figure.suptitle(textwrap.fill(title, n_characters))
+    n_characters = int(_TITLE_CHARACTERS_PER_INCH * figure.get_figwidth())
+    lines = textwrap.wrap(title, n_characters)
+    figure.suptitle("\n".join(lines))
+    add_height(figure, len(lines) * _TITLE_LINE_INCHES)
+
+
+def add_height(figure: Figure, inches: float) -> None:
+    """Makes a figure taller, for what stands above or below its panels."""
+    figure.set_figheight(figure.get_figheight() + inches)
 
 
 def integer_ticks(axis: Axis) -> None:

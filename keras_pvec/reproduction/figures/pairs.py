@@ -129,7 +129,7 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
     groups = sorted(
         _pairs_of_groups(pairs), key=lambda pair: pair.rows[col.ANGLE_DEG].mean()
     )
-    figure = new_figure(11.0, 0.5 * len(groups) + 2.4)
+    figure = new_figure(11.0, 0.5 * len(groups) + 1.4)
     angles, alignment = figure.subplots(
         1, 2, sharey=True, gridspec_kw={"width_ratios": [3, 1]}
     )
@@ -189,7 +189,7 @@ def influential_samples_figure(
     shown = influential[influential[col.RANK] <= most]
     groups = _pairs_of_groups(shown)
     n_columns = int(shown[col.RANK].max())
-    figure = new_figure(0.8 * n_columns + 5.2, 0.95 * len(groups) + 1.0)
+    figure = new_figure(0.8 * n_columns + 5.2, 0.95 * len(groups) + 0.3)
     panels = figure.subplots(len(groups), n_columns, squeeze=False)
     for row, pair in zip(panels, groups, strict=True):
         for axes in row:

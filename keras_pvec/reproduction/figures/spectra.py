@@ -36,7 +36,7 @@ def singular_vectors_figure(angles: pd.DataFrame, title: str) -> Figure:
         title: What was trained on what.
     """
     models = [*angles[col.MODEL].unique()]
-    figure = new_figure(9.5, 3.6 * len(models) + 1.0)
+    figure = new_figure(9.5, 3.6 * len(models) + 0.3)
     panels = figure.subplots(len(models), 2, sharex=True, sharey=True, squeeze=False)
     for (vectors, spans), model in zip(panels, models, strict=True):
         for index, rows in angles[angles[col.MODEL] == model].groupby(col.INDEX):
@@ -51,7 +51,7 @@ def singular_vectors_figure(angles: pd.DataFrame, title: str) -> Figure:
         for axes in (vectors, spans):
             epoch_axis(axes)
             angle_axis(axes)
-            axes.label_outer(remove_inner_ticks=False)
+            axes.label_outer()
     figure.supylabel(ANGLE_LABEL, fontsize="medium")
     # Both columns use the same styles.
     legend_below(figure, panels[:, 0], [*range_entries(angles), NULL])
@@ -67,7 +67,7 @@ def explained_variance_figure(explained: pd.DataFrame, title: str) -> Figure:
         explained: As `analysis.explained_variance` gives it.
         title: What was trained on what.
     """
-    figure = new_figure(9.5, 4.5)
+    figure = new_figure(9.5, 3.9)
     over_epochs, over_k = figure.subplots(1, 2)
     style_of = styles(explained[col.MODEL])
     for model, rows in by_model(explained):

@@ -66,7 +66,7 @@ def angle_to_untrained_figure(angles: pd.DataFrame, title: str) -> Figure:
 
 
 def _epochs_figure(angles: pd.DataFrame, title: str) -> Figure:
-    figure = new_figure(9.0, 4.5)
+    figure = new_figure(9.0, 3.9)
     plain, centered = figure.subplots(1, 2, sharex=True, sharey=True)
     style_of = styles(angles[col.MODEL])
     for model, rows in by_model(angles):
@@ -119,7 +119,7 @@ def first_epoch_figure(angles: pd.DataFrame, title: str) -> Figure:
     """
     references, splits = angles[col.REFERENCE].unique(), angles[col.SPLIT].unique()
     n_rows, n_columns = len(references), len(splits)
-    figure = new_figure(4.5 * n_columns + 0.6, 3.6 * n_rows + 0.6)
+    figure = new_figure(4.5 * n_columns + 0.6, 3.6 * n_rows + 0.3)
     panels = figure.subplots(
         n_rows, n_columns, sharex=True, sharey="row", squeeze=False
     )
