@@ -11,7 +11,7 @@ import keras_pvec as kp
 from keras_pvec.reproduction import analysis
 
 
-def test_null_band_holds_95_percent_of_random_orders():
+def test_null_band_holds_95_percent_of_permutations():
     rng = np.random.default_rng(0)
     p = kp.p_vector((rng.random(400) + 0.5)[:, None])
     q = kp.p_vector((rng.random(400) ** 2)[:, None])
