@@ -15,10 +15,16 @@ EXTRAS = {
         "tensorflow-datasets>=4.9.4",
         # tensorflow-datasets imports it when it downloads, and does not ask for it.
         "importlib_resources",
+        "pillow>=9.1",
         "tqdm>=4.65",
     ],
 }
-EXTRAS["test"] = [*EXTRAS["reproduction"], "pytest>=7.4", "pytest-xdist>=3.5", "tensorboard>=2.16"]
+EXTRAS["test"] = [
+    *EXTRAS["reproduction"],
+    "pytest>=7.4",
+    "pytest-xdist>=3.5",
+    "tensorboard>=2.16",
+]
 EXTRAS["dev"] = [*EXTRAS["test"], "mypy>=1.11", "ruff>=0.9"]
 
 setup(
