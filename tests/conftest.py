@@ -10,9 +10,11 @@ import scipy.linalg  # noqa: F401  (its BLAS has to be loaded to be limited)
 from threadpoolctl import threadpool_limits
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# A cache of the tests' own, which goes with them.
+# Caches of the tests' own, which go with them; Keras reads its variable on import.
 _CACHE = tempfile.TemporaryDirectory(prefix="keras_pvec_cache_")
 os.environ["KERAS_PVEC_CACHE"] = _CACHE.name
+_KERAS_HOME = tempfile.TemporaryDirectory(prefix="keras_home_")
+os.environ["KERAS_HOME"] = _KERAS_HOME.name
 
 
 @pytest.fixture(scope="session", autouse=True)
