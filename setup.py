@@ -15,6 +15,7 @@ EXTRAS = {
         "tensorflow-datasets>=4.9.4",
         # tensorflow-datasets imports it when it downloads, and does not ask for it.
         "importlib_resources",
+        "pillow>=9.1",
         "tqdm>=4.65",
     ],
 }

@@ -170,7 +170,7 @@ def _flattened(model, pixels, folder):
     print(
         f"8 blocks, flattened: {size:.0f} MiB of features, peak memory grew by "
         f"{_peak_mib() - before:.0f} MiB; {first:.1f} s, then {second:.1f} s; error "
-        f"bounds up to {table['angle_error_deg'].max():.1e} degrees"
+        f"estimated errors up to {table['angle_error_deg'].max():.1e} degrees"
     )
 
 

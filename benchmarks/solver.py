@@ -18,8 +18,8 @@ import tensorflow as tf
 from absl import app, flags
 from scipy.sparse.linalg import LinearOperator, svds
 
-from keras_pvec.linalg import top_singular_triplets
 from keras_pvec.reproduction.data import load_data
+from keras_pvec.solver import top_singular_triplets
 
 
 def _relu(n, d, rank=64, decay=0.05):

@@ -11,11 +11,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_pvec import linalg
 from keras_pvec.features import FeatureExtractor, LayerChoice
 from keras_pvec.pvector import PVector, from_triplets
-from keras_pvec.row_products import as_rows
 from keras_pvec.samples import SampleSource
+from keras_pvec.solver import (
+    LeftSingularSolver,
+    SingularTriplets,
+    as_rows,
+    exact_singular_triplets,
+)
 
 METHODS = ("fast", "exact")
 POOLINGS = (None, "avg")
@@ -168,7 +172,7 @@ class PVectorProbe:
         for label, parts in blocks.items():
             matrix = keras.ops.concatenate(parts, axis=0)
             try:
-                triplets = linalg.exact_singular_triplets(matrix, self.options.k)
+                triplets = exact_singular_triplets(matrix, self.options.k)
             except ValueError as error:
                 failures[label] = error
             else:
@@ -190,9 +194,9 @@ class PVectorProbe:
         held = self._layers_to_hold(features)
         return {
             label: _LayerSolver(
-                linalg.LeftSingularSolver(self.options.k)
+                LeftSingularSolver(self.options.k)
                 if label in held
-                else linalg.LeftSingularSolver(
+                else LeftSingularSolver(
                     self.options.k,
                     max_passes=_STREAMED_MAX_PASSES,
                     centered_passes=_STREAMED_CENTERED_PASSES,
@@ -227,7 +231,7 @@ class _LayerSolver:
     The first error stops this layer alone: others go on.
     """
 
-    def __init__(self, solver: linalg.LeftSingularSolver, *, is_streamed: bool) -> None:
+    def __init__(self, solver: LeftSingularSolver, *, is_streamed: bool) -> None:
         self.is_streamed = is_streamed
         self.error: ValueError | None = None
         self._solver = solver
@@ -271,7 +275,7 @@ class _LayerSolver:
     def directions(self) -> np.ndarray:
         return self._solver.directions()
 
-    def result(self) -> linalg.SingularTriplets:
+    def result(self) -> SingularTriplets:
         return self._solver.result()
 
 
@@ -307,7 +311,7 @@ def model_p_vectors(
         layers: Names, `"re:..."` regular expressions or layer objects; default: the
             input of the last `Dense` layer.
         k: Number of left singular vectors per layer.
-        method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
+        method: `"fast"`, or `"exact"` for `tf.svd`.
         pooling: `None` flattens each sample's features; `"avg"` first averages over
             all axes but the channels.
         batch_size: Samples per forward call.

@@ -1,4 +1,4 @@
-"""P-vectors: what they are, and how one is made of features.
+"""P-vectors: what they are, and how they are computed from features.
 
 A P-vector is the top left singular vector of a feature matrix `X` of shape
 `(n_samples, n_features)` that is *not* centred: one entry per sample, unit norm,
@@ -17,19 +17,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_pvec.solver import (
+    DEFAULT_TOLERANCE_DEG,
+    SingularTriplets,
+    check_count,
+    check_tolerance,
+    exact_singular_triplets,
+    top_singular_triplets,
+)
+
 if TYPE_CHECKING:
-    from keras_pvec.linalg import SingularTriplets
     from keras_pvec.samples import SampleSet, SampleSource
 
 
 class AmbiguousPVectorWarning(UserWarning):
-    """The top singular value is not separated from the next: any vector of a plane
-    would do as well."""
+    """The top singular value is not separated from the next, so that the P-vector is
+    only determined up to a rotation within a plane."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PVector:
-    """The top left singular vector of a feature matrix, and what goes with it.
+    """The top left singular vector of a feature matrix `X`, and its statistics.
 
     Attributes:
         vectors: The top-k left singular vectors, shape `(n_samples, k)`, float64,
@@ -37,15 +45,18 @@ class PVector:
             least zero.
         singular_values: Singular values, largest first: `k` and, where there is one,
             the next; in the units of the features.
-        error_deg: Bound on the angular error of each column, degrees, shape `(k,)`.
+        error_deg: Estimated angle between each column and the true singular vector, in
+            degrees, shape `(k,)`; 90 where a column is not determined. An upper bound
+            for `method="exact"`. For `method="fast"` it is one if the solver's basis
+            spans the leading directions, which is very likely but not proven.
         frobenius_norm: `||X||_F`, in the units of the features.
         n_features: Number of columns of `X`.
         row_norms: Norm of each sample's features, in their units, shape
             `(n_samples,)`; `None` if not known.
-        centered_vector: Top left singular vector after each feature's mean over the
-            samples is taken off, shape `(n_samples,)`; `None` if all samples have
-            equal features.
-        centered_error_deg: Bound on the error of `centered_vector`, degrees.
+        centered_vector: Top left singular vector of the mean-centred features, shape
+            `(n_samples,)`; `None` if all samples have equal features.
+        centered_error_deg: Estimated error of `centered_vector`, in degrees, as
+            `error_deg`.
         centered_singular_value: Largest singular value of the column-centred features;
             `None` where `centered_vector` is, or in files of earlier versions.
         centered_frobenius_norm: Frobenius norm of the column-centred features, whose
@@ -54,6 +65,10 @@ class PVector:
         layer: Name of the layer, or `None`.
         samples_name: Name of the `SampleSet`, or `None`.
         samples_sha256: Its fingerprint, or `None` if the samples are not known.
+        certified_error_deg: Upper bound on the same angle as `error_deg` that does not
+            depend on what the basis spans, in degrees, shape `(k,)`; 90 where nothing
+            is proven, which is common where `sigma1` does not dominate. `None` in files
+            of earlier versions. Up to rounding errors, whose size is modelled.
     """
 
     vectors: np.ndarray
@@ -69,6 +84,7 @@ class PVector:
     layer: str | None = None
     samples_name: str | None = None
     samples_sha256: str | None = None
+    certified_error_deg: np.ndarray | None = None
 
     @property
     def vector(self) -> np.ndarray:
@@ -103,13 +119,14 @@ class PVector:
 
     @property
     def cos_ones(self) -> float:
-        """Cosine to the constant vector `1/sqrt(n)`: near 1, the vector says little
-        more than that all features have the same sign."""
+        """Component along the constant vector `1/sqrt(n)`, a cosine: near 1, the vector
+        says little more than that all features have the same sign."""
         return float(self.vector.sum() / math.sqrt(self.n_samples))
 
     @property
     def participation(self) -> float:
-        """`1 / sum(u_i^4)`: how many samples carry the vector, 1 to `n_samples`."""
+        """Participation ratio `1 / sum(u_i^4)`, from 1 (a single sample dominates) to
+        `n_samples` (all contribute equally)."""
         return float(1.0 / np.sum(self.vector**4))
 
     def __repr__(self) -> str:
@@ -126,7 +143,7 @@ def p_vector(
     *,
     k: int = 1,
     method: str = "fast",
-    tolerance_deg: float = 1e-3,
+    tolerance_deg: float = DEFAULT_TOLERANCE_DEG,
     layer: str | None = None,
     samples: SampleSource | None = None,
 ) -> PVector:
@@ -136,24 +153,25 @@ def p_vector(
         features: Array or tensor of shape `(n_samples, ...)`, each sample flattened
             to a row; or an iterable of such blocks of rows, for a matrix too large to
             hold. An iterable that can be read only once (a generator) is kept in a
-            temporary file while it is needed. Products are in the precision of the
-            features, at least float32, sums in float64; where the bound asks for it,
-            all of it in float64.
+            temporary file while it is needed. Products are computed in the precision of
+            the features, at least float32, and summed in float64; where this is not
+            accurate enough, everything is computed in float64.
         k: How many left singular vectors to find.
-        method: `"fast"` iterates until the error bound is met; `"exact"` runs
-            `tf.linalg.svd` in float64 on the device of the features, which takes
-            every singular vector and the time for it.
-        tolerance_deg: Wanted bound on the angular error, in degrees, for `"fast"`.
+        method: `"fast"` iterates until the estimated error is small enough; `"exact"`
+            runs `tf.linalg.svd` in float64 on the device of the features, which
+            computes every singular vector and is much slower.
+        tolerance_deg: Largest estimated error of `"fast"`, in degrees.
         layer: Name of the layer that the features come from.
-        samples: The `SampleSet` behind the rows; its fingerprint is kept, so that
-            comparing with P-vectors of other samples is an error.
+        samples: The `SampleSet` that the rows belong to. Its fingerprint is kept, so
+            that a comparison with P-vectors of other samples raises an error.
 
     Returns:
         A `PVector`.
 
     Raises:
-        ValueError: Not a matrix, empty, a single row, all zero, NaN or infinite
-            entries, or not as many rows as `samples`.
+        ValueError: An argument out of range; features that are no matrix, are empty, a
+            single row, all zero, or hold NaN or infinity; or another number of rows
+            than `samples` has.
 
     Example:
 
@@ -163,8 +181,8 @@ def p_vector(
     kp.angle(p, q)
     ```
     """
-    from keras_pvec import linalg
-
+    check_count("k", k)
+    check_tolerance(tolerance_deg)
     if method not in ("fast", "exact"):
         raise ValueError(
             f"`method` must be 'fast' or 'exact'. Received: method={method!r}"
@@ -177,7 +195,7 @@ def p_vector(
         )
     if method == "exact":
         matrix = features if is_matrix else np.concatenate([*map(np.asarray, features)])
-        triplets = linalg.exact_singular_triplets(matrix, k)
+        triplets = exact_singular_triplets(matrix, k)
     else:
         blocks: Iterable[Any]
         if is_matrix:
@@ -186,7 +204,7 @@ def p_vector(
             blocks = _SpooledBlocks(features)
         else:
             blocks = features
-        triplets = linalg.top_singular_triplets(blocks, k, tolerance_deg=tolerance_deg)
+        triplets = top_singular_triplets(blocks, k, tolerance_deg=tolerance_deg)
     return from_triplets(triplets, layer=layer, samples=samples)
 
 
@@ -196,7 +214,19 @@ def from_triplets(
     layer: str | None = None,
     samples: SampleSource | None = None,
 ) -> PVector:
-    """Makes a `PVector` of singular triplets, and warns if it is ambiguous."""
+    """Makes a `PVector` of singular triplets.
+
+    Args:
+        triplets: The triplets of the feature matrix.
+        layer: As in `p_vector`.
+        samples: As in `p_vector`.
+
+    Raises:
+        ValueError: Another number of rows than `samples` has.
+
+    Warns:
+        AmbiguousPVectorWarning: The estimated error is larger than a degree.
+    """
     n_samples = triplets.left.shape[0]
     if samples is not None and len(samples) != n_samples:
         raise ValueError(
@@ -220,14 +250,15 @@ def from_triplets(
         layer=layer,
         samples_name=None if samples is None else samples.name,
         samples_sha256=None if samples is None else samples.sha256,
+        certified_error_deg=triplets.certified_error_deg,
     )
     if vector.error_deg[0] > 1.0:
         where = "" if layer is None else f" of layer {layer!r}"
         warnings.warn(
             f"The P-vector{where} is ambiguous: sigma2/sigma1 = "
-            f"{vector.sigma2_over_sigma1:.6f}, so that its direction is known only to "
-            f"within {vector.error_deg[0]:.3g} degrees. Compare the plane of the first "
-            "two vectors instead: k=2 and `principal_angles`.",
+            f"{vector.sigma2_over_sigma1:.6f}, and its estimated error is "
+            f"{vector.error_deg[0]:.3g} degrees. Compare the plane of the first two "
+            "vectors instead: k=2 and `principal_angles`.",
             AmbiguousPVectorWarning,
             stacklevel=3,
         )
@@ -235,13 +266,17 @@ def from_triplets(
 
 
 def data_p_vector(samples: SampleSet, *, k: int = 1) -> PVector:
-    """P-vector of the raw data: each sample flattened to a row.
+    """P-vector of the raw data, each sample flattened to a row.
 
     It does not depend on the scale of the data: pixels in [0, 1] and in [0, 255] give
     the same vector.
 
+    Args:
+        samples: The samples.
+        k: How many left singular vectors to find.
+
     Raises:
-        ValueError: Samples with several inputs; give the one meant to `p_vector`.
+        ValueError: Samples with several inputs; pass one of them to `p_vector`.
     """
     if not isinstance(samples.x, np.ndarray):
         raise ValueError(

@@ -2,15 +2,27 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401  (its BLAS has to be loaded to be limited)
+from threadpoolctl import threadpool_limits
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# A cache of the tests' own, which goes with them.
+# Caches of the tests' own, which go with them; Keras reads its variable on import.
 _CACHE = tempfile.TemporaryDirectory(prefix="keras_pvec_cache_")
 os.environ["KERAS_PVEC_CACHE"] = _CACHE.name
+_KERAS_HOME = tempfile.TemporaryDirectory(prefix="keras_home_")
+os.environ["KERAS_HOME"] = _KERAS_HOME.name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def single_threaded_blas() -> Iterator[None]:
+    """Keeps OpenBLAS to one thread: on a busy machine its threads wait for each other,
+    and the reference SVDs of the tests take ten times as long."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture

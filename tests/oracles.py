@@ -15,3 +15,19 @@ def degrees_between(u: np.ndarray, v: np.ndarray) -> float:
     cosine = abs(float(u @ v))
     sine = float(np.linalg.norm(u - (u @ v) * v))
     return float(np.degrees(np.arctan2(sine, cosine)))
+
+
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bilinear resize of `(height, width, channels)` with antialiasing, in float64: a
+    triangle filter around the centre of each new pixel, as wide as the coarser grid."""
+
+    def weights(n: int, n_new: int) -> np.ndarray:
+        scale = n / n_new
+        centres = (np.arange(n_new) + 0.5) * scale - 0.5
+        distances = np.abs(centres[:, None] - np.arange(n)) / max(scale, 1)
+        triangles = np.maximum(1 - distances, 0)
+        return triangles / triangles.sum(axis=1, keepdims=True)
+
+    rows, columns = map(weights, image.shape[:2], size)
+    image = image.astype(np.float64)
+    return np.einsum("hi,wj,ijc->hwc", rows, columns, image, optimize=True)

@@ -63,7 +63,7 @@ def pretrained_findings(networks: Sequence[str]) -> Findings:
             )
         keras.utils.set_random_seed(0)  # of random weights
         p_vectors = pretrained.p_vectors(
-            networks,
+            pretrained.find_networks(networks),
             images,
             weights=None if FLAGS.weights == "none" else FLAGS.weights,
             k=STORED_VECTORS,

@@ -1,4 +1,4 @@
-"""How much a linear classifier can tell from the features of a model."""
+"""Linear evaluation: how well a linear classifier does on the features of a model."""
 
 from __future__ import annotations
 
@@ -16,21 +16,25 @@ def linear_accuracy(
 ) -> float:
     """Test accuracy of a logistic regression on the features of a layer.
 
-    The usual measure of representations learnt without labels ("linear evaluation",
-    Chen et al. 2020, section 2.3). Features are standardised by the training samples.
+    The usual measure of representations learned without labels (Chen et al. 2020,
+    section 2.3). Features are standardized with the moments of the training samples.
 
     Args:
         model: A built model, run in inference mode.
         layer: As in `FeatureExtractor`.
-        train: Samples with labels to fit to.
-        test: Samples with labels to be right on.
+        train: Samples with labels that the classifier is fitted to.
+        test: Samples with labels that it is evaluated on.
 
     Returns:
-        Share of the test samples that are classified rightly.
+        Share of the test samples that are classified correctly, in [0, 1].
 
     Raises:
+        ValueError: Samples without labels.
         LayerChoiceError: The model has no such layer.
     """
+    for samples in (train, test):
+        if samples.y is None:
+            raise ValueError(f"The sample set {samples.name!r} has no labels.")
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -44,5 +48,8 @@ def linear_accuracy(
 
 
 def _features(extractor: FeatureExtractor, samples: SampleSet) -> np.ndarray:
-    blocks = [next(iter(b.values())).numpy() for b in extractor.blocks(samples)]
+    blocks = []
+    for features in extractor.blocks(samples):
+        (block,) = features.values()
+        blocks.append(keras.ops.convert_to_numpy(block))
     return np.concatenate(blocks).astype(np.float32)

@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_pvec.comparison import compare, describe
-from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.pvector import PVector
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.references import Reference, reference_of_layer
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import LoggedWith, Moment, RunConflictError, log_row
+from keras_pvec.solver import ZeroMatrixError
 
 # Accelerators do not repeat a forward pass to the last digit.
 _SAME_MODEL_DEG = 0.1

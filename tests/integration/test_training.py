@@ -18,7 +18,6 @@ from oracles import degrees_between, lapack_vector
 from small_models import SMALL_MODELS
 
 import keras_pvec as kp
-from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import load_data
 from keras_pvec.reproduction.models import MODELS
@@ -45,6 +44,7 @@ from keras_pvec.reproduction.training.checkpoint import (
     weights_path,
 )
 from keras_pvec.runs import RunFolder
+from keras_pvec.solver import ZeroMatrixError
 
 HERE = Path(__file__).parent
 # Of processes that use what this module defines.

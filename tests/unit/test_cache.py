@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored_data import store_dataset
 
-from keras_pvec.reproduction.data import cache, load_data
+from keras_pvec.reproduction.data import cache, load_data, tfds_reader
 from keras_pvec.reproduction.data.images import ImageSplit
 
 ROOT = Path(__file__).parents[2]
@@ -116,22 +117,47 @@ def test_a_full_disk_costs_a_warning_and_leaves_nothing(splits, folder, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(cache.np, "save", full)
-    with pytest.warns(UserWarning, match=r"No space left on device.*KERAS_PVEC_CACHE"):
+    with pytest.warns(UserWarning, match=r"\ba\b.*KERAS_PVEC_CACHE"):
         cache.write("a", splits, 7)
     assert list(folder.iterdir()) == []
 
 
 def test_a_file_where_the_cache_should_be(splits, folder):
     folder.write_text("mine")
-    with pytest.warns(UserWarning, match="could not be cached"):
+    with pytest.warns(UserWarning, match="KERAS_PVEC_CACHE"):
         cache.write("a", splits, 7)
     assert folder.read_text() == "mine"
     assert cache.read("a") is None
 
 
-def test_later_reads_need_neither_reader_nor_tensorflow(tfds_dir, folder):
-    """In a process that cannot import either, from a copy of the folder as well."""
-    first = load_data("mnist", data_dir=tfds_dir)
+@pytest.fixture(scope="module")
+def stored_mnist(tmp_path_factory):
+    """A folder of tensorflow-datasets with a few random images in it."""
+    import tensorflow_datasets as tfds
+
+    rng = np.random.default_rng(0)
+
+    def examples(n):
+        return [
+            {"image": image, "label": i % 10}
+            for i, image in enumerate(rng.integers(0, 256, (n, 8, 6, 1), np.uint8))
+        ]
+
+    folder = tmp_path_factory.mktemp("tfds")
+    features = {
+        "image": tfds.features.Image(shape=(8, 6, 1)),
+        "label": tfds.features.ClassLabel(num_classes=10),
+    }
+    store_dataset(
+        folder, "mnist", features, {"train": examples(30), "test": examples(12)}
+    )
+    return folder
+
+
+def test_later_reads_need_neither_reader_nor_tensorflow(stored_mnist, folder):
+    """In a process that cannot import either."""
+    first = load_data("mnist", data_dir=stored_mnist)
+    assert (len(first.train), len(first.test), first.n_classes) == (30, 12, 10)
     program = f"""
         import sys
         import types
@@ -148,7 +174,7 @@ def test_later_reads_need_neither_reader_nor_tensorflow(tfds_dir, folder):
 
         sys.meta_path.insert(0, Blocked())
         from keras_pvec.reproduction.data import sources
-        data = sources.load_data("mnist", data_dir={str(tfds_dir)!r})
+        data = sources.load_data("mnist", data_dir={str(stored_mnist)!r})
         print(data.fingerprint())
     """
     environment = {cache.CACHE_ENV: str(folder)}
@@ -163,27 +189,32 @@ def test_later_reads_need_neither_reader_nor_tensorflow(tfds_dir, folder):
     assert len(list(folder.iterdir())) == 1
 
 
-def test_another_source_is_not_the_cached_one(tfds_dir, folder, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(Path(tfds_dir) / "mnist", copy / "mnist", copy_function=shutil.copy)
-    load_data("mnist", data_dir=copy)
-    load_data("mnist", data_dir=tfds_dir)
+def test_another_source_is_not_the_cached_one(stored_mnist, folder, tmp_path):
+    shutil.copytree(stored_mnist / "mnist", tmp_path / "copy" / "mnist")
+    load_data("mnist", data_dir=tmp_path / "copy")
+    load_data("mnist", data_dir=stored_mnist)
     assert len(list(folder.iterdir())) == 1  # a copy is the same source
-    (info,) = copy.glob("mnist/*/dataset_info.json")
-    info.chmod(0o644)
+    (info,) = (tmp_path / "copy").glob("mnist/*/dataset_info.json")
     info.write_text(info.read_text() + "\n")
-    load_data("mnist", data_dir=copy)
+    load_data("mnist", data_dir=tmp_path / "copy")
     assert len(list(folder.iterdir())) == 2
 
 
-def test_strange_things_in_the_source_folder(tfds_dir, folder, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(Path(tfds_dir) / "mnist", copy / "mnist", copy_function=shutil.copy)
-    (version,) = (copy / "mnist").iterdir()
-    version.chmod(0o755)
+def test_the_newest_version_is_read(stored_mnist, tmp_path):
+    (version,) = (stored_mnist / "mnist").iterdir()
+    for name in ("1.0.0", "9.0.0", "10.0.0", "9.0.0.incompleteABC"):
+        shutil.copytree(version, tmp_path / "mnist" / name)
+    found = tfds_reader.find_stored("mnist", tmp_path)
+    assert found == tmp_path / "mnist" / "10.0.0"
+    assert tfds_reader.find_stored("cifar10", tmp_path) is None
+
+
+def test_strange_things_in_the_source_folder(stored_mnist, folder, tmp_path):
+    shutil.copytree(stored_mnist / "mnist", tmp_path / "copy" / "mnist")
+    (version,) = (tmp_path / "copy" / "mnist").iterdir()
     (version / ".ipynb_checkpoints").mkdir()
     (version / "gone").symlink_to(tmp_path / "nowhere")
-    assert len(load_data("mnist", data_dir=copy).test) == 10000
+    assert len(load_data("mnist", data_dir=tmp_path / "copy").test) == 12
     assert len(list(folder.iterdir())) == 1
 
 

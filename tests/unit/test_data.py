@@ -12,6 +12,8 @@ from keras_pvec.reproduction.data import (
     TrainingBatches,
     load_data,
 )
+from keras_pvec.reproduction.data.augmentation import random_crops
+from keras_pvec.reproduction.data.images import scale_pixels
 
 
 def position_data(n=50, size=12):
@@ -46,26 +48,6 @@ def test_digits_are_scikit_learns():
     np.testing.assert_allclose(variance, [pixels.var(dtype=float)], rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "n_classes", "means"),
-    [
-        ("mnist", (28, 28, 1), 10, [0.1307]),
-        ("cifar100", (32, 32, 3), 100, [0.5071, 0.4865, 0.4409]),
-    ],
-)
-def test_real_data_have_their_published_means(name, shape, n_classes, means, tfds_dir):
-    data = load_data(name, data_dir=tfds_dir)
-    assert data.input_shape == shape
-    assert data.n_classes == n_classes
-    assert set(np.unique(data.train.labels)) == set(range(n_classes))
-    np.testing.assert_allclose(data.channel_moments()[0], means, atol=5e-5)
-
-
-def test_standard_deviation_of_mnist(tfds_dir):
-    _, variance = load_data("mnist", data_dir=tfds_dir).channel_moments()
-    np.testing.assert_allclose(np.sqrt(variance), [0.3081], atol=5e-5)
-
-
 def test_subsets_are_fixed_and_nested_in_the_whole():
     data = load_data("digits")
     few, again = data.subset(100, 50), load_data("digits").subset(100, 50)
@@ -73,7 +55,7 @@ def test_subsets_are_fixed_and_nested_in_the_whole():
     assert (len(few.train), len(few.test)) == (100, 50)
     known = {image.tobytes() for image in data.train.images}
     assert all(image.tobytes() in known for image in few.train.images)
-    with pytest.raises(ValueError, match="digits train has 1437 images; 5000"):
+    with pytest.raises(ValueError, match=r"1437.*5000"):
         data.subset(5000)
 
 
@@ -84,7 +66,7 @@ def test_sample_sets():
     np.testing.assert_array_equal(samples.y, data.train.labels[:50])
     assert samples.name == "digits/train[50]"
     assert len(data.samples("test")) == 360
-    with pytest.raises(ValueError, match="201 samples were asked for"):
+    with pytest.raises(ValueError, match="201"):
         data.samples("train", 201)
     with pytest.raises(ValueError, match="'validation'"):
         data.samples("validation")
@@ -136,6 +118,36 @@ def test_augmentation_shifts_and_flips_and_nothing_else():
     assert {flipped for _, _, flipped in seen} == {True, False}
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_crops_are_those_of_padded_images(dtype, rng):
+    """Image by image with `np.pad`, with the same random numbers."""
+    images = rng.integers(1, 256, (75, 9, 7, 3)).astype(dtype)
+    cropped = random_crops(images, np.random.default_rng(1), padding=2)
+    same = np.random.default_rng(1)
+    top, left = same.integers(0, 5, (2, 75))
+    flip = same.integers(0, 2, 75)
+    for i, image in enumerate(images):
+        padded = np.pad(image, ((2, 2), (2, 2), (0, 0)))
+        window = padded[top[i] :, left[i] :][:9, :7]
+        np.testing.assert_array_equal(
+            cropped[i], window[:, ::-1] if flip[i] else window
+        )
+    assert cropped.dtype == images.dtype
+
+
+def test_pixels_are_scaled_exactly_and_aligned(rng):
+    levels = np.arange(256, dtype=np.uint8).reshape(2, 8, 16, 1)
+    for largest in (255, 16):
+        scaled = scale_pixels(levels, largest)
+        # The nearest float32 to the quotient.
+        expected = (levels.astype(np.float64) / largest).astype(np.float32)
+        np.testing.assert_array_equal(scaled, expected)
+        assert scaled.dtype == np.float32
+        assert scaled.flags.c_contiguous
+        # A multiple of 64 bytes is used by TensorFlow and JAX without a copy.
+        assert scaled.ctypes.data % 64 == 0
+
+
 def test_label_noise_is_exact_and_always_the_same():
     data = load_data("digits")
     noisy, again = data.with_label_noise(0.3), data.with_label_noise(0.3)
@@ -147,7 +159,7 @@ def test_label_noise_is_exact_and_always_the_same():
     # More noise adds to less.
     more = data.with_label_noise(0.5).train.labels != data.train.labels
     assert (more >= wrong).all()
-    with pytest.raises(ValueError, match="within 0 and 1"):
+    with pytest.raises(ValueError, match=r"1\.5"):
         data.with_label_noise(1.5)
 
 
@@ -169,7 +181,7 @@ def test_evaluation_batches_are_the_images_in_order():
     assert (draws[0][0] != draws[0][1]).all()
     with pytest.raises(ValueError, match="regression"):
         EvaluationBatches(data.test, batch_size=2, task="regression")
-    with pytest.raises(ValueError, match="0"):
+    with pytest.raises(ValueError, match="batch_size"):
         EvaluationBatches(data.test, batch_size=0, task="classification")
 
 
@@ -211,7 +223,7 @@ def test_reconstruction_targets_are_the_augmented_images():
 
 
 def test_unknown_and_unavailable_data(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"Unknown data set 'imagenet'.*cifar100"):
+    with pytest.raises(ValueError, match=r"'imagenet'.*cifar100"):
         load_data("imagenet")
 
     def no_network(*_):
@@ -219,7 +231,7 @@ def test_unknown_and_unavailable_data(tmp_path, monkeypatch):
 
     monkeypatch.setattr("socket.getaddrinfo", no_network)
     monkeypatch.setattr("urllib.request.getproxies", dict)
-    with pytest.raises(DatasetUnavailableError, match=r"no network.*TFDS_DATA_DIR"):
+    with pytest.raises(DatasetUnavailableError, match=r"fashion_mnist.*TFDS_DATA_DIR"):
         load_data("fashion_mnist", data_dir=tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 

@@ -35,5 +35,11 @@ def test_what_is_not_there_is_not_found(model, rng):
 
 def test_unknown_layer(model, rng):
     samples = kp.SampleSet(rng.random((5, 3)).astype("float32"), np.arange(5))
-    with pytest.raises(kp.LayerChoiceError, match="no layer 'encoder'"):
+    with pytest.raises(kp.LayerChoiceError, match="encoder"):
         linear_accuracy(model, "encoder", samples, samples)
+
+
+def test_samples_without_labels(model, rng):
+    samples = kp.SampleSet(rng.random((5, 3)).astype("float32"), name="unlabelled")
+    with pytest.raises(ValueError, match="unlabelled"):
+        linear_accuracy(model, "scaled", samples, samples)

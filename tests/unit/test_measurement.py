@@ -7,8 +7,8 @@ from keras import layers
 from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
-from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import MeasurementOptions, PVectorProbe
+from keras_pvec.solver import ZeroMatrixError
 
 
 @pytest.fixture

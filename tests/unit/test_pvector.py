@@ -128,3 +128,26 @@ def test_data_p_vector(rng):
 def test_bad_calls(call, error, named):
     with pytest.raises(error, match=named):
         call()
+
+
+def test_certified_errors_are_bounds_and_are_stored(rng, tmp_path):
+    x = relu_features(rng, 200, 90) + 1.0
+    p = kp.p_vector(x, k=2)
+    assert p.certified_error_deg.shape == (2,)
+    error = degrees_between(p.vector, lapack_vector(x))
+    assert error <= p.certified_error_deg[0] < 1e-2
+    kp.save_p_vectors(tmp_path / "p.npz", {"fc": p})
+    stored = kp.load_p_vectors(tmp_path / "p.npz")["fc"]
+    np.testing.assert_array_equal(stored.certified_error_deg, p.certified_error_deg)
+
+
+def test_files_without_certified_errors_are_read(rng, tmp_path):
+    """Those of earlier versions."""
+    path = tmp_path / "p.npz"
+    kp.save_p_vectors(path, {"fc": kp.p_vector(relu_features(rng, 50, 20))})
+    with np.load(path) as file:
+        arrays = {k: v for k, v in file.items() if "certified" not in k}
+    np.savez(path, **arrays)
+    p = kp.load_p_vectors(path)["fc"]
+    assert p.certified_error_deg is None
+    assert p.error_deg[0] < 1e-3

@@ -1,6 +1,6 @@
 """Images by name, the sample sets drawn from them, and the batches for training.
 
-Pixels are handed on in [0, 1]; models normalise by themselves.
+Pixels are float32 in [0, 1]; models normalize them.
 """
 
 from keras_pvec.reproduction.data.batches import (
@@ -9,12 +9,10 @@ from keras_pvec.reproduction.data.batches import (
     TrainingBatches,
 )
 from keras_pvec.reproduction.data.images import SPLITS, ImageData, ImageSplit
-from keras_pvec.reproduction.data.sources import (
-    DATASETS,
+from keras_pvec.reproduction.data.sources import DATASETS, ImageDataSpec, load_data
+from keras_pvec.reproduction.data.tfds_reader import (
     DatasetUnavailableError,
-    ImageDataSpec,
-    is_online,
-    load_data,
+    stored_encoded_images,
 )
 
 __all__ = [
@@ -27,6 +25,6 @@ __all__ = [
     "ImageDataSpec",
     "ImageSplit",
     "TrainingBatches",
-    "is_online",
     "load_data",
+    "stored_encoded_images",
 ]

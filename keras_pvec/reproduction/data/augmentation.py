@@ -1,8 +1,8 @@
 """Pad, crop and flip: the usual augmentation of small photographs, in NumPy.
 
-Moving whole pixels costs less than a millisecond a batch, so it is done while batches
-are assembled, with the same result on every Keras backend. The two views of SimCLR cost
-a hundred times as much and are made on the device, by the model (`TwoViews`).
+It takes a fraction of a millisecond per batch, so batches are augmented while they are
+assembled, with the same result on every Keras backend. The two views of SimCLR cost a
+hundred times as much; the model makes them on the device (`TwoViews`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 PADDING = 4
+
+# Images cropped at a time. Their intermediate arrays stay in the processor's cache.
+_BLOCK = 32
 
 
 def random_crops(
@@ -23,16 +26,36 @@ def random_crops(
 
     Args:
         images: Shape `(n, height, width, channels)`.
-        rng: Decides windows and flips; it is advanced by the same amount whatever the
-            images are.
-        padding: Zeros on each side.
+        rng: Decides windows and flips. It advances by an amount that depends on `n`
+            alone.
+        padding: Number of zeros on each side.
 
     Returns:
         A new array of the same shape and dtype.
     """
-    n, height, width, channels = images.shape
+    n = len(images)
     top, left = rng.integers(0, 2 * padding + 1, (2, n))
     flip = rng.integers(0, 2, n).astype(bool)
+    cropped = np.empty_like(images)
+    for start in range(0, n, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        cropped[block] = _crop(images[block], top[block], left[block], padding)
+        _mirror(cropped[block], flip[block])
+    return cropped
+
+
+def _crop(
+    images: np.ndarray, top: np.ndarray, left: np.ndarray, padding: int
+) -> np.ndarray:
+    """Cuts a window out of each padded image.
+
+    Args:
+        images: Shape `(n, height, width, channels)`.
+        top: First row of each window in the padded image, shape `(n,)`.
+        left: First column of each window, shape `(n,)`.
+        padding: Number of zeros on each side.
+    """
+    n, height, width, channels = images.shape
     padded = np.zeros(
         (n, height + 2 * padding, width + 2 * padding, channels), images.dtype
     )
@@ -41,8 +64,14 @@ def random_crops(
     windows = np.lib.stride_tricks.sliding_window_view(
         padded, (height, width, channels), axis=(1, 2, 3)
     )
-    cropped = windows[np.arange(n), top, left, 0]
-    # Whole pixels are moved three times as fast as their channels.
-    whole = cropped.view(np.dtype((np.void, channels * images.itemsize)))[..., 0]
-    whole[flip] = whole[flip][:, :, ::-1]
-    return cropped
+    return windows[np.arange(n), top, left, 0]
+
+
+def _mirror(images: np.ndarray, chosen: np.ndarray) -> None:
+    """Flips the chosen images left to right, in place."""
+    originals = images[chosen]
+    mirrored = np.empty_like(originals)
+    # Channel by channel: NumPy copies rows of pixels faster than single pixels.
+    for channel in range(images.shape[-1]):
+        mirrored[..., channel] = originals[:, :, ::-1, channel]
+    images[chosen] = mirrored

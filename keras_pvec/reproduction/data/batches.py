@@ -1,8 +1,8 @@
-"""Batches for `fit` and `evaluate`, the same ones on every Keras backend.
+"""Batches for `fit` and `evaluate`, the same on every Keras backend.
 
-What a batch holds is a function of seed, epoch and step alone. A training that is
-resumed therefore sees the batches that it would have seen without the interruption, and
-two backends see the same images in the same order. Nothing here depends on a framework.
+A batch depends on seed, epoch and step alone. A resumed training therefore sees the
+batches that it would have seen without the interruption, and all backends see the same
+images in the same order.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from keras_pvec.reproduction.data.images import ImageData, ImageSplit, scale_pix
 
 TASKS = ("classification", "reconstruction", "contrastive")
 
-# Random numbers for each view of an image, of which `TwoViews` uses what it needs.
+# Random numbers for each view of an image. `TwoViews` uses the first twelve.
 DRAWS_PER_VIEW = 16
 
-# Independent streams of random numbers of one seed.
+# Independent streams of random numbers from one seed.
 _ORDER, _CROPS, _DRAWS, _EVALUATION_DRAWS = range(4)
 
 
 class TrainingBatches(keras.utils.PyDataset):
     """Endless training batches: batch `i` is step `i % steps` of an epoch.
 
-    Every epoch is a new order of all images and ends with a smaller batch where they do
-    not divide. Give it to `fit` with `steps_per_epoch=batches.steps_per_epoch`.
+    Every epoch has all images in a new order; its last batch may be smaller. Call `fit`
+    with `steps_per_epoch=batches.steps_per_epoch`.
 
     Args:
         data: The data set.
         batch_size: Images per batch.
         seed: Seed of order and augmentation.
-        augment: Whether to pad, crop and flip at random. Contrastive models make views
-            of their own.
-        task: What the batches are for, one of `TASKS`.
+        augment: Whether to crop and flip at random. It has no effect for contrastive
+            learning, where the model makes two views of each image.
+        task: One of `TASKS`.
         first_epoch: The epoch that batch 0 belongs to.
 
     Batches are tuples:
@@ -75,7 +75,7 @@ class TrainingBatches(keras.utils.PyDataset):
 
     @property
     def num_batches(self) -> None:
-        """`None`: there is no last batch, and Keras does not start anew each epoch."""
+        """`None`: there is no last batch, so Keras does not restart at each epoch."""
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         epoch, step = divmod(index, self.steps_per_epoch)
@@ -93,23 +93,28 @@ class TrainingBatches(keras.utils.PyDataset):
         )
 
     def _order_of(self, epoch: int) -> np.ndarray:
-        known = self._order  # read once, since threads may ask for several epochs
-        if known[0] != epoch:
+        # Read once: threads may ask for batches of different epochs.
+        cached_epoch, order = self._order
+        if cached_epoch != epoch:
             rng = np.random.default_rng([self._seed, _ORDER, epoch])
-            self._order = known = (epoch, rng.permutation(len(self._split)))
-        return known[1]
+            order = rng.permutation(len(self._split))
+            self._order = (epoch, order)
+        return order
 
 
 class EvaluationBatches(keras.utils.PyDataset):
     """The images of a split once, in order, not augmented.
 
-    The views of contrastive models are the same ones in each pass, so that losses
-    compare.
+    The random numbers for contrastive learning are the same in each pass, so that
+    losses compare.
 
     Args:
         split: The images.
-        batch_size: Images per batch.
-        task: As in `TrainingBatches`, whose batches these are like.
+        batch_size: Images per batch; the last batch may have fewer.
+        task: One of `TASKS`. Batches are tuples as in `TrainingBatches`.
+
+    Raises:
+        ValueError: An unknown task, or a batch size below one.
     """
 
     def __init__(self, split: ImageSplit, *, batch_size: int, task: str) -> None:

@@ -1,14 +1,14 @@
-"""Arrays of a data set, kept in a form that needs no reader.
+"""A cache of data sets as plain arrays, read without tensorflow-datasets.
 
 ```
-<cache>/<name>-<version>-<key>/      key: what the source is, by its files
+<cache>/<name>-<version>-<key>/      key: fingerprint of the source's files
     manifest.json                    format, what pixels mean, checksums
     train_images.npy  train_labels.npy  test_images.npy  test_labels.npy
 ```
 
-A folder appears whole or not at all. Arrays are mapped into memory, so that several
-processes share one copy. The cache is a convenience: whatever is wrong with it costs a
-warning and a slower start, never a training.
+A folder is complete or does not exist. Images are mapped into memory, so that several
+processes share one copy. A cache that is damaged or cannot be written causes a warning
+and a slower start, never an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from keras_pvec.reproduction.data.images import SPLITS, ImageSplit
 
 CACHE_ENV = "KERAS_PVEC_CACHE"
 
-# Raised when the files of a cache folder change their meaning.
+# Increased when the files of a cache folder change their meaning.
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _ARRAYS = ("images", "labels")
@@ -37,11 +37,11 @@ _CHUNK = 1 << 20
 
 
 def cache_dir() -> Path:
-    """`KERAS_PVEC_CACHE`, or `keras_pvec` among the user's caches."""
+    """`KERAS_PVEC_CACHE`, or the folder `keras_pvec` in the user's cache directory."""
     if folder := os.environ.get(CACHE_ENV):
         return Path(folder)
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if base.startswith("~"):  # a user without a home
+    if base.startswith("~"):  # a user without a home directory
         base = tempfile.gettempdir()
     return Path(base) / "keras_pvec"
 
@@ -53,8 +53,8 @@ def read(name: str) -> tuple[dict[str, ImageSplit], int] | None:
         name: Name of the folder.
 
     Returns:
-        `None` if there is no such folder, or none that can be used; the latter with a
-        warning that says why.
+        `None` if there is no such folder or if it cannot be used; then a warning says
+        why.
     """
     folder = cache_dir() / name
     if not os.path.isdir(folder):
@@ -63,7 +63,7 @@ def read(name: str) -> tuple[dict[str, ImageSplit], int] | None:
         return _read(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         warnings.warn(
-            f"The cached arrays in {folder} cannot be used ({error}); they are read "
+            f"The cached arrays in {folder} cannot be used ({error}). They are read "
             "from their source and cached again.",
             stacklevel=2,
         )
@@ -71,25 +71,30 @@ def read(name: str) -> tuple[dict[str, ImageSplit], int] | None:
 
 
 def write(name: str, splits: dict[str, ImageSplit], n_classes: int) -> None:
-    """Keeps arrays under a name; what was there before is replaced.
+    """Caches arrays under a name and replaces those that are there.
 
-    A failure (a full disk, a folder that cannot be written to) is a warning.
+    A failure (a full disk, a folder that cannot be written) causes a warning.
+
+    Args:
+        name: Name of the folder.
+        splits: Images and labels by split.
+        n_classes: Number of classes.
     """
     folder = cache_dir() / name
     temporary = folder.with_name(f".{name}-{os.getpid()}-{time.monotonic_ns()}")
     try:
-        # Not `mkdtemp`: others may read what lies in a common cache.
+        # Not `mkdtemp`, whose folders only their owner can read.
         temporary.mkdir(parents=True)
         _write(temporary, splits, n_classes)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(temporary, folder)
     except OSError as error:
-        # Another process may have been faster, which is as good.
+        # Another process may have written the folder meanwhile.
         if not os.path.exists(folder / _MANIFEST):
             warnings.warn(
                 f"The arrays of {name} could not be cached in {folder.parent} "
-                f"({error.strerror or error}); the next start reads their source "
-                f"again. Set {CACHE_ENV} to a folder with room for them.",
+                f"({error.strerror or error}). The next start reads their source "
+                f"again. Set {CACHE_ENV} to a folder with enough space.",
                 stacklevel=2,
             )
     finally:

@@ -15,6 +15,8 @@ SPLITS = ("train", "test")
 
 # Subsets are the same for every training, so that runs compare.
 _SUBSET_SEED = 20211005
+# In bytes.
+_ALIGNMENT = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,11 +51,10 @@ class ImageData:
 
     Attributes:
         name: Name of the data set.
-        train: The training images that are used, in a fixed seeded order if they are
-            a subset.
-        test: The test images, likewise.
+        train: The training images, or a fixed random subset of them.
+        test: The test images, or a fixed random subset of them.
         n_classes: Number of classes.
-        augment: Whether pad-and-crop and flips suit these images.
+        augment: Whether random crops and flips suit these images.
     """
 
     name: str
@@ -73,7 +74,7 @@ class ImageData:
 
     @functools.cached_property
     def _moments(self) -> tuple[list[float], list[float]]:
-        # Exact integer sums; a float copy of the whole set is not needed.
+        # From counts of each level, so that no float copy of the images is made.
         images = self.train.images
         count = math.prod(images.shape[:-1])
         levels = np.arange(self.train.largest + 1) / self.train.largest
@@ -86,7 +87,7 @@ class ImageData:
         return means, variances
 
     def fingerprint(self) -> str:
-        """SHA-256 over the training and test images and labels that are used."""
+        """SHA-256 over images and labels, training and test, in hexadecimal."""
         return self._sha256
 
     @functools.cached_property
@@ -112,8 +113,8 @@ class ImageData:
         )
 
     def with_label_noise(self, share: float) -> ImageData:
-        """The same data with a share of the training labels drawn from the other
-        classes, the same ones each time (Zhang et al. 2017, arXiv 1611.03530).
+        """The same data with a share of the training labels replaced by other classes,
+        the same ones each time (Zhang et al. 2017, arXiv 1611.03530).
 
         Raises:
             ValueError: A share that is not between 0 and 1.
@@ -130,10 +131,10 @@ class ImageData:
         )
 
     def samples(self, split: str, n: int | None = None) -> SampleSet:
-        """The fixed samples that P-vectors are taken on.
+        """The first images of a split, not augmented, to take P-vectors on.
 
         Args:
-            split: `"train"` (images that are trained on, not augmented) or `"test"`.
+            split: `"train"` or `"test"`.
             n: How many; `None` for all.
 
         Raises:
@@ -144,8 +145,8 @@ class ImageData:
         images = getattr(self, split)
         if n is not None and n > len(images):
             raise ValueError(
-                f"{n} samples were asked for, but the {split} split of {self.name} "
-                f"that is used here has {len(images)}."
+                f"The {split} split of {self.name} has {len(images)} samples here; {n} "
+                "were asked for."
             )
         images = images.take(n or len(images))
         name = f"{self.name}/{split}[{len(images)}]"
@@ -154,7 +155,18 @@ class ImageData:
 
 def scale_pixels(images: np.ndarray, largest: int) -> np.ndarray:
     """Whole-numbered pixels up to `largest` as float32 in [0, 1]."""
-    return np.divide(images, np.float32(largest), dtype=np.float32)
+    scaled = _aligned_array(images.shape)
+    return np.divide(images, np.float32(largest), out=scaled, dtype=np.float32)
+
+
+def _aligned_array(shape: tuple[int, ...]) -> np.ndarray:
+    """An uninitialized float32 array that TensorFlow and JAX use without copying it,
+    which they do if it starts at a multiple of 64 bytes."""
+    size = math.prod(shape)
+    per_line = _ALIGNMENT // np.dtype(np.float32).itemsize
+    memory = np.empty(size + per_line, np.float32)
+    start = -memory.ctypes.data % _ALIGNMENT // memory.itemsize
+    return memory[start : start + size].reshape(shape)
 
 
 def _subset(split: ImageSplit, n: int | None, what: str) -> ImageSplit:

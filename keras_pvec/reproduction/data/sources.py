@@ -1,27 +1,21 @@
-"""Where images come from: scikit-learn's digits, or tensorflow-datasets.
+"""Data sets by name: scikit-learn's digits, or those of tensorflow-datasets.
 
 `digits` needs no download. The others are read by tensorflow-datasets once; afterwards
-their arrays come from the cache, without it and without TensorFlow.
+their arrays come from the cache, without tensorflow-datasets and TensorFlow.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
-import logging
 import os
-import socket
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from keras_pvec.reproduction.data import cache
-from keras_pvec.reproduction.data.images import SPLITS, ImageData, ImageSplit
+from keras_pvec.reproduction.data import cache, tfds_reader
+from keras_pvec.reproduction.data.images import ImageData, ImageSplit
 
 TFDS_NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 DATASETS = ("digits", *TFDS_NAMES)
@@ -29,12 +23,8 @@ DATASETS = ("digits", *TFDS_NAMES)
 # The usual augmentation (pad, crop, flip) suits photographs, not digits or letters.
 _AUGMENTED = ("cifar10", "cifar100")
 _DIGITS_TEST = 360
-# Ends of a file that tell it from another one, besides its name and size.
+# Bytes at each end of a file that enter its fingerprint, with its name and size.
 _COMPARED_BYTES = 1 << 16
-
-
-class DatasetUnavailableError(RuntimeError):
-    """A data set is neither on disk nor to be downloaded."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +36,7 @@ class ImageDataSpec:
         data_dir: tensorflow-datasets' folder, as in `load_data`.
         train_samples: Size of a fixed random subset of the training images; `None` for
             all.
-        test_samples: Likewise.
+        test_samples: Size of such a subset of the test images.
         label_noise: Share of the training labels that are wrong.
     """
 
@@ -78,7 +68,9 @@ def _whole(name: str, data_dir: str | None) -> ImageData:
     return load_data(name, data_dir=data_dir)
 
 
-def load_data(name: str, *, data_dir: str | os.PathLike | None = None) -> ImageData:
+def load_data(
+    name: str, *, data_dir: str | os.PathLike[str] | None = None
+) -> ImageData:
     """Loads a data set by name.
 
     Args:
@@ -113,7 +105,7 @@ def _load_digits() -> tuple[dict[str, ImageSplit], int]:
     bunch = load_digits()
     images = bunch.images.astype(np.uint8)[..., None]
     labels = bunch.target.astype(np.int64)
-    # The writers of the last images are others than those of the first ones.
+    # Other people wrote the last digits than the first ones.
     return {
         "train": ImageSplit(images[:-_DIGITS_TEST], labels[:-_DIGITS_TEST], 16),
         "test": ImageSplit(images[-_DIGITS_TEST:], labels[-_DIGITS_TEST:], 16),
@@ -121,34 +113,23 @@ def _load_digits() -> tuple[dict[str, ImageSplit], int]:
 
 
 def _load_tfds(
-    name: str, data_dir: str | os.PathLike | None
+    name: str, data_dir: str | os.PathLike[str] | None
 ) -> tuple[dict[str, ImageSplit], int]:
-    """From the cache if the source is the one that was cached, else from the source."""
-    source = _find(name, data_dir)
-    if source is not None and (key := _cache_name(name, source)) is not None:
+    """From the cache if it holds what is stored, else from tensorflow-datasets."""
+    stored = tfds_reader.find_stored(name, data_dir)
+    if stored is not None and (key := _cache_name(name, stored)) is not None:
         cached = cache.read(key)
         if cached is not None:
             return cached
-    splits, n_classes, source = _read_tfds(name, data_dir, source)
+    splits, n_classes, source = tfds_reader.read_or_download(name, data_dir, stored)
     if (key := _cache_name(name, source)) is not None:
         cache.write(key, splits, n_classes)
     return splits, n_classes
 
 
-def _find(name: str, data_dir: str | os.PathLike | None) -> Path | None:
-    """The newest version of a data set in tensorflow-datasets' folder, if any."""
-    root = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    found = []
-    for info in Path(root).expanduser().glob(f"{name}/*/dataset_info.json"):
-        numbers = info.parent.name.split(".")
-        if all(number.isdecimal() for number in numbers):
-            found.append(([int(number) for number in numbers], info.parent))
-    return max(found)[1] if found else None
-
-
 def _cache_name(name: str, source: Path) -> str | None:
-    """Tells one source from another by its files, wherever they lie; `None` if they
-    cannot be read."""
+    """A name that is the same for copies of a data set wherever they lie, and differs
+    where their files do; `None` if they cannot be read."""
     digest = hashlib.sha256()
     try:
         for path in sorted(filter(Path.is_file, source.iterdir())):
@@ -161,82 +142,3 @@ def _cache_name(name: str, source: Path) -> str | None:
     except OSError:
         return None
     return f"{name}-{source.name}-{digest.hexdigest()[:16]}"
-
-
-def _read_tfds(
-    name: str, data_dir: str | os.PathLike | None, source: Path | None
-) -> tuple[dict[str, ImageSplit], int, Path]:
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise DatasetUnavailableError(
-            f"The data set {name} has to be read by tensorflow-datasets once, which "
-            "is not installed: pip install tensorflow-datasets tensorflow. The data "
-            "set 'digits' does not need it."
-        ) from error
-    if not hasattr(tfds, "builder"):  # it swallows errors of its own imports
-        raise DatasetUnavailableError(
-            "tensorflow-datasets is installed but cannot be imported. With TensorFlow "
-            "2.16 or 2.17, whose protobuf is older than tensorflow-metadata expects: "
-            "pip install 'tensorflow-metadata<1.18'. The data set 'digits' does not "
-            "need it."
-        )
-    with _quiet_absl():
-        if source is not None:
-            builder = tfds.builder_from_directory(source)
-        else:
-            builder = tfds.builder(name, data_dir=data_dir)
-            if not (builder.data_path / "dataset_info.json").exists():
-                _download(builder, name)
-        splits = {}
-        for split in SPLITS:
-            arrays = builder.as_dataset(split=split, batch_size=-1)
-            splits[split] = ImageSplit(
-                arrays["image"].numpy(), arrays["label"].numpy().astype(np.int64), 255
-            )
-    n_classes = builder.info.features["label"].num_classes
-    return splits, n_classes, Path(builder.data_path)
-
-
-def _download(builder: Any, name: str) -> None:
-    mend = (
-        f"Connect to the network once, or give the folder that holds {name} in "
-        "tensorflow-datasets' format with --data_dir or TFDS_DATA_DIR, or use the data "
-        "set 'digits', which needs no download."
-    )
-    where = builder.data_path.parent.parent
-    if not is_online():
-        raise DatasetUnavailableError(
-            f"The data set {name} is not in {where}, and there is no network to "
-            f"download it. {mend}"
-        )
-    try:
-        builder.download_and_prepare()
-    except Exception as error:  # tensorflow-datasets raises many kinds
-        raise DatasetUnavailableError(
-            f"The data set {name} is not in {where}, and downloading it failed "
-            f"({type(error).__name__}: {error}). {mend}"
-        ) from error
-
-
-def is_online() -> bool:
-    """Whether names resolve; without this, a download retries for minutes."""
-    if urllib.request.getproxies():
-        return True
-    try:
-        socket.getaddrinfo("storage.googleapis.com", 443)
-    except OSError:
-        return False
-    return True
-
-
-@contextlib.contextmanager
-def _quiet_absl() -> Iterator[None]:
-    """Silences tensorflow-datasets' remarks about its own folders."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

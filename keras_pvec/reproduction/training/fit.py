@@ -15,7 +15,6 @@ import keras
 import numpy as np
 
 from keras_pvec.callback import PVectorLogger
-from keras_pvec.linalg import ZeroMatrixError
 from keras_pvec.measurement import model_p_vectors
 from keras_pvec.pvector import PVector, data_p_vector, p_vector
 from keras_pvec.reproduction.data import (
@@ -43,7 +42,6 @@ from keras_pvec.reproduction.training.settings import (
     differences,
     weight_moments,
 )
-from keras_pvec.row_products import available_cores
 from keras_pvec.runs import (
     Reference,
     Run,
@@ -54,6 +52,7 @@ from keras_pvec.runs import (
     replace_atomically,
 )
 from keras_pvec.samples import SampleSet
+from keras_pvec.solver import ZeroMatrixError, available_cores
 
 # Far from the seeds that anyone lists.
 _SEED_OF_TWIN = 1_000_003

@@ -1,0 +1,157 @@
+"""Angles over the epochs of a training, and within its first one.
+
+All functions look at the first layer of each run, its features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from keras_pvec.reproduction.analysis import schema as col
+from keras_pvec.reproduction.analysis.labels import concatenated, run_label
+from keras_pvec.reproduction.analysis.moments import epoch_ends, logged
+from keras_pvec.reproduction.analysis.nulls import with_null_band
+from keras_pvec.runs import Run
+
+
+def angles_to_final(runs: Sequence[Run]) -> pd.DataFrame:
+    """Angle of each run to its own last epoch, epoch by epoch.
+
+    Returns:
+        One row per run and epoch (-1 is before training), with the columns of
+        `log.csv`, `run`, `model`, `seed`, and the 95% band of the null angle.
+    """
+    return _banded((run, epoch_ends(_to_final(run))) for run in runs)
+
+
+def angles_to_data(runs: Sequence[Run], matrix: str = col.DATA) -> pd.DataFrame:
+    """Angle of each run to the raw data, epoch by epoch.
+
+    Args:
+        runs: Finished runs.
+        matrix: `"data"` for pixels in [0, 1], `"input"` for standardised ones.
+
+    Returns:
+        As `angles_to_final`.
+    """
+    return _banded((run, epoch_ends(logged(run, matrix))) for run in runs)
+
+
+def angles_to_untrained(runs: Sequence[Run]) -> pd.DataFrame:
+    """Angle of each run, epoch by epoch, to the same network with other initial weights
+    and without training.
+
+    Returns:
+        As `angles_to_final`; empty for runs without that reference.
+    """
+    return _banded((run, epoch_ends(logged(run, col.UNTRAINED))) for run in runs)
+
+
+def angles_to_references(
+    runs: Sequence[Run], references: Sequence[Run]
+) -> pd.DataFrame:
+    """Angle of every epoch of every run to the last epoch of each reference.
+
+    Returns:
+        As `angles_to_final`; `reference` is the label of the reference. A run is not
+        compared with itself.
+    """
+    return _banded(
+        (run, _to_reference(run, reference))
+        for reference in references
+        for run in runs
+        if run.path != reference.path
+    )
+
+
+def first_epoch_angles(
+    runs: Sequence[Run],
+    matrix: str = col.DATA,
+    splits: Sequence[str] = (col.TRAIN, col.TEST),
+) -> pd.DataFrame:
+    """Angles at every logged moment up to the end of the first epoch.
+
+    Args:
+        runs: Finished runs that logged within the first epoch.
+        matrix: As in `angles_to_data`.
+        splits: Which samples.
+
+    Returns:
+        One row per run, split, reference (`"final"`, the run's own last epoch, or
+        `matrix`) and step, else as `angles_to_final`.
+    """
+    return _banded(
+        (run, _first_epoch(run.on(split), reference).assign(**{col.SPLIT: split}))
+        for run in runs
+        for split in splits
+        for reference in (col.FINAL, matrix)
+    )
+
+
+def first_epoch_peaks(angles: pd.DataFrame) -> pd.DataFrame:
+    """Size and place of the largest angle within the first epoch.
+
+    Args:
+        angles: As `first_epoch_angles` gives them.
+
+    Returns:
+        One row per run, split and reference: the angle at the start, at its peak and
+        at the end of the epoch, `peak_step`, the `rise` from the start to the peak and
+        the `fall` from there to the end, in degrees; and the same of the null angle.
+    """
+    rows = []
+    keys = [*(col.RUN, col.MODEL, col.SEED), col.SPLIT, col.REFERENCE]
+    for key, curve in angles.groupby(keys, sort=False, dropna=False):
+        curve = curve.sort_values(col.STEP)
+        steps = curve[col.STEP].to_numpy()
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | {col.N_STEPS: int(steps.max()), col.N_MOMENTS: len(curve)}
+            | _peak(steps, curve[col.ANGLE_DEG], _PEAK)
+            | _peak(steps, curve[col.NULL_ANGLE_DEG], _NULL_PEAK)
+        )
+    return pd.DataFrame(rows)
+
+
+_PEAK = (
+    *(col.START_DEG, col.PEAK_DEG, col.PEAK_STEP),
+    *(col.END_DEG, col.RISE_DEG, col.FALL_DEG),
+)
+_NULL_PEAK = (
+    *(col.NULL_START_DEG, col.NULL_PEAK_DEG, col.NULL_PEAK_STEP),
+    *(col.NULL_END_DEG, col.NULL_RISE_DEG, col.NULL_FALL_DEG),
+)
+
+
+def _peak(
+    steps: np.ndarray, angles: pd.Series, columns: tuple[str, ...]
+) -> dict[str, Any]:
+    values = angles.to_numpy(float)
+    peak = int(np.argmax(values))
+    start, top, end = values[0], values[peak], values[-1]
+    numbers = (start, top, int(steps[peak]), end, top - start, top - end)
+    return dict(zip(columns, numbers, strict=True))
+
+
+def _to_final(run: Run) -> pd.DataFrame:
+    return run.angles(to=col.FINAL, layer=run.layers[0])
+
+
+def _to_reference(run: Run, reference: Run) -> pd.DataFrame:
+    final = reference.p_vector("final", reference.layers[0])
+    table = epoch_ends(run.angles(to=final, layer=run.layers[0]))
+    return table.assign(**{col.REFERENCE: run_label(reference)})
+
+
+def _first_epoch(run: Run, reference: str) -> pd.DataFrame:
+    table = _to_final(run) if reference == col.FINAL else logged(run, reference)
+    table = table[table[col.EPOCH] <= 0]
+    return table.drop_duplicates(col.STEP, keep="last")
+
+
+def _banded(tables: Iterable[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
+    return with_null_band(concatenated(tables))

@@ -1,0 +1,104 @@
+"""Weights of pretrained networks: downloaded by Keras, or files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from keras_pvec.reproduction.pretrained.networks import Network
+
+# `Weights`: "imagenet" for those that Keras downloads and caches; `None` for random
+# ones; else a weights file, for a single network, or a folder with a file per network.
+IMAGENET = "imagenet"
+Weights = str | os.PathLike[str] | None
+
+_SUFFIXES = (".weights.h5", ".h5", ".keras")
+
+
+class WeightsUnavailableError(RuntimeError):
+    """The weights of a network are neither on disk nor to be downloaded, or do not fit
+    it."""
+
+
+def weights_of_each(
+    networks: Sequence[Network], weights: Weights
+) -> dict[str, str | Path | None]:
+    """Where the weights of each network come from.
+
+    Args:
+        networks: The networks.
+        weights: `"imagenet"`, `None` for random weights, a weights file for a single
+            network, or a folder that holds `<name>.weights.h5`, `<name>.h5` or
+            `<name>.keras` for each.
+
+    Returns:
+        By name of the network: `"imagenet"`, `None` or an existing file.
+
+    Raises:
+        ValueError: One file for several networks.
+        WeightsUnavailableError: No such file or folder, or no file of a network in it.
+    """
+    names = [network.name for network in networks]
+    if weights is None or weights == IMAGENET:
+        return dict.fromkeys(names, weights)
+    path = Path(weights)
+    if path.is_dir():
+        return {name: _file_in(path, name) for name in names}
+    if not path.is_file():
+        raise WeightsUnavailableError(
+            f"The weights of {', '.join(names)} are to come from {path}, but there is "
+            f"no such file or folder. Give one that exists, or {IMAGENET!r}."
+        )
+    if len(names) > 1:
+        raise ValueError(
+            f"{path} holds the weights of a single network. Received: "
+            f"{len(names)} networks. Give a folder with one file per network."
+        )
+    return {names[0]: path}
+
+
+def load_network(network: Network, weights: str | Path | None) -> keras.Model:
+    """Builds a network with the weights that `weights_of_each` names for it.
+
+    Raises:
+        WeightsUnavailableError: A download that fails, or a file that does not fit.
+    """
+    if weights is None:
+        return network.build(weights=None)
+    try:
+        if weights == IMAGENET:
+            return network.build(weights=IMAGENET)
+        model = network.build(weights=None)
+        model.load_weights(str(weights))
+    except Exception as error:  # Keras and h5py raise many kinds
+        if weights == IMAGENET:
+            source = "The ImageNet weights of Keras"
+            mend = (
+                "Connect to the network once, or give a weights file or a folder that "
+                f"holds {_file_names(network.name)}."
+            )
+        else:
+            source = f"The weights in {weights}"
+            mend = f"Give the weights of the whole network {network.name}."
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise WeightsUnavailableError(
+            f"{source} could not be loaded into {network.name} ({reason}). {mend}"
+        ) from error
+    return model
+
+
+def _file_in(folder: Path, name: str) -> Path:
+    for suffix in _SUFFIXES:
+        if (file := folder / f"{name}{suffix}").is_file():
+            return file
+    raise WeightsUnavailableError(
+        f"The weights of {name} are not in {folder}. Put a file {_file_names(name)} "
+        "there."
+    )
+
+
+def _file_names(name: str) -> str:
+    return " or ".join(f"{name}{suffix}" for suffix in _SUFFIXES)

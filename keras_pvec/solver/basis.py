@@ -1,0 +1,157 @@
+"""An orthonormal basis of feature space, its products, and its first directions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+
+from keras_pvec.solver.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Basis:
+    """Directions of feature space and their products with the matrix.
+
+    Attributes:
+        v: `V^T`, shape `(m, n_features)`, orthonormal rows.
+        z: `(X^T X V)^T`, shape `(m, n_features)`.
+        y: `(X V)^T`, shape `(m, n_samples)`, in pieces as they were computed: these are
+            the longest arrays, and are not copied from pass to pass.
+    """
+
+    v: np.ndarray
+    z: np.ndarray
+    y: tuple[np.ndarray, ...] = ()
+
+    @classmethod
+    def empty(cls, n_features: int) -> Basis:
+        return cls(np.zeros((0, n_features)), np.zeros((0, n_features)))
+
+    @property
+    def size(self) -> int:
+        """Number of directions."""
+        return len(self.v)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the directions span all of feature space."""
+        return self.v.shape[0] == self.v.shape[1]
+
+    def extended(self, v: np.ndarray, y: np.ndarray, z: np.ndarray) -> Basis:
+        """The basis with further directions, orthogonal to those that it has."""
+        return Basis(
+            np.concatenate([self.v, v]), np.concatenate([self.z, z]), (*self.y, y)
+        )
+
+    def combined(self, coefficients: np.ndarray, dtype: type[np.floating]) -> Basis:
+        """The basis of some combinations of its directions.
+
+        Args:
+            coefficients: Orthonormal columns, shape `(m, directions)`.
+            dtype: Type of the new `y`.
+        """
+        return Basis(
+            coefficients.T @ self.v,
+            coefficients.T @ self.z,
+            (self.combined_y(coefficients).astype(dtype),),
+        )
+
+    def combined_y(self, coefficients: np.ndarray) -> np.ndarray:
+        """`(X V C)^T` for coefficients `C` of shape `(m, directions)`."""
+        combined = np.zeros((coefficients.shape[1], self.y[0].shape[1]))
+        start = 0
+        for y in self.y:
+            combined += coefficients[start : start + len(y)].T @ y
+            start += len(y)
+        return combined
+
+
+def orthonormal_complement(
+    candidates: np.ndarray, basis: np.ndarray, smallest: float
+) -> np.ndarray:
+    """Orthonormal rows that span what `candidates` add to a basis.
+
+    Args:
+        candidates: Shape `(candidates, n_features)`.
+        basis: Orthonormal rows, shape `(m, n_features)`.
+        smallest: Candidates of at most this norm are left out.
+    """
+    lengths = np.linalg.norm(candidates, axis=1)
+    rows = (candidates / np.maximum(lengths, 1e-300)[:, None])[lengths > smallest]
+    rows = rows[: basis.shape[1] - len(basis)]
+    for _ in range(2):  # "twice is enough" (Parlett)
+        rows = rows - (rows @ basis.T) @ basis
+        if len(rows) == 1:
+            lengths = np.linalg.norm(rows, axis=1)
+            orthonormal = rows / np.maximum(lengths, 1e-300)
+        else:
+            columns, triangle = np.linalg.qr(rows.T)
+            orthonormal, lengths = columns.T, np.abs(np.diag(triangle))
+        # What lies in the basis, or in the rows before, adds only rounding errors.
+        rows = orthonormal[lengths > 1e-8]
+    return rows
+
+
+def start_directions(
+    block: Any, settings: Settings, start: np.ndarray | None
+) -> np.ndarray:
+    """The first directions, shape `(directions, n_features)`, orthonormal rows.
+
+    A full basis where there are few features. Otherwise the top right singular vectors
+    of a sample of rows, or those that are given, and a random direction, which is
+    seeded by the sample.
+
+    Args:
+        block: The first block of rows, shape `(rows, n_features)`.
+        settings: The arguments of the solver.
+        start: Right singular vectors to start from, shape `(n_features, columns)`.
+    """
+    n_features = block.shape[1]
+    if n_features <= settings.limits.dense_features:
+        return np.eye(n_features)
+    sample = _sample(block, settings.limits.sample_rows)
+    gram = sample @ sample.T
+    rng = np.random.default_rng(zlib.crc32(gram.tobytes()))
+    if start is None:
+        m = len(sample)
+        top = [max(m - settings.n_leading, 0), m - 1]
+        left = eigh(gram.astype(np.float64), subset_by_index=top)[1]
+        leading = left.astype(np.float32).T @ sample
+    elif len(start) != n_features:
+        raise ValueError(
+            f"`start` must have shape ({n_features}, columns), one row per feature. "
+            f"Received shape: {start.shape}"
+        )
+    else:
+        leading = start.T
+    directions = np.vstack([leading, rng.standard_normal(n_features)])
+    empty = np.zeros((0, n_features))
+    return full_as_identity(orthonormal_complement(directions, empty, 0.0))
+
+
+def full_as_identity(directions: np.ndarray) -> np.ndarray:
+    """The identity in place of directions that span all of feature space."""
+    n_directions, n_features = directions.shape
+    return np.eye(n_features) if n_directions == n_features else directions
+
+
+def _sample(block: Any, limits: tuple[int, int]) -> np.ndarray:
+    """Evenly spaced rows of a block in float32, scaled to at most one."""
+    n_rows = n_sampled_rows(block.shape[0], limits)
+    stride = block.shape[0] // n_rows
+    sample = np.asarray(block[: n_rows * stride : stride])
+    largest = float(np.abs(sample).max(initial=0.0))
+    if not (0 < largest < np.inf):  # zero or not finite: an error when the pass closes
+        sample, largest = np.ones((1, block.shape[1])), 1.0
+    return (sample / largest).astype(np.float32)
+
+
+def n_sampled_rows(n_rows: int, limits: tuple[int, int]) -> int:
+    """How many rows of the first block the start is computed from."""
+    fewest, most = limits
+    return min(max(math.isqrt(n_rows), fewest), most, n_rows)

@@ -1,0 +1,106 @@
+"""What a caller of the solver chooses, and the constants of the method."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from typing import Any
+
+DEFAULT_TOLERANCE_DEG = 1e-3
+# Where the centred spectrum is flat (pure noise), its vector is meaningless; it may
+# cost only so many passes more than the vectors themselves.
+DEFAULT_CENTERED_PASSES = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Constants of the method. The defaults are tuned for speed; results within the
+    tolerance do not depend on them.
+
+    Attributes:
+        dense_features: Up to this many features the first pass multiplies a full basis,
+            that is, computes the whole Gram matrix, and no other pass is needed.
+        sample_rows: Least and most rows of the first block that the first directions
+            are computed from.
+        wide_block: Directions that are added together where more are added than are
+            multiplied one by one: eight take the time of six.
+        max_basis: The basis is restarted before it exceeds `max_basis + k` directions.
+        max_new_pairs: How many pairs have their residuals computed: as many as a new
+            basis has, so that the random direction is among them.
+        exploration_passes: Passes, which also follow a random direction, before the
+            basis is assumed to span the leading directions.
+        exploration_passes_warm: The same from directions that the caller gives, which
+            are those of a similar matrix.
+        centered_tolerance_deg: Accuracy of the centred vector, in degrees; it is a
+            companion statistic and needs less than the vectors themselves.
+    """
+
+    dense_features: int = 64
+    sample_rows: tuple[int, int] = (32, 128)
+    wide_block: int = 8
+    max_basis: int = 48
+    max_new_pairs: int = 24
+    exploration_passes: int = 3
+    exploration_passes_warm: int = 2
+    centered_tolerance_deg: float = 1e-2
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The checked arguments of a `LeftSingularSolver`, where they are described.
+
+    Attributes:
+        warm_start: Whether the first directions are given by the caller.
+    """
+
+    k: int = 1
+    tolerance_deg: float = DEFAULT_TOLERANCE_DEG
+    max_passes: int = 200
+    centered_passes: int | None = DEFAULT_CENTERED_PASSES
+    block_size: int = 1
+    warm_start: bool = False
+    limits: Limits = DEFAULT_LIMITS
+
+    def __post_init__(self) -> None:
+        check_count("k", self.k)
+        check_count("max_passes", self.max_passes)
+        check_count("block_size", self.block_size)
+        if self.centered_passes is not None:
+            check_count("centered_passes", self.centered_passes, smallest=0)
+        check_tolerance(self.tolerance_deg)
+
+    @property
+    def n_leading(self) -> int:
+        """How many leading directions a pass follows at least."""
+        return max(self.k, self.block_size)
+
+    @property
+    def exploration_passes(self) -> int:
+        """Passes before the basis is assumed to span the leading directions."""
+        if self.warm_start:
+            return self.limits.exploration_passes_warm
+        return self.limits.exploration_passes
+
+
+def check_count(name: str, value: Any, *, smallest: int = 1) -> None:
+    """Raises `ValueError` unless an argument is a whole number from `smallest` on."""
+    is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_whole or value < smallest:
+        raise ValueError(
+            f"`{name}` must be a whole number, at least {smallest}. "
+            f"Received: {name}={value!r}"
+        )
+
+
+def check_tolerance(value: Any) -> None:
+    """Raises `ValueError` unless a tolerance is a positive, finite number."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:
+        raise ValueError(
+            "`tolerance_deg` must be a positive number of degrees. "
+            f"Received: tolerance_deg={value!r}"
+        )

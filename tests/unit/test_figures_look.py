@@ -1,0 +1,95 @@
+"""The look that figures share, and how they are saved."""
+
+import itertools
+
+import numpy as np
+import pytest
+from drawn import assert_layout
+from matplotlib.colors import same_color, to_rgb
+
+from keras_pvec.reproduction import figures
+from keras_pvec.reproduction.figures import look
+
+# Viénot, Brettel and Mollon (1999), "Digital video colourmaps for checking the
+# legibility of displays by dichromats": what linear RGB becomes for protanopes and
+# deuteranopes.
+SIMULATED = {
+    "protanope": np.array(
+        [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]]
+    ),
+    "deuteranope": np.array(
+        [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]
+    ),
+}
+
+
+def lab(linear_rgb):
+    """CIE L*a*b* of linear sRGB, white point D65."""
+    to_xyz = [
+        [0.4124, 0.3576, 0.1805],
+        [0.2126, 0.7152, 0.0722],
+        [0.0193, 0.1192, 0.9505],
+    ]
+    xyz = np.clip(to_xyz @ linear_rgb, 0, None) / [0.9505, 1.0, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def linear(colour):
+    rgb = np.array(to_rgb(colour))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("vision", ["normal", *SIMULATED])
+def test_colours_differ_for_all_eyes(vision):
+    """By more than 10 in CIE 1976; 2.3 is a just noticeable difference."""
+    matrix = SIMULATED.get(vision, np.eye(3))
+    seen = [lab(matrix @ linear(look.style(i).colour)) for i in range(7)]
+    for one, other in itertools.combinations(seen, 2):
+        assert np.linalg.norm(one - other) > 10
+
+
+def test_colours_stand_out_from_white_and_are_not_black():
+    for i in range(7):
+        red, green, blue = linear(look.style(i).colour)
+        luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        # The contrast ratio of WCAG 2.
+        assert 1.05 / (luminance + 0.05) > 2
+        assert luminance > 0.02
+
+
+def test_styles_do_not_repeat():
+    assert len({look.style(i) for i in range(49)}) == 49
+    assert all(look.style(i) != look.style(i + 7) for i in range(42))
+
+
+def test_a_model_has_the_same_style_in_figures_of_the_same_models():
+    assert look.styles(["b", "a", "b"]) == look.styles(["a", "b"])
+    assert not same_color(*(s.colour for s in look.styles(["a", "b"]).values()))
+
+
+@pytest.mark.parametrize(
+    ("n_panels", "shape"), [(1, (1, 1)), (3, (1, 3)), (4, (2, 2)), (5, (2, 3))]
+)
+def test_panels_stand_in_rows(n_panels, shape):
+    figure, panels = look.panel_grid(n_panels, 3, 2.0, 1.5, sharex=True)
+    assert figure.axes == panels and len(panels) == n_panels
+    for axes in panels:
+        axes.plot([0, 1])
+    assert_layout(figure)
+    corners = [tuple(axes.get_window_extent().min.round()) for axes in panels]
+    assert len({x for x, _ in corners}) == shape[1]
+    assert len({y for _, y in corners}) == shape[0]
+    # The last panel of each column has tick labels.
+    for axes in panels[-shape[1] :]:
+        assert axes.xaxis.get_tick_params()["labelbottom"]
+
+
+def test_saving_writes_png_and_pdf(tmp_path):
+    figure = look.new_figure(1.0, 1.0)
+    figure.subplots()
+    paths = figures.save_figure(figure, tmp_path / "x.y")
+    assert [path.name for path in paths] == ["x.y.png", "x.y.pdf"]
+    assert paths[0].read_bytes().startswith(b"\x89PNG")
+    assert paths[1].read_bytes().startswith(b"%PDF")
+    assert len(list(tmp_path.iterdir())) == 2
