@@ -1,4 +1,4 @@
-"""What the training of a run noted about itself, read from its `run.json`."""
+"""What a training notes about its run, read from `run.json`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from keras_pvec.reproduction.model_names import parse_model_name, stored_model_name
 from keras_pvec.runs import Run, RunInfo
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingRecord:
-    """The entries that a training writes into `run.json`; empty where there are none.
+    """The entries that a training writes to `run.json`; empty if there are none.
 
     Attributes:
         settings: The `RunSettings` of the run, as JSON.
         status: `"running"` or `"finished"`.
         evaluation: Loss and metrics after the last epoch, by split.
-        linear_accuracy: Accuracy of a linear classifier on the features, `untrained`
-            and `trained`; of networks without labels.
+        linear_accuracy: Accuracy of a linear classifier on the features of a network
+            without labels, `untrained` and `trained`.
         training_quality: The fields of `TrainingQuality`.
         n_parameters: Number of trainable parameters.
         n_train: Number of training images.
-        n_cores: Cores that the run was trained on.
-        wall_time_s: Seconds of training.
-        git_revision: Revision of the code.
+        n_cores: Number of cores that the training could use.
+        wall_time_s: Time of the training in seconds.
+        git_revision: Revision of the code that trained it.
     """
 
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -49,8 +50,20 @@ class TrainingRecord:
 
     @property
     def model(self) -> str | None:
-        """Name of the model."""
-        return self.settings.get("model")
+        """Canonical name of the network, also if an earlier version stored another."""
+        name = self.settings.get("model")
+        if name is None:
+            return None
+        return stored_model_name(name, self.settings.get("model_options") or {})
+
+    @property
+    def architecture(self) -> str | None:
+        """Architecture of the network, such as `"wide_resnet"`, whatever its sizes."""
+        name = self.settings.get("model")
+        try:
+            return None if name is None else parse_model_name(name).architecture
+        except ValueError:
+            return name  # not a network of this package
 
     @property
     def seed(self) -> int | None:
@@ -58,5 +71,5 @@ class TrainingRecord:
 
     @property
     def variant(self) -> str:
-        """`""`, or which variant of the generalization study this is."""
+        """Name of the variant in the generalization study; else empty."""
         return self.settings.get("variant", "")

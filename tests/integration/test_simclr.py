@@ -1,162 +1,15 @@
-"""SimCLR: its loss, its model, and what it learns."""
+"""SimCLR: what it learns, and that an interrupted training leaves no trace."""
 
-import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
+from small_models import small_settings
 
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import load_data
-from keras_pvec.reproduction.models import MODELS, parse_model_name
-from keras_pvec.reproduction.models.simclr import NTXent
 from keras_pvec.reproduction.record import TrainingRecord
-from keras_pvec.reproduction.training import RECIPES, RunSettings
-
-
-def nt_xent_by_loops(a, b, temperature):
-    """Equation 1 of Chen et al. 2020, one pair of views after the other."""
-    views = [z / np.linalg.norm(z) for z in (*a, *b)]
-    n = len(a)
-    losses = []
-    for i, z in enumerate(views):
-        others = [
-            np.exp(z @ other / temperature) for k, other in enumerate(views) if k != i
-        ]
-        partner = np.exp(z @ views[(i + n) % (2 * n)] / temperature)
-        losses.append(-np.log(partner / sum(others)))
-    return np.reshape(losses, (2, n)).mean(axis=0)
-
-
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 1.0])
-@pytest.mark.parametrize("n", [1, 2, 7])
-def test_nt_xent_against_loops(n, temperature, rng):
-    a, b = rng.standard_normal((2, n, 5))
-    loss = NTXent(temperature, reduction=None)
-    np.testing.assert_allclose(
-        loss(a, b), nt_xent_by_loops(a, b, temperature), rtol=1e-5, atol=1e-6
-    )
-    mean = NTXent(temperature)(a, b)
-    np.testing.assert_allclose(mean, np.mean(loss(a, b)), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("n", [2, 16])
-def test_nt_xent_of_orthogonal_embeddings(n):
-    """All cosines are zero, the partner's as well: chance among 2 n - 1. With equal
-    views of orthogonal images the partner alone stands out, by e^(1/t)."""
-    all_different = np.eye(2 * n)
-    np.testing.assert_allclose(
-        NTXent(0.5)(all_different[:n], all_different[n:]), np.log(2 * n - 1), rtol=1e-6
-    )
-    equal = np.eye(n)
-    expected = np.log(1 + (2 * n - 2) * np.exp(-1 / 0.5))
-    np.testing.assert_allclose(NTXent(0.5)(equal, equal), expected, rtol=1e-6)
-
-
-def test_nt_xent_ignores_length_and_keeps_its_head(rng):
-    a, b = rng.standard_normal((2, 6, 5))
-    np.testing.assert_allclose(NTXent()(a, b), NTXent()(100 * a, 0.01 * b), rtol=1e-5)
-    # At a low temperature the exponentials themselves would overflow.
-    assert np.isfinite(NTXent(1e-3)(a, b))
-    half = NTXent()(a.astype("float16"), b.astype("float16"))
-    assert half.dtype == "float32"
-    np.testing.assert_allclose(half, NTXent()(a, b), rtol=1e-2)
-    with pytest.raises(ValueError, match=r"`temperature` must be positive.*0"):
-        NTXent(0)
-
-
-def batch_of(rng, n, shape):
-    """Pixels, and what decides their views."""
-    return {
-        "pixels": rng.random((n, *shape)).astype("float32"),
-        "draws": rng.random((n, 2, 16)).astype("float32"),
-    }
-
-
-def simclr(name="simclr-resnet", shape=(8, 8, 1), **encoder_options):
-    key, options = parse_model_name(name)
-    options["encoder_options"] |= encoder_options
-    return MODELS[key].build(shape, **options)
-
-
-@pytest.mark.parametrize(
-    ("encoder", "small"),
-    [
-        ("mlp", {"width": 8}),
-        ("resnet", {"width": 4}),
-        ("wide_resnet-10-1", {}),
-        ("vgg", {"width": 4}),
-        ("densenet-2", {}),
-    ],
-)
-def test_any_encoder(encoder, small, rng):
-    model = simclr(f"simclr-{encoder}", (16, 16, 3), **small)
-    batch = batch_of(rng, 3, (16, 16, 3))
-    projections = model(batch)
-    assert projections.shape == (3, 2, 128)
-    # Each view is projected by itself; pairs stay together.
-    views = model.two_views(batch["pixels"], batch["draws"])
-    np.testing.assert_allclose(
-        projections[:, 1], model(views[:, 1]), rtol=1e-4, atol=1e-5
-    )
-    # The encoder is the classifier without its logits.
-    key, options = parse_model_name(encoder)
-    classifier = MODELS[key].build((16, 16, 3), 5, **options, **small)
-    assert model.encoder.count_params() == (
-        classifier.count_params() - classifier.get_layer("logits").count_params()
-    )
-
-
-def test_names():
-    assert parse_model_name("simclr") == ("simclr", {})
-    assert parse_model_name("simclr-wide_resnet-28-2") == (
-        "simclr",
-        {"encoder": "wide_resnet", "encoder_options": {"depth": 28, "widen": 2}},
-    )
-    for name in ("simclr-", "simclr-autoencoder", "simclr-simclr", "simclr-resnet-x"):
-        with pytest.raises(ValueError, match="Unknown"):
-            parse_model_name(name)
-    with pytest.raises(ValueError, match="`encoder` must be one of"):
-        MODELS["simclr"].build((8, 8, 1), encoder="lenet")
-
-
-def test_the_loss_that_is_trained_is_nt_xent_of_the_projections(rng):
-    model = simclr(width=4)
-    model.compile("sgd")
-    batch = batch_of(rng, 5, (8, 8, 1))
-    a, b = np.moveaxis(np.asarray(model(batch)), 1, 0)
-    np.testing.assert_allclose(
-        model.evaluate(batch, verbose=0),
-        nt_xent_by_loops(a, b, 0.5).mean(),
-        rtol=1e-5,
-    )
-
-
-def test_it_survives_saving(tmp_path, rng):
-    pixels = rng.random((3, 8, 8, 1)).astype("float32")
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = simclr(width=4)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    model.compile("adam")
-    model.fit(batch_of(rng, 4, (8, 8, 1)), verbose=0)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(
-        keras.ops.convert_to_numpy(keras.ops.cast(model(pixels), "float32")),
-        keras.ops.convert_to_numpy(keras.ops.cast(loaded(pixels), "float32")),
-    )
-    assert loaded.nt_xent.temperature == 0.5
-    assert loaded.two_views.flip
-    loaded.fit(batch_of(rng, 4, (8, 8, 1)), verbose=0)
-
-
-def test_without_augmentation_there_is_nothing_to_learn():
-    data = load_data("digits").subset(100, 50)
-    with pytest.raises(ValueError, match="simclr learns to recognise augmented views"):
-        training.build_model(settings_for(data, augment=False), data)
 
 
 def test_an_interrupted_training_ends_with_the_same_rows(tmp_path):
@@ -168,7 +21,7 @@ def test_an_interrupted_training_ends_with_the_same_rows(tmp_path):
                 raise KeyboardInterrupt
 
     data = load_data("digits").subset(150, 50)
-    settings = settings_for(data, epochs=3, num_samples={"train": 100})
+    settings = small_settings(data, "simclr")
     runs = [training.train(settings, data, tmp_path / "whole")]
     with pytest.raises(KeyboardInterrupt):
         training.train(settings, data, tmp_path / "cut", callbacks=[Interrupt()])
@@ -184,29 +37,20 @@ def test_an_interrupted_training_ends_with_the_same_rows(tmp_path):
     np.testing.assert_array_equal(*(run.metrics["val_loss"] for run in runs))
 
 
-def settings_for(data, augment=True, **changes):
-    return RunSettings(
-        **{
-            "dataset": data.name,
-            "data_sha256": data.fingerprint(),
-            "model": "simclr",
-            "model_options": {"encoder": "resnet", "encoder_options": {"width": 8}},
-            "recipe": dataclasses.replace(RECIPES["simclr"], augment=augment),
-            "epochs": 8,
-            "batch_size": 128,
-            "seed": 0,
-            "num_samples": {"train": 200},
-            "layers": ["encoder"],
-        }
-        | changes
-    )
-
-
 def test_a_short_training_beats_the_untrained_encoder(tfds_dir, tmp_path):
     """On real CIFAR-10, by a linear probe of the features on 2,000 test images, whose
     accuracy has a standard error of 0.011."""
     data = load_data("cifar10", data_dir=tfds_dir).subset(5000, 2000)
-    run = training.train(settings_for(data), data, tmp_path)
+    settings = small_settings(
+        data,
+        "simclr",
+        model="simclr",
+        model_options={"encoder": "resnet", "encoder_options": {"width": 8}},
+        epochs=8,
+        batch_size=128,
+        num_samples={"train": 200},
+    )
+    run = training.train(settings, data, tmp_path)
     accuracy = TrainingRecord.of(run).linear_accuracy
     assert accuracy["untrained"] > 0.15  # better than chance: the probe works
     assert accuracy["trained"] > accuracy["untrained"] + 0.05

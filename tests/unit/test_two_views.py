@@ -28,8 +28,8 @@ def ramps(n, height=16, width=20):
 
 @pytest.fixture
 def crops_only(monkeypatch):
-    monkeypatch.setattr(two_views, "_JITTER_SHARE", 0.0)
-    monkeypatch.setattr(two_views, "_GRAYSCALE_SHARE", 0.0)
+    monkeypatch.setattr(two_views, "_JITTER_PROBABILITY", 0.0)
+    monkeypatch.setattr(two_views, "_GRAYSCALE_PROBABILITY", 0.0)
 
 
 def test_views_are_decided_by_the_draws_and_differ(rng):
@@ -87,7 +87,7 @@ def test_gray_images_keep_their_hue_and_change_by_brightness_alone():
 
 
 def test_one_of_five_views_is_gray(monkeypatch):
-    monkeypatch.setattr(two_views, "_JITTER_SHARE", 0.0)
+    monkeypatch.setattr(two_views, "_JITTER_PROBABILITY", 0.0)
     red = np.zeros((3000, 4, 4, 3))
     red[..., 0] = 1
     views = views_of(red).reshape(-1, 16, 3)[:, 0]
@@ -97,8 +97,8 @@ def test_one_of_five_views_is_gray(monkeypatch):
 
 
 def test_hue_and_saturation_turn_colours(monkeypatch):
-    monkeypatch.setattr(two_views, "_JITTER_SHARE", 1.0)
-    monkeypatch.setattr(two_views, "_GRAYSCALE_SHARE", 0.0)
+    monkeypatch.setattr(two_views, "_JITTER_PROBABILITY", 1.0)
+    monkeypatch.setattr(two_views, "_GRAYSCALE_PROBABILITY", 0.0)
     monkeypatch.setattr(two_views, "_BRIGHTNESS", 0.0)
     monkeypatch.setattr(two_views, "_CONTRAST", 0.0)
     before = colorsys.rgb_to_hsv(0.3, 0.5, 0.6)

@@ -1,8 +1,9 @@
-"""Autoencoders: convolutional and dense, denoising if wanted.
+"""Convolutional and dense autoencoders, with or without denoising.
 
 Hinton and Salakhutdinov 2006, "Reducing the dimensionality of data with neural
-networks"; denoising: Vincent et al. 2008, "Extracting and composing robust features
-with denoising autoencoders". The features are the bottleneck, which has no activation.
+networks"; denoising as in Vincent et al. 2008, "Extracting and composing robust
+features with denoising autoencoders". The features are the output of the bottleneck,
+which is linear.
 """
 
 from __future__ import annotations
@@ -29,18 +30,21 @@ def build_autoencoder(
     mean: list[float] | None = None,
     variance: list[float] | None = None,
 ) -> keras.Model:
-    """Three strided convolutions down to a dense bottleneck, and back to pixels.
+    """A convolutional autoencoder with a dense bottleneck.
+
+    The encoder has three strided convolutions, the decoder three transposed ones.
 
     Args:
-        input_shape: Shape of one image, `(height, width, channels)`; sides that do
-            not halve evenly are rounded up and the reconstruction is cropped.
-        n_classes: Not used: the model reconstructs its input. It is here so that all
-            builders are called alike.
-        width: Channels after the first convolution; each later one has twice as many.
+        input_shape: Shape of one image, `(height, width, channels)`. If a side cannot
+            be halved three times, it is rounded up and the reconstruction is cropped.
+        n_classes: Not used, since the model reconstructs its input; all builders take
+            the same positional arguments.
+        width: Channels of the first convolution. Each later one has twice as many.
         bottleneck: Units of the bottleneck.
-        noise: Standard deviation of the Gaussian noise that is added to the pixels in
-            training and that the model learns to remove.
-        mean: Channel means of the pixels; with `variance`, they are standardised.
+        noise: Standard deviation of the Gaussian noise that is added to the pixels
+            during training.
+        mean: Channel means of the pixels. If `mean` and `variance` are given, the model
+            standardizes its input.
         variance: Channel variances of the pixels.
     """
     del n_classes
@@ -95,16 +99,20 @@ def build_dense_autoencoder(
     mean: list[float] | None = None,
     variance: list[float] | None = None,
 ) -> keras.Model:
-    """Dense layers down to a bottleneck, each half as wide as the last, and back.
+    """A dense autoencoder.
+
+    Each hidden layer of the encoder has half as many units as the one before it; the
+    decoder mirrors the encoder.
 
     Args:
         input_shape: Shape of one image, `(height, width, channels)`.
         n_classes: Not used; see `build_autoencoder`.
         width: Units of the first hidden layer.
-        depth: Number of hidden layers on either side of the bottleneck.
+        depth: Number of hidden layers in the encoder, and in the decoder.
         bottleneck: Units of the bottleneck.
         noise: As in `build_autoencoder`.
-        mean: Channel means of the pixels; with `variance`, they are standardised.
+        mean: Channel means of the pixels. If `mean` and `variance` are given, the model
+            standardizes its input.
         variance: Channel variances of the pixels.
     """
     del n_classes
@@ -138,9 +146,8 @@ AUTOENCODER = Architecture(
     task="reconstruction",
     feature_layer="bottleneck",
     block_layers=r"^block_\d+$",
-    variant=("width", "bottleneck"),
 )
-# A fifth of the range of the pixels: clearly seen, and the image still is, too.
+# A fifth of the range of the pixels: the noise is clearly visible, and so is the image.
 DENOISING_AUTOENCODER = dataclasses.replace(
     AUTOENCODER, build=functools.partial(build_autoencoder, noise=0.2)
 )
@@ -149,5 +156,4 @@ DENSE_AUTOENCODER = Architecture(
     task="reconstruction",
     feature_layer="bottleneck",
     block_layers=r"^block_\d+$",
-    variant=("width", "bottleneck"),
 )

@@ -1,8 +1,8 @@
-"""BatchNormalization through TensorFlow's fused kernel.
+"""Batch normalization through TensorFlow's fused kernel.
 
-Keras composes it of moments and elementwise operations, each of which reads and writes
-the feature maps once more. The fused kernel makes an update of a narrow ResNet-18 on a
-CPU 1.3 times as fast, of ResNet-50 1.9 times.
+Keras composes batch normalization of moments and elementwise operations, each of which
+reads and writes the feature maps once more. On a CPU, the fused kernel makes an update
+1.3 times as fast for a narrow ResNet-18 and 1.9 times for ResNet-50.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ _KERNEL_DTYPES = ("float16", "bfloat16", "float32")
 
 @keras.saving.register_keras_serializable("keras_pvec")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """A `keras.layers.BatchNormalization` with the same weights and the same output.
+    """`keras.layers.BatchNormalization` as one operation on TensorFlow.
 
-    On TensorFlow, for images with their channels last, it runs as one operation;
-    elsewhere it is its base class. Moving variances are updated with the unbiased
-    estimate, as the fused kernels of all frameworks do, and not with the biased one.
+    Weights and outputs are those of the base class. The fused kernel is used with the
+    TensorFlow backend on images in channels-last format; everything else runs the base
+    class. Moving variances are updated with the unbiased estimate, as fused kernels of
+    all frameworks do; the base class uses the biased one.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Convolution and normalisation as residual and densely connected networks use them."""
+"""Convolution and normalization, shared by the convolutional classifiers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keras_pvec.reproduction.models.batch_normalization import FusedBatchNormali
 def convolution(
     x: keras.KerasTensor, channels: int, size: int, strides: int, name: str
 ) -> keras.KerasTensor:
-    """A convolution without bias, He-initialised by fan-out (He et al. 2015)."""
+    """A convolution without bias; He initialization by fan-out (He et al. 2015)."""
     return layers.Conv2D(
         channels,
         size,
@@ -26,6 +26,5 @@ def convolution(
 
 
 def normalization(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """BatchNormalization with the customary constants: what PyTorch calls a momentum
-    of 0.1 is 0.9 in Keras; epsilon is 1e-5."""
+    """Batch normalization with the usual constants (PyTorch calls the momentum 0.1)."""
     return FusedBatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)

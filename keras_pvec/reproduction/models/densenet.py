@@ -1,4 +1,4 @@
-"""DenseNet-121 with bottlenecks and compression, in its CIFAR form: a 3 x 3 stem.
+"""DenseNet-121 with bottlenecks and compression, for small images: a 3 x 3 stem.
 
 Huang et al. 2017, "Densely connected convolutional networks" (arXiv 1608.06993).
 """
@@ -29,8 +29,10 @@ def build_densenet(
     Args:
         input_shape: Shape of one image, `(height, width, channels)`.
         n_classes: Number of logits.
-        growth: Channels that each layer adds; the stem has twice as many.
-        mean: Channel means of the pixels; with `variance`, they are standardised.
+        growth: Growth rate: the channels that each layer adds. The stem has twice as
+            many.
+        mean: Channel means of the pixels. If `mean` and `variance` are given, the model
+            standardizes its input.
         variance: Channel variances of the pixels.
     """
     inputs = keras.Input(input_shape)
@@ -48,7 +50,7 @@ def build_densenet(
     x = layers.ReLU(name="top_relu")(normalization(x, "top"))
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     outputs = layers.Dense(n_classes, name="logits")(x)
-    return keras.Model(inputs, outputs, name="densenet_121")
+    return keras.Model(inputs, outputs, name="densenet121")
 
 
 def _dense_layer(x: keras.KerasTensor, growth: int, name: str) -> keras.KerasTensor:
@@ -64,6 +66,5 @@ DENSENET = Architecture(
     task="classification",
     feature_layer="avg_pool",
     block_layers=r"^block_\d+$",
-    variant=("growth",),
     width_option="growth",
 )

@@ -24,7 +24,8 @@ def build_mlp(
         n_classes: Number of logits.
         width: Units per hidden layer.
         depth: Number of hidden layers.
-        mean: Channel means of the pixels; with `variance`, they are standardised.
+        mean: Channel means of the pixels. If `mean` and `variance` are given, the model
+            standardizes its input.
         variance: Channel variances of the pixels.
     """
     inputs = keras.Input(input_shape)
@@ -42,5 +43,4 @@ MLP = Architecture(
     task="classification",
     feature_layer="features",
     block_layers=r"^(block_\d+|features)$",
-    variant=("width", "depth"),
 )

@@ -1,8 +1,8 @@
-"""Residual networks in their CIFAR form: a 3 x 3 stem and no max pooling.
+"""Residual networks for small images: a 3 x 3 stem without max pooling.
 
 He et al. 2016, "Deep residual learning for image recognition" (arXiv 1512.03385), with
-four stages as for ImageNet. At full width and with 10 classes, ResNet-18 has 11,173,962
-and ResNet-50 23,520,842 trainable parameters.
+the four stages of the ImageNet networks. At width 64 and with 10 classes, ResNet-18 has
+11,173,962 trainable parameters and ResNet-50 has 23,520,842.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from keras import layers
 from keras_pvec.reproduction.models.architecture import Architecture, normalize
 from keras_pvec.reproduction.models.convolution import convolution, normalization
 
-# Blocks in each of the four stages, and whether they are bottlenecks (table 1).
+# By depth: blocks in each of the four stages, and whether they are bottlenecks
+# (table 1).
 _STAGES = {
     18: ((2, 2, 2, 2), False),
     34: ((3, 4, 6, 3), False),
@@ -31,19 +32,20 @@ def build_resnet(
     mean: list[float] | None = None,
     variance: list[float] | None = None,
 ) -> keras.Model:
-    """A residual network of basic blocks, or of bottlenecks from depth 50 on.
+    """A residual network of basic blocks, or of bottleneck blocks at depth 50.
 
     Args:
         input_shape: Shape of one image, `(height, width, channels)`.
         n_classes: Number of logits.
         depth: 18, 34 or 50.
-        width: Channels of the first stage (a quarter of them with bottlenecks); each
-            later stage has twice as many.
-        mean: Channel means of the pixels; with `variance`, they are standardised.
+        width: Channels of the 3 x 3 convolutions of the first stage. Each later stage
+            has twice as many; bottleneck blocks put out four times as many.
+        mean: Channel means of the pixels. If `mean` and `variance` are given, the model
+            standardizes its input.
         variance: Channel variances of the pixels.
 
     Raises:
-        ValueError: Another depth.
+        ValueError: `depth` has another value.
     """
     if depth not in _STAGES:
         raise ValueError(f"`depth` must be one of {list(_STAGES)}. Received: {depth}")
@@ -60,7 +62,7 @@ def build_resnet(
             x = block(x, width * 2**stage, strides, f"block_{number}")
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     outputs = layers.Dense(n_classes, name="logits")(x)
-    return keras.Model(inputs, outputs, name=f"resnet_{depth}")
+    return keras.Model(inputs, outputs, name=f"resnet{depth}")
 
 
 def _basic_block(
@@ -83,7 +85,7 @@ def _bottleneck_block(
 def _join(
     x: keras.KerasTensor, y: keras.KerasTensor, strides: int, name: str
 ) -> keras.KerasTensor:
-    """Adds the shortcut, projected where shapes differ (option B of the paper)."""
+    """Adds the shortcut; it is projected if the shapes differ (option B)."""
     if strides != 1 or x.shape[-1] != y.shape[-1]:
         x = _convolution_norm(x, y.shape[-1], 1, strides, f"{name}_shortcut")
     return layers.ReLU(name=name)(layers.Add(name=f"{name}_add")([x, y]))
@@ -106,5 +108,4 @@ RESNET = Architecture(
     task="classification",
     feature_layer="avg_pool",
     block_layers=r"^block_\d+$",
-    variant=("depth", "width"),
 )

@@ -1,8 +1,8 @@
-"""SimCLR around any of the classifiers' encoders.
+"""SimCLR around the encoder of any of the classifiers.
 
 Chen et al. 2020, "A simple framework for contrastive learning of visual
-representations" (arXiv 2002.05709). The features are the encoder's output, before the
-projection head.
+representations" (arXiv 2002.05709). The features are the output of the encoder, before
+the projection head.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from keras_pvec.reproduction.models.two_views import TwoViews
 from keras_pvec.reproduction.models.vgg import VGG
 from keras_pvec.reproduction.models.wide_resnet import WIDE_RESNET
 
-# Networks with a classifier on top; SimCLR takes what is below it.
+# The classifiers. SimCLR uses everything below their logits.
 ENCODERS: dict[str, Architecture] = {
     "mlp": MLP,
     "resnet": RESNET,
@@ -30,25 +30,31 @@ ENCODERS: dict[str, Architecture] = {
     "densenet": DENSENET,
 }
 
-# Further from any cosine over temperature than float32's exponential tells apart.
+# The exponential of this logit is zero in float32.
 _NEVER = -1e9
 _ZERO = 1e-12
 
 
 @keras.saving.register_keras_serializable("keras_pvec")
 class NTXent(keras.losses.Loss):
-    """Normalised temperature-scaled cross entropy of pairs of views.
+    """Normalized temperature-scaled cross entropy of pairs of views.
 
-    Each of the `2 n` views has to be told apart from the other `2 n - 2` as the
-    partner of its own, by cosine similarity (Chen et al. 2020, equation 1). Under a
-    distribution strategy the others are those of the same replica.
+    Among the `2 n - 1` other views, each view has to identify its partner by cosine
+    similarity (Chen et al. 2020, equation 1). Under a distribution strategy, the other
+    views are those of the same replica.
 
     Args:
-        temperature: What cosines are divided by.
+        temperature: Divides the cosine similarities.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the loss.
+        dtype: As in `keras.losses.Loss`.
 
     Call arguments:
         y_true: Projections of one view of each image, shape `(n, dim)`.
         y_pred: Projections of the other view, in the same order.
+
+    Raises:
+        ValueError: `temperature` is not positive.
     """
 
     def __init__(
@@ -64,16 +70,16 @@ class NTXent(keras.losses.Loss):
         self.temperature = temperature
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Mean loss of the two views of each image, shape `(n,)`."""
+        """The loss of each image, the mean of its two views; shape `(n,)`."""
         n = ops.shape(y_pred)[0]
         views = ops.concatenate([y_true, y_pred])
         squares = ops.sum(ops.square(views), axis=-1, keepdims=True)
-        # A projection that is zero has no direction, and no gradient either.
+        # A zero projection has no direction and gets no gradient.
         views = views * ops.rsqrt(ops.maximum(squares, _ZERO))
         cosines = ops.matmul(views, ops.transpose(views)) / self.temperature
         itself = ops.arange(2 * n)[:, None] == ops.arange(2 * n)[None, :]
         others = ops.where(itself, _NEVER, cosines)
-        # A view's partner stands half the rows further on.
+        # The partner of row i is row i + n, modulo 2 n.
         partner = ops.sum(views * ops.roll(views, n, axis=0), axis=-1)
         loss = ops.logsumexp(others, axis=-1) - partner / self.temperature
         return (loss[:n] + loss[n:]) / 2
@@ -84,13 +90,14 @@ class NTXent(keras.losses.Loss):
 
 @keras.saving.register_keras_serializable("keras_pvec")
 class SimCLR(keras.Model):
-    """Learns to recognise views of one image among those of others, without labels.
+    """Contrastive learning of two augmented views of each image, without labels.
 
-    Called on pixels `(n, height, width, channels)` it gives projections `(n, dim)`.
-    Called on a dict of `"pixels"` and of `"draws"`, the random numbers that decide two
-    views of each image, it gives the projections of both, `(n, 2, dim)`; that is what
-    it is trained on. Both views pass through the encoder as one batch, so that
-    BatchNormalization sees them together, as in the paper.
+    Called on pixels, shape `(n, height, width, channels)`, the model returns
+    projections, shape `(n, dim)`. Called on a dict of `"pixels"` and `"draws"`, it
+    returns the projections of two views of each image, shape `(n, 2, dim)`; the draws
+    are the random numbers that `TwoViews` takes. Training uses the second form. Both
+    views pass through the encoder as one batch, so that batch normalization sees them
+    together, as in the paper.
 
     Args:
         encoder: A built model from pixels to features.
@@ -107,7 +114,7 @@ class SimCLR(keras.Model):
         flip: bool = True,
         **kwargs: Any,
     ) -> None:
-        # Half precision is for the encoder, not for where views are cut out.
+        # Mixed precision is for the encoder; crops need float32 coordinates.
         super().__init__(autocast=False, **kwargs)
         self.encoder = encoder
         self.projection_head = projection_head
@@ -116,7 +123,7 @@ class SimCLR(keras.Model):
         self.build(encoder.input_shape)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.built = True  # with encoder and head, which come with their weights
+        self.built = True  # encoder and projection head are built already
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         if not isinstance(inputs, Mapping):
@@ -134,7 +141,7 @@ class SimCLR(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """NT-Xent of the projections of a batch of two views; there are no targets."""
+        """The NT-Xent loss of the projections; there are no targets."""
         del x, y, training
         return self.nt_xent(y_pred[:, 0], y_pred[:, 1], sample_weight=sample_weight)
 
@@ -174,18 +181,19 @@ def build_simclr(
 
     Args:
         input_shape: Shape of one image, `(height, width, channels)`.
-        n_classes: Not used: there are no labels. It is here so that all builders are
-            called alike.
+        n_classes: Not used, since there are no labels; all builders take the same
+            positional arguments.
         encoder: A key of `ENCODERS`.
-        encoder_options: Keyword options of that architecture.
-        projection: Units of the projections.
-        temperature: What cosines are divided by in the loss.
-        flip: Whether images mean the same left to right.
-        mean: Channel means of the pixels; with `variance`, they are standardised.
+        encoder_options: Keyword options of the encoder's architecture.
+        projection: Dimension of the projections.
+        temperature: As in `NTXent`.
+        flip: As in `TwoViews`.
+        mean: Channel means of the pixels. If `mean` and `variance` are given, the model
+            standardizes its input.
         variance: Channel variances of the pixels.
 
     Raises:
-        ValueError: An unknown encoder.
+        ValueError: `encoder` is not a key of `ENCODERS`.
     """
     del n_classes
     if encoder not in ENCODERS:
@@ -224,4 +232,5 @@ SIMCLR = Architecture(
     task="contrastive",
     feature_layer="encoder",
     block_layers=r"^block_\d+$",
+    width_option=None,
 )

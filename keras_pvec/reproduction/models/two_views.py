@@ -1,14 +1,17 @@
-"""The two views of each image that SimCLR learns from, made on the device.
+"""The two augmented views of each image for SimCLR, computed on the device.
 
 Chen et al. 2020, "A simple framework for contrastive learning of visual
-representations" (arXiv 2002.05709), appendix A and, for CIFAR, B.9. A crop of random
-size and shape is resized to the whole image, flipped in half of the cases, its colours
-jittered in four of five, and one of five turned gray.
+representations" (arXiv 2002.05709), appendix A and, for CIFAR, B.9: a random resized
+crop, a horizontal flip with probability 0.5, colour jitter with probability 0.8, and
+conversion to grayscale with probability 0.2.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -17,39 +20,37 @@ from keras import ops
 # Colour distortion of strength 0.5 (B.9).
 _CROP_AREA = (0.08, 1.0)
 _CROP_RATIO = (3 / 4, 4 / 3)
-_JITTER_SHARE = 0.8
+_JITTER_PROBABILITY = 0.8
 _BRIGHTNESS = _CONTRAST = _SATURATION = 0.4
 _HUE = 0.1
-_GRAYSCALE_SHARE = 0.2
-# ITU-R BT.601.
+_GRAYSCALE_PROBABILITY = 0.2
+# Luma coefficients of ITU-R BT.601.
 _LUMA = (0.2989, 0.587, 0.114)
-
-# The orders in which brightness, contrast and colour may be changed.
-_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
 @keras.saving.register_keras_serializable("keras_pvec")
 class TwoViews(keras.layers.Layer):
-    """Turns pixels and random numbers into two views of each image.
+    """Two augmented views of each image, from pixels and random numbers.
 
-    The layer draws nothing by itself: the random numbers are an input. Batches that
-    come with theirs are the same after a resumed training and on every backend.
+    The layer has no random state: the random numbers are an input, so that a resumed
+    training, and every backend, sees the same views.
 
     Args:
-        flip: Whether images mean the same left to right.
+        flip: Whether to flip views left to right at random. Use `False` for images
+            whose meaning a flip changes, such as digits.
 
     Call arguments:
-        pixels: Shape `(n, height, width, channels)`, float32 in [0, 1]; jitter of
-            saturation and hue, and gray, apply to three channels only.
-        draws: Uniform random numbers in [0, 1), shape `(n, 2, at least 12)`. One of the
-            first image decides the order of the colour changes for the whole batch.
+        pixels: Shape `(n, height, width, channels)`, float32 in [0, 1]. Saturation, hue
+            and grayscale apply to images of three channels only.
+        draws: Uniform random numbers in [0, 1), shape `(n, 2, m)` with `m >= 12`. The
+            order of the colour changes is that of the first image for the whole batch.
 
     Returns:
         Views, shape `(n, 2, height, width, channels)`, in [0, 1].
     """
 
     def __init__(self, *, flip: bool = True, **kwargs: Any) -> None:
-        # Positions within an image need more than the digits of half precision.
+        # Half precision cannot represent positions within an image.
         super().__init__(**{"dtype": "float32", **kwargs})
         self.flip = flip
 
@@ -57,16 +58,16 @@ class TwoViews(keras.layers.Layer):
         views = self._resized_crops(pixels, draws[..., :5])
         views = self._jitter_colours(views, draws[..., 5:10], draws[0, 0, 11])
         if pixels.shape[-1] == 3:
-            chosen = _per_view(draws[..., 10]) < _GRAYSCALE_SHARE
+            chosen = _per_view(draws[..., 10]) < _GRAYSCALE_PROBABILITY
             views = ops.where(chosen, _gray(views), views)
         return views
 
     def _resized_crops(self, pixels: Any, draws: Any) -> Any:
-        """A box of random area and aspect ratio out of each image, bilinearly resized.
+        """Random resized crops, with bilinear interpolation.
 
-        Sides that would be longer than the image are cut to it. The resize is linear
-        in rows and in columns, so it is two products with narrow matrices, which every
-        backend has fast; a gather of single pixels is not.
+        A side that would be longer than the image is clipped to it. Bilinear
+        interpolation is separable: it is two matrix products, which are fast on every
+        backend. Gathering single pixels is not.
         """
         height, width, channels = pixels.shape[1:]
         low, high = _CROP_AREA
@@ -84,11 +85,11 @@ class TwoViews(keras.layers.Layer):
                 ops.where(flipped, last, first),
                 ops.where(flipped, first, last),
             )
-        # (n, 2 height, height) times (n, height, width channels): both views at once.
+        # Rows of both views: (n, 2 height, height) @ (n, height, width channels).
         rows = _interpolation(top, top + tall, height)
         rows = ops.reshape(rows, (-1, 2 * height, height))
         views = ops.matmul(rows, ops.reshape(pixels, (-1, height, width * channels)))
-        # Columns to the front, for the other product.
+        # Then columns, which move to the front for the second product.
         views = ops.reshape(views, (-1, 2, height, width, channels))
         views = ops.transpose(views, (0, 1, 3, 2, 4))
         views = ops.reshape(views, (-1, 2, width, height * channels))
@@ -97,52 +98,70 @@ class TwoViews(keras.layers.Layer):
         return ops.transpose(views, (0, 1, 3, 2, 4))
 
     def _jitter_colours(self, views: Any, draws: Any, order: Any) -> Any:
-        """Brightness, contrast and, of coloured images, saturation and hue, in a random
-        order for each batch; a share of the views stays as it is."""
+        """Colour jitter of some views, in a random order for each batch.
 
-        def factor(i: int, strength: float) -> Any:
-            return _per_view(1.0 + strength * (2.0 * draws[..., i] - 1.0))
-
-        def brightness(x: Any) -> Any:
-            return x * factor(0, _BRIGHTNESS)
-
-        def contrast(x: Any) -> Any:
-            mean = ops.mean(x, axis=(2, 3), keepdims=True)
-            return mean + (x - mean) * factor(1, _CONTRAST)
-
-        def colour(x: Any) -> Any:
-            turn = _per_view(_HUE * (2.0 * draws[..., 3] - 1.0))
-            return _change_colour(x, factor(2, _SATURATION), turn)
-
-        changes = [brightness, contrast]
-        orders: tuple[tuple[int, ...], ...] = ((0, 1), (1, 0))
-        if views.shape[-1] == 3:
-            changes.append(colour)
-            orders = _ORDERS
-
-        def in_order(numbers: tuple[int, ...]) -> Any:
-            def apply(x: Any) -> Any:
-                for number in numbers:
-                    x = ops.clip(changes[number](x), 0.0, 1.0)
-                return x
-
-            return apply
-
+        It changes brightness, contrast and, if there are three channels, saturation and
+        hue.
+        """
+        orders = _ORDERS if views.shape[-1] == 3 else _ORDERS_WITHOUT_COLOR
         chosen = ops.cast(ops.floor(order * len(orders)), "int32")
-        jittered = ops.switch(chosen, [in_order(o) for o in orders], views)
-        return ops.where(_per_view(draws[..., 4]) < _JITTER_SHARE, jittered, views)
+        branches = [
+            functools.partial(_change_in_order, draws=draws, order=changes)
+            for changes in orders
+        ]
+        jittered = ops.switch(chosen, branches, views)
+        is_jittered = _per_view(draws[..., 4]) < _JITTER_PROBABILITY
+        return ops.where(is_jittered, jittered, views)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "flip": self.flip}
 
 
+def _change_brightness(x: Any, draws: Any) -> Any:
+    return x * _jitter_factor(draws[..., 0], _BRIGHTNESS)
+
+
+def _change_contrast(x: Any, draws: Any) -> Any:
+    mean = ops.mean(x, axis=(2, 3), keepdims=True)
+    return mean + (x - mean) * _jitter_factor(draws[..., 1], _CONTRAST)
+
+
+def _change_saturation_and_hue(x: Any, draws: Any) -> Any:
+    turn = _per_view(_HUE * (2.0 * draws[..., 3] - 1.0))
+    return _change_colour(x, _jitter_factor(draws[..., 2], _SATURATION), turn)
+
+
+# The orders in which the changes can be made; one is drawn for each batch.
+_ORDERS = tuple(
+    itertools.permutations(
+        (_change_brightness, _change_contrast, _change_saturation_and_hue)
+    )
+)
+_ORDERS_WITHOUT_COLOR = tuple(
+    itertools.permutations((_change_brightness, _change_contrast))
+)
+
+
+def _change_in_order(
+    x: Any, draws: Any, order: Sequence[Callable[[Any, Any], Any]]
+) -> Any:
+    for change in order:
+        x = ops.clip(change(x, draws), 0.0, 1.0)
+    return x
+
+
+def _jitter_factor(draws: Any, strength: float) -> Any:
+    return _per_view(1.0 + strength * (2.0 * draws - 1.0))
+
+
 def _interpolation(first: Any, last: Any, size: int) -> Any:
-    """Matrices that read `size` points between two ends from `size` pixels, linearly.
+    """Matrices of linear interpolation at equally spaced points.
 
     Args:
-        first: Where the first point lies, in [0, 1] from the first to the last pixel,
-            shape `(n, 2)`.
-        last: Where the last point lies; before `first` the result is mirrored.
+        first: Position of the first point, shape `(n, 2)`; 0 is the first pixel and 1
+            the last one.
+        last: Position of the last point, likewise. If it is less than `first`, the
+            result is mirrored.
         size: Number of pixels, and of points.
 
     Returns:
@@ -155,15 +174,15 @@ def _interpolation(first: Any, last: Any, size: int) -> Any:
 
 
 def _change_colour(x: Any, saturation: Any, turn: Any) -> Any:
-    """Scales the saturation and turns the hue, as the HSV cone has them.
+    """Scales the saturation and rotates the hue in the HSV colour space.
 
     Args:
         x: Shape `(..., 3)`, in [0, 1].
-        saturation: Factor; the product is cut to 1.
-        turn: What is added to the hue, in turns of the circle.
+        saturation: Factor on the saturation, whose product is clipped to 1.
+        turn: Rotation of the hue, in turns.
     """
     # A channel is value * (1 - saturation * share), where the share depends on the hue
-    # alone (Smith 1978), so there is no need for the six cases of the usual code.
+    # alone (Smith 1978). This avoids the usual six cases.
     value = ops.max(x, axis=-1, keepdims=True)
     chroma = value - ops.min(x, axis=-1, keepdims=True)
     red, green, blue = x[..., 0:1], x[..., 1:2], x[..., 2:3]
@@ -175,7 +194,7 @@ def _change_colour(x: Any, saturation: Any, turn: Any) -> Any:
             value == green, 2.0 + (blue - red) / safe, 4.0 + (red - green) / safe
         ),
     )
-    # min(saturation * chroma / value, 1) * value, without a division by zero.
+    # value * min(saturation * chroma / value, 1) without division by zero.
     chroma = ops.minimum(chroma * saturation, value)
     sector = hue + 6.0 * turn
     offsets = ops.convert_to_tensor([5.0, 3.0, 1.0], dtype="float32")
@@ -190,5 +209,5 @@ def _gray(x: Any) -> Any:
 
 
 def _per_view(values: Any) -> Any:
-    """From shape `(n, 2)` to one that broadcasts over images."""
+    """Reshapes `(n, 2)` so that it broadcasts over images."""
     return values[..., None, None, None]

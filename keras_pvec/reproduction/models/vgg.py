@@ -1,8 +1,8 @@
-"""VGG-16 with BatchNormalization, in its CIFAR form: one dense layer on top.
+"""VGG-16 with batch normalization, for small images: one dense layer on top.
 
 Simonyan and Zisserman 2015, "Very deep convolutional networks for large-scale image
-recognition" (arXiv 1409.1556), configuration D; BatchNormalization as in Ioffe and
-Szegedy 2015, which makes the biases of the convolutions superfluous.
+recognition" (arXiv 1409.1556), configuration D. Batch normalization is as in Ioffe and
+Szegedy 2015; convolutions that it follows need no bias.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from keras import layers
 from keras_pvec.reproduction.models.architecture import Architecture, normalize
 from keras_pvec.reproduction.models.convolution import convolution, normalization
 
-# Convolutions of each block, and their channels as multiples of the first block's.
+# Of each block: the number of convolutions, and their channels as a multiple of
+# `width`.
 _BLOCKS = ((2, 1), (2, 2), (3, 4), (3, 8), (3, 8))
 
 
@@ -25,13 +26,14 @@ def build_vgg(
     mean: list[float] | None = None,
     variance: list[float] | None = None,
 ) -> keras.Model:
-    """VGG-16 with BatchNormalization.
+    """VGG-16 with batch normalization.
 
     Args:
         input_shape: Shape of one image, `(height, width, channels)`.
         n_classes: Number of logits.
         width: Channels of the first block.
-        mean: Channel means of the pixels; with `variance`, they are standardised.
+        mean: Channel means of the pixels. If `mean` and `variance` are given, the model
+            standardizes its input.
         variance: Channel variances of the pixels.
     """
     inputs = keras.Input(input_shape)
@@ -41,10 +43,10 @@ def build_vgg(
             name = f"block_{number}_{i}"
             x = normalization(convolution(x, width * multiple, 3, 1, name), name)
             x = layers.ReLU(name=f"{name}_relu")(x)
-        # Padded, so that images smaller than 32 x 32 pass through as well.
+        # Padding admits images smaller than 32 x 32.
         x = layers.MaxPooling2D(2, padding="same", name=f"block_{number}")(x)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    return keras.Model(inputs, layers.Dense(n_classes, name="logits")(x), name="vgg_16")
+    return keras.Model(inputs, layers.Dense(n_classes, name="logits")(x), name="vgg16")
 
 
 VGG = Architecture(
@@ -52,5 +54,4 @@ VGG = Architecture(
     task="classification",
     feature_layer="avg_pool",
     block_layers=r"^block_\d+$",
-    variant=("width",),
 )

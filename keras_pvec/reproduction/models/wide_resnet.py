@@ -1,7 +1,7 @@
 """Wide residual networks.
 
-Zagoruyko and Komodakis 2016, "Wide residual networks" (arXiv 1605.07146): activation
-before convolution, three stages. Wide-ResNet-28-10 with 10 classes has 36,479,194
+Zagoruyko and Komodakis 2016, "Wide residual networks" (arXiv 1605.07146), with
+pre-activation blocks in three stages. Wide-ResNet-28-10 with 10 classes has 36,479,194
 trainable parameters.
 """
 
@@ -31,14 +31,15 @@ def build_wide_resnet(
     Args:
         input_shape: Shape of one image, `(height, width, channels)`.
         n_classes: Number of logits.
-        depth: 6 n + 4 for n blocks in each of the three stages.
+        depth: 6 n + 4, for n blocks in each of the three stages.
         widen: Factor on the 16, 32 and 64 channels of the stages.
-        dropout: Share dropped between the convolutions of a block.
-        mean: Channel means of the pixels; with `variance`, they are standardised.
+        dropout: Dropout rate between the convolutions of a block.
+        mean: Channel means of the pixels. If `mean` and `variance` are given, the model
+            standardizes its input.
         variance: Channel variances of the pixels.
 
     Raises:
-        ValueError: Another depth.
+        ValueError: `depth` is not 6 n + 4.
     """
     n_blocks, rest = divmod(depth - 4, 6)
     if rest or n_blocks < 1:
@@ -56,7 +57,7 @@ def build_wide_resnet(
     x = layers.ReLU(name="top_relu")(normalization(x, "top"))
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     outputs = layers.Dense(n_classes, name="logits")(x)
-    return keras.Model(inputs, outputs, name=f"wide_resnet_{depth}_{widen}")
+    return keras.Model(inputs, outputs, name=f"wide_resnet{depth}_{widen}")
 
 
 def _block(
@@ -78,6 +79,5 @@ WIDE_RESNET = Architecture(
     task="classification",
     feature_layer="avg_pool",
     block_layers=r"^block_\d+$",
-    variant=("depth", "widen"),
     width_option="widen",
 )

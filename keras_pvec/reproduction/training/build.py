@@ -12,7 +12,7 @@ import keras
 
 from keras_pvec.features import FeatureExtractor
 from keras_pvec.reproduction.data import ImageData
-from keras_pvec.reproduction.training.recipes import Recipe
+from keras_pvec.reproduction.training.optimizer import build_optimizer
 from keras_pvec.reproduction.training.settings import (
     RunSettings,
     architecture_of,
@@ -20,20 +20,28 @@ from keras_pvec.reproduction.training.settings import (
 )
 from keras_pvec.runs import RunFolder
 
-_MOMENTUM = 0.9
-
 
 def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
-    """Builds and compiles the model of a run; its weights depend on the seed alone."""
-    with _strategy(settings.distribute).scope():
+    """Builds and compiles the model of a run; its weights depend on the seed alone.
+
+    Raises:
+        ValueError: The settings contradict each other.
+    """
+    if settings.distribute == "none":
         return _build_model(settings, data)
+    if settings.distribute == "mirrored":
+        with _mirrored_strategy().scope():
+            return _build_model(settings, data)
+    raise ValueError(
+        f"`distribute` must be 'none' or 'mirrored'. Received: {settings.distribute!r}"
+    )
 
 
 def load_model(run: str | os.PathLike) -> keras.Model:
-    """The model of a finished run, as it is after its last epoch.
+    """The model of a finished run, after its last epoch.
 
-    Some layers are of this package; `keras.saving.load_model` by itself does not find
-    them in files that were written before they had moved to where they are.
+    `keras.saving.load_model` alone does not find the layers of this package in files
+    of earlier versions, which had them in other modules.
 
     Args:
         run: Folder of the run.
@@ -42,45 +50,48 @@ def load_model(run: str | os.PathLike) -> keras.Model:
 
 
 def check_layers(settings: RunSettings, data: ImageData) -> None:
-    """Raises `LayerChoiceError` if the model of a run lacks the watched layers."""
+    """Checks that the model of a run has the watched layers.
+
+    Raises:
+        LayerChoiceError: A watched layer does not exist.
+    """
     FeatureExtractor(build_model(settings, data), settings.layers)
 
 
-def standardising_moments(data: ImageData) -> tuple[list[float], list[float]]:
-    """Mean and variance of each channel, as models are given them."""
+def input_moments(data: ImageData) -> tuple[list[float], list[float]]:
+    """Mean and variance of each channel, with which models standardize their input."""
     mean, variance = data.channel_moments()
-    # A channel that never changes stays zero instead of becoming NaN.
+    # A constant channel becomes zero instead of NaN.
     return mean, [max(v, 1e-12) for v in variance]
 
 
 @functools.cache
-def _strategy(name: str) -> Any:
-    """One strategy for all runs of a process: each holds on to its devices."""
+def _mirrored_strategy() -> Any:
+    """One strategy for all runs of a process, since each occupies its devices.
+
+    `keras.distribution` is not ready for TensorFlow.
+    """
     import tensorflow as tf
 
-    if name == "mirrored":
-        return tf.distribute.MirroredStrategy()
-    if name == "none":
-        return tf.distribute.get_strategy()  # TensorFlow's default, which does nothing
-    raise ValueError(f"`distribute` must be 'none' or 'mirrored'. Received: {name!r}")
+    return tf.distribute.MirroredStrategy()
 
 
 def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     if settings.deterministic:
-        import tensorflow as tf
+        import tensorflow as tf  # Keras has no switch for it
 
         tf.config.experimental.enable_op_determinism()
     architecture = architecture_of(settings)
     if architecture.task == "contrastive" and not settings.recipe.augment:
         raise ValueError(
-            f"{settings.model} learns to recognise augmented views of an image; "
-            "without augmentation there is nothing to learn. Leave it on."
+            f"{settings.model} learns from augmented views of the images and cannot be "
+            "trained without augmentation. Received: a recipe with `augment=False`"
         )
     options = dict(settings.model_options)
     if architecture.task == "contrastive":
         options.setdefault("flip", data.augment)
     keras.utils.set_random_seed(settings.seed)
-    mean, variance = standardising_moments(data)
+    mean, variance = input_moments(data)
     with _dtype_policy(settings.precision):
         model = architecture.build(
             data.input_shape, data.n_classes, mean=mean, variance=variance, **options
@@ -89,56 +100,20 @@ def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     optimizer = build_optimizer(settings.recipe, steps)
     jit = settings.jit_compile
     if architecture.task == "contrastive":
-        model.compile(optimizer, jit_compile=jit)  # it knows its loss
+        model.compile(optimizer, jit_compile=jit)  # the model computes its own loss
     elif architecture.task == "reconstruction":
         model.compile(optimizer, loss="mse", jit_compile=jit)
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(optimizer, loss=loss, metrics=["accuracy"], jit_compile=jit)
-    # Mixed precision wraps the optimizer; build the one that the model has.
+    # With mixed precision, `compile` wraps the optimiser; the wrapper is built.
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def build_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer of a recipe, for a training of so many updates."""
-    schedules = keras.optimizers.schedules
-    if recipe.milestones:
-        rate = schedules.PiecewiseConstantDecay(
-            [round(share * steps) for share in recipe.milestones],
-            [
-                recipe.learning_rate * recipe.factor**i
-                for i in range(len(recipe.milestones) + 1)
-            ],
-        )
-    else:
-        rate = schedules.CosineDecay(
-            recipe.learning_rate,
-            max(round(recipe.decay_share * steps), 1),
-            alpha=recipe.final_rate,
-        )
-    if recipe.optimizer == "sgd":
-        # A penalty in the gradient is summed up by the momentum; a decoupled decay
-        # is not, and has to be that much stronger.
-        decay = recipe.weight_decay / (1 - _MOMENTUM)
-        optimizer = keras.optimizers.SGD(
-            rate, momentum=_MOMENTUM, nesterov=True, weight_decay=decay or None
-        )
-    elif recipe.optimizer == "adam":
-        decay = recipe.weight_decay
-        optimizer = keras.optimizers.Adam(rate, weight_decay=decay or None)
-    else:
-        raise ValueError(
-            f"`optimizer` must be 'sgd' or 'adam'. Received: {recipe.optimizer!r}"
-        )
-    if decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
-
-
 @contextlib.contextmanager
 def _dtype_policy(name: str) -> Iterator[None]:
-    """The dtype policy of the layers that are made within."""
+    """Sets the dtype policy of the layers that are created in the context."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:

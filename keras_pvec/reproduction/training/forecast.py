@@ -1,4 +1,4 @@
-"""How long a training takes on this machine, roughly."""
+"""Estimates how long a training takes on this machine."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from keras_pvec.reproduction.training.settings import (
     steps_per_epoch,
 )
 
-# Solving for P-vectors and writing them, per sample set and moment.
+# Time to compute and write P-vectors, per sample set and moment.
 _MOMENT_S = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """How long a model takes on this machine.
+    """Speed of a model on this machine.
 
     Attributes:
-        start_s: Seconds until everything is built and compiled.
-        sample_s: Seconds of a forward pass, per sample.
+        start_s: Time to build and compile everything, in seconds.
+        sample_s: Time of a forward pass per sample, in seconds.
     """
 
     start_s: float
@@ -32,10 +32,10 @@ class Speed:
 
 
 def measure_speed(settings: RunSettings, data: ImageData) -> Speed:
-    """Times the forward pass of one batch of the model of a run.
+    """Times one forward pass of the model of a run.
 
-    Building and compiling for training, evaluation and logging takes about four times
-    what it takes for the forward pass.
+    Building and compiling for training, evaluation and logging is estimated as four
+    times the time that the forward pass alone takes to build and compile.
     """
     started = time.monotonic()
     model = build_model(settings, data)
@@ -49,10 +49,19 @@ def measure_speed(settings: RunSettings, data: ImageData) -> Speed:
 def expected_seconds(
     settings: RunSettings, data: ImageData, speed: Speed, epochs_done: int = 0
 ) -> float:
-    """A rough forecast of the time that the rest of a training takes.
+    """Estimates the time of the rest of a training.
 
-    An update costs about three forward passes (the backward pass computes two
-    gradients), a logging moment and a validation one each per sample.
+    Per sample, an update counts as three forward passes, since the backward pass
+    computes two gradients; logging and validation count as one.
+
+    Args:
+        settings: The run.
+        data: The data set.
+        speed: Speed of the model, from `measure_speed`.
+        epochs_done: Epochs that need not be trained again.
+
+    Returns:
+        The time in seconds.
     """
     views = 2 if architecture_of(settings).task == "contrastive" else 1
     epochs = settings.epochs - epochs_done

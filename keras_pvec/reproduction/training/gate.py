@@ -1,4 +1,4 @@
-"""Whether a network is well trained: the precondition of what is claimed of such."""
+"""Whether a network is well trained, a precondition of some claims."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from keras_pvec.reproduction.training.recipes import ReferenceAccuracy
+from keras_pvec.reproduction.training.reference_accuracies import ReferenceAccuracy
 
-# The loss may change by this much over the last tenth of the epochs, as a share of how
-# far it came down. That of a network that fits its training images falls by
-# some percent of next to nothing for ever; as a share of itself it is told as well.
+# Largest change of the loss over the last tenth of the epochs, relative to its total
+# decrease. Relative to the loss itself, the loss of an interpolating network, which is
+# almost zero, goes on changing by some percent; that change is reported as well.
 _LOSS_CHANGE = 0.01
 _LAST_SHARE = 0.1
-# The accuracy may be this much below the reference.
+# How far the accuracy may be below the reference.
 _ACCURACY_MARGIN = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingQuality:
-    """What tells whether a network is well trained. It goes into `run.json`.
+    """How well a network is trained, as noted in `run.json`.
 
     Attributes:
-        loss_change: Change of the training loss over the last tenth of the epochs, as a
-            share of how far it came down since the first epoch; `None` if there are too
-            few epochs to tell, or it is not finite.
-        loss_change_by_itself: The same as a share of the loss before that change.
-        converged_by_itself: Whether the latter is below one percent as well.
-        accuracy: On the test images; of networks without labels that of a linear
-            classifier on their features.
-        reference_accuracy: What a well-trained network of that size reaches; `None` if
-            that is not known.
-        reference_source: Where it is from.
-        well_trained: Whether both criteria are met; `None` if one cannot be told.
+        loss_change: Change of the training loss over the last tenth of the epochs,
+            relative to its decrease since the first epoch; `None` if there are too few
+            epochs or the loss is not finite.
+        loss_change_by_itself: The same change relative to the loss before it.
+        converged_by_itself: Whether `loss_change_by_itself` is below 1% as well.
+        accuracy: Accuracy on the test images; for networks without labels, that of a
+            linear classifier on their features.
+        reference_accuracy: The accuracy that a well-trained network of that size
+            reaches; `None` if it is not known.
+        reference_source: Where the reference was published.
+        well_trained: Whether the loss has converged and the accuracy is close to the
+            reference; `None` if that is not known.
     """
 
     loss_change: float | None
@@ -49,12 +50,12 @@ def rate_training(
     accuracy: float | None,
     reference: ReferenceAccuracy | None,
 ) -> TrainingQuality:
-    """Holds a finished training against both criteria.
+    """Rates a finished training by its loss and its accuracy.
 
     Args:
         losses: Training loss of each epoch.
-        accuracy: Accuracy on the test images, in [0, 1].
-        reference: What to hold it against.
+        accuracy: Accuracy on the test images, in [0, 1]; `None` if it is not known.
+        reference: The accuracy to compare with; `None` if it is not known.
     """
     losses = [float(loss) for loss in losses]
     change, by_itself = _loss_changes(losses)
@@ -81,8 +82,8 @@ def _is_small(change: float | None) -> bool | None:
 
 
 def _loss_changes(losses: Sequence[float]) -> tuple[float | None, float | None]:
-    """Change from the epoch before the last tenth to the end, as shares of how far the
-    loss came down since the first epoch and of the loss before that change."""
+    """Change over the last tenth of the epochs, relative to the total decrease of the
+    loss and to the loss before the change."""
     n_last = math.ceil(_LAST_SHARE * len(losses))
     if len(losses) < n_last + 1 or not all(map(math.isfinite, losses)):
         return None, None
@@ -91,5 +92,5 @@ def _loss_changes(losses: Sequence[float]) -> tuple[float | None, float | None]:
     if change == 0:
         return 0.0, 0.0
     decrease = losses[0] - min(losses)
-    # A loss that never came down has not converged, however little it moves.
+    # A loss that has not decreased has not converged, however small the change.
     return change / max(decrease, change), change / max(abs(before), 1e-300)

@@ -1,4 +1,4 @@
-"""What decides a run, and how it compares with what a folder holds."""
+"""The settings of a run, and how stored settings differ from others."""
 
 from __future__ import annotations
 
@@ -6,44 +6,45 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras_pvec.reproduction.data import ImageData
+from keras_pvec.reproduction.model_names import SIMCLR
 from keras_pvec.reproduction.models import MODELS, Architecture, parse_model_name
 from keras_pvec.reproduction.training.recipes import Recipe
 
-# Raised when the batches of a seed change: a run that was begun on other batches cannot
-# be gone on with. A finished one is as good as before.
+# Increased when the batches of a seed change: a run that was started on other batches
+# cannot be resumed. A finished run stays valid.
 BATCHES_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """All that decides what a run will hold. Equal settings are the same run.
+    """Everything that determines a run. Runs of equal settings are the same run.
 
     Attributes:
         dataset: Name of the data set.
         data_sha256: Fingerprint of the images and labels that are used.
-        model: A key of `MODELS`, with a variant if wanted, as in `"resnet-50"`.
+        model: Name of the network, such as `"resnet50"`.
         model_options: Keyword arguments of its builder.
-        variant: What it is called in a study of many variants of a model.
-        recipe: How it is optimised.
+        recipe: How the network is optimised.
         epochs: Passes over the training images.
         batch_size: Images per update.
-        seed: Seed of weights, order, augmentation and dropout.
-        num_samples: How many samples P-vectors are taken on, by split.
+        seed: Seed of initial weights, order, augmentation and dropout.
+        num_samples: Number of samples for P-vectors, by split.
         layers: Watched layers.
         layers_within_epoch: As in `PVectorLogger`.
         pooling: As in `PVectorLogger`.
         log_freq: As in `PVectorLogger`.
-        k: How many left singular vectors are stored.
+        k: Number of left singular vectors to store.
         method: As in `PVectorLogger`.
-        label_noise: Share of the training labels that are wrong; `data` has them.
-        precision: Keras's dtype policy, e.g. `"mixed_float16"`.
-        jit_compile: Whether to train under XLA.
-        deterministic: Whether TensorFlow has to repeat a training bit for bit also
-            where that is slower. The switch holds for the rest of the process.
-        distribute: `"none"`, or `"mirrored"` to share each batch among all the
+        label_noise: Fraction of wrong training labels, which the data already contain.
+        variant: Name of the variant in a study that varies networks; else empty.
+        precision: Keras's dtype policy, such as `"mixed_float16"`.
+        jit_compile: Whether to compile the training with XLA.
+        deterministic: Whether TensorFlow is restricted to deterministic operations,
+            which can be slower. The restriction lasts for the rest of the process.
+        distribute: `"none"`, or `"mirrored"` to share each batch among all
             accelerators of the machine.
         keep_weights: Whether to keep the weights of some moments (`weight_moments`).
         batches: Version of the batches that a seed gives.
@@ -74,64 +75,96 @@ class RunSettings:
     batches: int = BATCHES_VERSION
 
     def as_json(self) -> dict[str, Any]:
-        """The settings as they come back from a JSON file."""
+        """The settings as they are read back from a JSON file."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
 
-# What runs of earlier versions did, where their `run.json` does not say.
-_BEFORE = {"keep_weights": False, "batches": 1}
+class Difference(NamedTuple):
+    """A setting with two values.
+
+    Attributes:
+        stored: The value in the `run.json` of a folder.
+        asked: The value that is asked for.
+    """
+
+    stored: Any
+    asked: Any
 
 
-def differences(stored: Mapping[str, Any], settings: RunSettings) -> dict[str, str]:
-    """What differs between settings in a `run.json` and others, by name, in words.
+# What earlier versions did where their `run.json` has no entry.
+_EARLIER_DEFAULTS = {"keep_weights": False, "batches": 1}
 
-    Settings that a file of an earlier version does not have are those that it used.
+
+def differences(
+    stored: Mapping[str, Any], settings: RunSettings
+) -> dict[str, Difference]:
+    """The settings that differ between a `run.json` and a run that is asked for.
+
+    Models are compared as networks: another spelling of the name, or an option that
+    equals the builder's default, makes no difference. Settings that an earlier version
+    did not store have the values that it used.
+
+    Args:
+        stored: The settings in the `run.json`.
+        settings: The settings that are asked for.
+
+    Returns:
+        The differences by name of the setting.
     """
     asked = settings.as_json()
-    there = {
-        name: field.default
-        for name, field in RunSettings.__dataclass_fields__.items()
-        if field.default is not dataclasses.MISSING
-    }
-    there |= {**_BEFORE, **stored}
+    there = {**_defaults_of(RunSettings), **_EARLIER_DEFAULTS, **stored}
     if isinstance(there.get("recipe"), dict):
-        defaults = {
-            name: field.default
-            for name, field in Recipe.__dataclass_fields__.items()
-            if field.default is not dataclasses.MISSING
-        }
-        there["recipe"] = json.loads(json.dumps({**defaults, **there["recipe"]}))
-    return {
-        key: f"{key} is {there.get(key)!r} there and {asked.get(key)!r} now"
+        there["recipe"] = {**_defaults_of(Recipe), **there["recipe"]}
+    different = {
+        key: Difference(there.get(key), asked.get(key))
         for key in sorted({*there, *asked})
         if there.get(key) != asked.get(key)
     }
+    if _is_same_network(there, asked):
+        for key in ("model", "model_options"):
+            different.pop(key, None)
+    return different
 
 
 def architecture_of(settings: RunSettings) -> Architecture:
-    """The architecture that the settings name."""
-    return MODELS[parse_model_name(settings.model)[0]]
+    """The architecture of the network."""
+    return MODELS[parse_model_name(settings.model).architecture]
 
 
 def steps_per_epoch(settings: RunSettings, data: ImageData) -> int:
-    """Updates per epoch; the last one has fewer images where they do not divide."""
+    """Updates per epoch, with a last batch of fewer images if they do not divide."""
     return math.ceil(len(data.train) / settings.batch_size)
 
 
-def weight_moments(epochs: int, steps: int) -> list[tuple[int, int]]:
-    """Moments `(epoch, step)` whose weights are kept: about ten, evenly on a log scale.
+def _defaults_of(cls: type[RunSettings] | type[Recipe]) -> dict[str, Any]:
+    """Default values of the fields of a dataclass, as read from JSON."""
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(cls)
+        if field.default is not dataclasses.MISSING
+    }
+    return json.loads(json.dumps(defaults))
 
-    Before training, three times within the first epoch, and at the ends of some epochs,
-    among them the first and the last.
 
-    Args:
-        epochs: Length of the training.
-        steps: Updates per epoch.
-    """
-    within = sorted({round(steps ** (i / 4)) for i in (1, 2, 3)} - {steps})
-    ends = sorted({round(epochs ** (i / 5)) for i in range(6)})
-    return [
-        (-1, 0),
-        *((0, step) for step in within if 0 < step < steps),
-        *((end - 1, end * steps) for end in ends),
-    ]
+def _is_same_network(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    try:
+        networks = [
+            _architecture_and_options(settings["model"], settings["model_options"])
+            for settings in (stored, asked)
+        ]
+    except (KeyError, TypeError, ValueError):
+        return False  # not a network of this package
+    return networks[0] == networks[1]
+
+
+def _architecture_and_options(
+    model: str, options: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """The architecture, and all options of its builder."""
+    key = parse_model_name(model).architecture
+    options = MODELS[key].all_options(options)
+    if key == SIMCLR:
+        encoder = MODELS[options["encoder"]]
+        encoder_options = encoder.all_options(options["encoder_options"] or {})
+        options = {**options, "encoder_options": encoder_options}
+    return key, options

@@ -1,0 +1,109 @@
+"""What the folder of a run says: whose run it is, and how far it got."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.training.checkpoint import checkpoints
+from keras_pvec.reproduction.training.networks import canonical_name, old_spellings
+from keras_pvec.reproduction.training.presets import Preset
+from keras_pvec.reproduction.training.settings import RunSettings, differences
+from keras_pvec.runs import RunConflictError, RunFolder
+
+# Settings that no longer matter once a run is finished.
+_ON_THE_WAY = ("batches", "keep_weights")
+
+
+def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
+    """Whether a folder holds the finished run of these settings.
+
+    Raises:
+        RunConflictError: The folder holds a run of other settings.
+    """
+    folder = RunFolder(path)
+    record = TrainingRecord.of(folder.read_info())
+    if not record.settings:
+        if folder.moments():
+            raise RunConflictError(
+                f"{folder.path} holds a run that was not made by an experiment. Choose "
+                "another folder, or delete this one."
+            )
+        return False
+    different = differences(record.settings, settings)
+    is_done = record.status == "finished"
+    if is_done:
+        for key in _ON_THE_WAY:
+            different.pop(key, None)
+    if "batches" in different and set(different) <= set(_ON_THE_WAY):
+        raise RunConflictError(
+            f"{folder.path} holds an unfinished run of another version of keras_pvec, "
+            "which draws other batches from a seed. Choose another folder for the "
+            "runs, or delete this one."
+        )
+    if different:
+        listed = "; ".join(
+            f"{name} is {difference.stored!r} there and {difference.asked!r} now"
+            for name, difference in different.items()
+        )
+        raise RunConflictError(
+            f"{folder.path} holds a run of other settings: {listed}. Choose another "
+            "folder for the runs, or delete this one."
+        )
+    return is_done
+
+
+def epochs_done(path: str | os.PathLike) -> int:
+    """How many epochs of an unfinished run are done."""
+    return max((c.epochs for c in checkpoints(RunFolder(path))), default=0)
+
+
+def existing_or_new_path(
+    model: str, preset: Preset, path_of: Callable[[str], Path]
+) -> Path:
+    """The folder of the run of a network.
+
+    It is the one under the canonical name, unless only a folder that an earlier version
+    made under an old name holds a run.
+
+    Args:
+        model: Any spelling of the name.
+        preset: The preset of the run.
+        path_of: Gives the folder of the run for a name of the network.
+
+    Raises:
+        ValueError: The name is of no known form.
+
+    Example:
+
+    ```python
+    existing_or_new_path(
+        "resnet18", PRESETS["whole"], lambda name: runs_dir / name / f"seed_{seed}"
+    )
+    ```
+    """
+    new = path_of(canonical_name(model, preset))
+    old = (path_of(name) for name in old_spellings(model, preset))
+    return next((path for path in (new, *old) if _holds_run(path)), new)
+
+
+def reopen_logs(folder: RunFolder, splits: Iterable[str]) -> None:
+    """Marks the logs of a run as incomplete.
+
+    Logs are complete when `fit` returns. A run that was interrupted after that may
+    have to repeat its last epoch, and writes to them again.
+    """
+    for split in splits:
+        logged = folder if split == "train" else RunFolder(folder.path / split)
+        described = logged.read_info().logged_with
+        if described is not None and described.complete:
+            reopened = dataclasses.replace(described, complete=False)
+            logged.update_info(logged_with=reopened)
+
+
+def _holds_run(path: Path) -> bool:
+    folder = RunFolder(path)
+    return folder.info_path.exists() or folder.log_path.exists()

@@ -1,0 +1,159 @@
+"""The weights of some moments of a run, kept to measure them again later.
+
+```
+weights/epoch_0003_step_00001564.npz
+```
+
+Arrays are serialized in memory and written at once: HDF5, the format of
+`keras.Model.save_weights`, crashes the process when the disk is full.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_pvec.runs import Moment, RunFolder, read_arrays, write_atomically
+
+
+class WeightKeeper(keras.callbacks.Callback):
+    """Keeps the weights of some moments in the folder `weights/` of a run.
+
+    Args:
+        folder: The run.
+        moments: The moments; see `weight_moments`.
+        first_epoch: The epoch with which the training starts.
+        steps: Updates per epoch.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        moments: Collection[Moment],
+        first_epoch: int,
+        steps: int,
+    ) -> None:
+        super().__init__()
+        self._folder = folder
+        self._moments = set(moments)
+        self._steps_per_epoch = steps
+        self._epoch = first_epoch
+        self._steps_done = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self._epoch == 0:
+            self._keep(Moment(-1, 0))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+        self._steps_done = 0
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        self._steps_done += 1
+        step = self._epoch * self._steps_per_epoch + self._steps_done
+        if self._steps_done < self._steps_per_epoch:
+            self._keep(Moment(self._epoch, step))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._keep(Moment(epoch, (epoch + 1) * self._steps_per_epoch))
+
+    def _keep(self, moment: Moment) -> None:
+        if moment in self._moments:
+            save_weights(self.model, weights_path(self._folder, moment))
+
+
+def weight_moments(epochs: int, steps: int) -> list[Moment]:
+    """About ten moments, evenly spaced on a log scale.
+
+    One is before training, three are within the first epoch, and the others are at the
+    ends of epochs, with the first and the last among them.
+
+    Args:
+        epochs: Number of epochs of the training.
+        steps: Updates per epoch.
+    """
+    within = sorted({round(steps ** (i / 4)) for i in (1, 2, 3)} - {steps})
+    ends = sorted({round(epochs ** (i / 5)) for i in range(6)})
+    return [
+        Moment(-1, 0),
+        *(Moment(0, step) for step in within if 0 < step < steps),
+        *(Moment(end - 1, end * steps) for end in ends),
+    ]
+
+
+def weights_path(folder: RunFolder, moment: Moment) -> Path:
+    """The file with the weights of a moment."""
+    return folder.path / "weights" / folder.moment_path(moment).name
+
+
+def stored_weights(folder: RunFolder) -> dict[Moment, Path]:
+    """The moments whose weights are kept, in order of time, with their files."""
+    found = {}
+    for path in (folder.path / "weights").glob("epoch_*_step_*.npz"):
+        _, epoch, _, step = path.stem.split("_")
+        found[Moment(int(epoch), int(step))] = path
+    return dict(sorted(found.items(), key=lambda item: item[0].step))
+
+
+def save_weights(model: keras.Model, path: Path) -> None:
+    """Writes the weights of a model, without those of its optimiser, as `.npz`.
+
+    The arrays are numbered as in `model.weights`; the array `paths` has their names.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as file:
+        file.write(npz_of(model.weights))
+
+
+def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
+    """Gives a model the weights in a file of `save_weights`.
+
+    Raises:
+        ValueError: The file is damaged, or the weights are those of another model.
+    """
+    assign_npz(model.weights, path)
+
+
+def npz_of(variables: Sequence[keras.Variable]) -> bytes:
+    """The content of an `.npz` file with the values of variables, in their order."""
+    arrays = {
+        f"{i:04d}": keras.ops.convert_to_numpy(variable)
+        for i, variable in enumerate(variables)
+    }
+    arrays["paths"] = np.array([variable.path for variable in variables])
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def assign_npz(variables: Sequence[keras.Variable], path: str | os.PathLike) -> None:
+    """Assigns the values in a file of `npz_of` to variables, to all or to none.
+
+    Raises:
+        ValueError: The file is damaged, or has arrays of other shapes.
+    """
+    arrays = read_arrays(path)
+    values = [arrays[name] for name in sorted(arrays) if name != "paths"]
+    shapes = [value.shape for value in values]
+    expected = [tuple(variable.shape) for variable in variables]
+    if shapes != expected:
+        raise ValueError(
+            f"{path} does not belong to this model: it has {len(shapes)} arrays of "
+            f"shapes {_abridged(shapes)}; expected are {len(expected)} of shapes "
+            f"{_abridged(expected)}."
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _abridged(shapes: Sequence[tuple[int, ...]], n: int = 3) -> str:
+    text = ", ".join(map(str, shapes[:n]))
+    return f"{text}, ..." if len(shapes) > n else text
