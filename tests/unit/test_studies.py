@@ -41,7 +41,7 @@ def runs(tmp_path_factory):
     return [
         write_run(folder / model / f"seed_{seed}", worlds, model, seed)
         for model, n_seeds in (
-            ("resnet-50", 2), ("wide_resnet", 2), ("autoencoder", 1), ("simclr", 1)
+            ("resnet50", 2), ("wide_resnet16_1", 2), ("autoencoder", 1), ("simclr", 1)
         )
         for seed in range(n_seeds)
     ]  # fmt: skip
@@ -235,12 +235,12 @@ def test_references_are_the_first_seeds(findings):
     """Of a supervised, an unsupervised and a self-supervised network."""
     table = findings("common_subspace").tables["angle_to_references"]
     references = [
-        f"{name}, seed 0" for name in ("wide_resnet", "autoencoder", "simclr")
+        f"{name}, seed 0" for name in ("wide_resnet16_1", "autoencoder", "simclr")
     ]
     assert list(table["reference"].unique()) == references
     pairs = table.groupby(["run", "reference"]).size()
     assert len(pairs) == 3 * 6 - 3  # none with itself
-    assert ("wide_resnet, seed 1", "wide_resnet, seed 0") in pairs.index
+    assert ("wide_resnet16_1, seed 1", "wide_resnet16_1, seed 0") in pairs.index
     assert set(pairs) == {len(ENDS)}
 
 
@@ -270,8 +270,8 @@ def test_one_run_has_no_pairs(runs):
 @pytest.mark.parametrize(
     ("models", "missing"),
     [
-        (["resnet-50"], ("wide_resnet", "autoencoder", "simclr")),
-        (["wide_resnet", "simclr"], ("autoencoder",)),
+        (["resnet50"], ("wide_resnet", "autoencoder", "simclr")),
+        (["wide_resnet16_1", "simclr"], ("autoencoder",)),
     ],
 )
 def test_a_reference_was_not_finished(runs, models, missing):

@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction import analysis, claims, figures
 from keras_pvec.reproduction.claims import Cause, Obstacle
+from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.studies.study import Findings, Options
 from keras_pvec.runs import Run
 
-# A supervised, an unsupervised and a self-supervised network, as in the paper.
+# Architectures of a supervised, an unsupervised and a self-supervised network, as in
+# the paper.
 REFERENCES = ("wide_resnet", "autoencoder", "simclr")
 
 
@@ -49,7 +51,7 @@ def common_subspace(runs: Sequence[Run], options: Options) -> Findings:
     one?"""
     runs = [run.on(options.split) for run in runs]
     # The first seed of each; other seeds of a reference are models like any other.
-    first_seeds = {analysis.model_of(run): run for run in reversed(runs)}
+    first_seeds = {TrainingRecord.of(run).architecture: run for run in reversed(runs)}
     missing = tuple(name for name in REFERENCES if name not in first_seeds)
     if missing:
         obstacle = Obstacle(Cause.MISSING_REFERENCES, names=missing)

@@ -21,33 +21,33 @@ STUDIES: dict[str, Study] = {
     for study in (
         Study(
             "convergence",
-            ("mlp", "resnet", "autoencoder"),
+            ("mlp", "resnet18", "autoencoder"),
             convergence,
             every_model=True,
         ),
-        Study("first_epoch", ("mlp", "resnet"), first_epoch, every_model=True),
+        Study("first_epoch", ("mlp", "resnet18"), first_epoch, every_model=True),
         Study(
             "common_subspace",
-            ("mlp", "resnet"),
+            ("mlp", "resnet18"),
             common_subspace,
             references=REFERENCES,
             every_model=True,
         ),
         Study(
             "data_angle",
-            ("mlp", "resnet", "autoencoder"),
+            ("mlp", "resnet18", "autoencoder"),
             data_angle,
             every_model=True,
         ),
-        Study("layerwise", ("resnet",), layerwise),
-        Study("distribution", ("resnet-50", "wide_resnet"), distribution),
-        Study("singular_vectors", ("resnet-50",), singular_vectors),
+        Study("layerwise", ("resnet18",), layerwise),
+        Study("distribution", ("resnet50", "wide_resnet"), distribution),
+        Study("singular_vectors", ("resnet50",), singular_vectors),
         Study(
             "generalization",
-            ("mlp", "resnet", "vgg"),
+            ("mlp", "resnet18", "vgg16"),
             generalization,
             variants=GENERALIZATION_VARIANTS,
-            quick_models=("mlp", "mlp-256x1"),
+            quick_models=("mlp", "mlp_256x1"),
         ),
     )
 }
