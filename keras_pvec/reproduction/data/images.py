@@ -15,7 +15,7 @@ SPLITS = ("train", "test")
 
 # Subsets are the same for every training, so that runs compare.
 _SUBSET_SEED = 20211005
-# In bytes.
+# Arrays that start at a multiple of so many bytes need not be copied into a tensor.
 _ALIGNMENT = 64
 
 
@@ -160,8 +160,7 @@ def scale_pixels(images: np.ndarray, largest: int) -> np.ndarray:
 
 
 def _aligned_array(shape: tuple[int, ...]) -> np.ndarray:
-    """An uninitialized float32 array that TensorFlow and JAX use without copying it,
-    which they do if it starts at a multiple of 64 bytes."""
+    """An uninitialized float32 array that TensorFlow and JAX can use without a copy."""
     size = math.prod(shape)
     per_line = _ALIGNMENT // np.dtype(np.float32).itemsize
     memory = np.empty(size + per_line, np.float32)

@@ -1,6 +1,8 @@
 """Images in a fixed order, decoded and resized only when they are needed.
 
-Decoding and resizing are Pillow's, so they are the same on every Keras backend.
+Pillow decodes and resizes, so pixels are the same on every Keras backend. It decodes
+JPEG files with the accurate integer transform, TensorFlow by default with a faster one.
+P-vectors of networks with ImageNet weights differ by 0.3 to 0.6 degrees between them.
 """
 
 from __future__ import annotations
@@ -182,7 +184,7 @@ def _resized_pixels(
     """One image, decoded and resized, shape `(height, width, 3)`, float32."""
     pixels = _decoded(label, content) if isinstance(content, bytes) else content
     height, width = size
-    # Pillow rounds 8-bit images to whole levels again, float32 ones not.
+    # In float32: rounding to whole levels would turn P-vectors by up to one degree.
     channels = [
         Image.fromarray(channel).resize((width, height), Image.Resampling.BILINEAR)
         for channel in np.moveaxis(pixels, -1, 0).astype(np.float32, order="C")
