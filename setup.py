@@ -18,7 +18,12 @@ EXTRAS = {
         "tqdm>=4.65",
     ],
 }
-EXTRAS["test"] = [*EXTRAS["reproduction"], "pytest>=7.4", "pytest-xdist>=3.5", "tensorboard>=2.16"]
+EXTRAS["test"] = [
+    *EXTRAS["reproduction"],
+    "pytest>=7.4",
+    "pytest-xdist>=3.5",
+    "tensorboard>=2.16",
+]
 EXTRAS["dev"] = [*EXTRAS["test"], "mypy>=1.11", "ruff>=0.9"]
 
 setup(
