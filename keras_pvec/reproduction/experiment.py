@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,7 +53,9 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
         DeviceUnavailableError: This machine does not have the device.
     """
     study = STUDIES[name]
-    jobs = prepare_runs(config, {study: study_models(config, study)})[study]
+    prepare_process(config.device, shared=config.workers > 1)
+    jobs = plan_runs(config, {study: study_models(config, study)})[study]
+    make_folders(*experiment_folders(config, [study]))
     trained = train_or_open(config, jobs)
     if not trained.runs:
         raise NoRunsError(_describe_no_runs(config, trained))
@@ -62,24 +64,13 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
     return Outcome(config.results_dir / name, [str(f) for f in trained.failures])
 
 
-def prepare_runs(
-    config: ExperimentConfig, models: Mapping[Study, Sequence[str]]
-) -> dict[Study, list[Job]]:
-    """Prepares this process and the folders, and plans the runs.
-
-    Args:
-        config: The settings.
-        models: Model names by study.
-
-    Returns:
-        The runs by study.
-    """
-    prepare_process(config.device, shared=config.workers > 1)
-    jobs = plan_runs(config, models)
+def experiment_folders(
+    config: ExperimentConfig, studies: Iterable[Study]
+) -> list[Path]:
+    """The folders that an experiment writes to."""
     # Existing runs may be on a read-only disk.
-    to_train = [config.runs_dir] if config.train else []
-    make_folders(*to_train, *(config.results_dir / study.name for study in models))
-    return jobs
+    folders = [config.runs_dir] if config.train else []
+    return [*folders, *(config.results_dir / study.name for study in studies)]
 
 
 def train_or_open(config: ExperimentConfig, jobs: Sequence[Job]) -> TrainedRuns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,16 +18,17 @@ from keras_pvec.reproduction.config import (
     convert_field,
 )
 from keras_pvec.reproduction.data import DATASETS
+from keras_pvec.reproduction.devices import prepare_process
 from keras_pvec.reproduction.experiment import (
     Outcome,
     analyse_study,
-    prepare_runs,
+    experiment_folders,
     train_or_open,
 )
 from keras_pvec.reproduction.flag_values import flags_from_config
 from keras_pvec.reproduction.imagenet import PretrainedConfig, compare_pretrained
-from keras_pvec.reproduction.planner import reproduction_models
-from keras_pvec.reproduction.results import save_table
+from keras_pvec.reproduction.planner import plan_runs, reproduction_models
+from keras_pvec.reproduction.results import make_folders, save_table
 from keras_pvec.reproduction.runner import Job
 from keras_pvec.reproduction.studies import STUDIES, Findings, Study
 from keras_pvec.runs import Run
@@ -122,14 +124,18 @@ def reproduce(config: ReproductionConfig) -> Outcome:
         DatasetUnavailableError: A data set cannot be loaded.
         DeviceUnavailableError: This machine does not have the device.
     """
+    general = config.experiment
+    prepare_process(general.device, shared=general.workers > 1)
     plans = [
-        _Plan(experiment, prepare_runs(experiment, _models(experiment, config.studies)))
+        _Plan(experiment, plan_runs(experiment, _models(experiment, config.studies)))
         for experiment in config.experiments
     ]
+    folders = [experiment_folders(plan.experiment, plan.jobs) for plan in plans]
+    make_folders(*itertools.chain.from_iterable(folders))
     jobs = [
         job for plan in plans for of_study in plan.jobs.values() for job in of_study
     ]
-    runs, run_failures = train_or_open(config.experiment, jobs)
+    runs, run_failures = train_or_open(general, jobs)
     failures = [str(failure) for failure in run_failures]
     sections = []
     for plan in plans:
@@ -227,8 +233,9 @@ def _pretrained_section(
         reason = "needs --images and --weights"
     else:
         pretrained = dataclasses.replace(config.pretrained, out_dir=config.results_dir)
+        settings = config.flag_values() | {"out_dir": str(config.results_dir)}
         try:
-            found = compare_pretrained(pretrained, config.flag_values())
+            found = compare_pretrained(pretrained, settings)
         except Exception as error:
             failures.append(f"imagenet failed ({type(error).__name__}: {error})")
             reason = "its study failed"
