@@ -142,7 +142,7 @@ def reproduce(config: ReproductionConfig) -> Outcome:
         findings, study_failures = _analyse(config, plan, runs)
         failures += study_failures
         if findings:
-            sections.append(_report_claims(config, plan, findings, runs))
+            sections.append(_report_claims(plan, findings, runs))
     pretrained, pretrained_failures = _pretrained_section(config)
     failures += pretrained_failures
     print(pretrained.title)
@@ -193,7 +193,6 @@ def _analyse(
 
 
 def _report_claims(
-    config: ReproductionConfig,
     plan: _Plan,
     findings: Mapping[Study, Findings],
     runs: Mapping[Path, Run],
@@ -204,10 +203,12 @@ def _report_claims(
         The section of the report about it.
     """
     experiment = plan.experiment
-    failed = "its study failed" if experiment.train else "none of its runs exists"
+    without_findings = (
+        "its study failed" if experiment.train else "none of its runs exists"
+    )
     claims = ledger.join_claims(
         findings,
-        lambda study: failed if study in plan.jobs else "left out by --only",
+        lambda study: without_findings if study in plan.jobs else "left out by --only",
     )
     save_table(claims, experiment.results_dir / "claims.csv")
     print(f"\n{experiment.title}")
