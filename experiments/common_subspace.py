@@ -4,11 +4,14 @@
 
 Compares every epoch of every model with the last epoch of a supervised (Wide-ResNet),
 an unsupervised (convolutional autoencoder) and a self-supervised (SimCLR) network,
-which are trained besides those of `--models`. Writes `angle_to_references` as CSV, png
-and pdf, with nulls, and `claims.csv`.
+which are trained in addition to those of `--models`. Writes `angle_to_references`, with
+nulls, as CSV, png and pdf, and `claims.csv`.
 """
 
-import common
+from keras_pvec.reproduction import flags
+from keras_pvec.reproduction.experiment import run_study
+
+flags.define_experiment_flags()
 
 if __name__ == "__main__":
-    common.run_study("common_subspace")
+    flags.run(lambda: run_study(flags.experiment_config(), "common_subspace"))

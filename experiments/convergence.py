@@ -2,16 +2,19 @@
 
     python experiments/convergence.py                      # digits, about a minute
     python experiments/convergence.py --dataset=cifar100   # minutes on two CPU cores
-    python experiments/convergence.py --dataset=cifar100 --preset=paper   # a GPU's day
+    python experiments/convergence.py --dataset=cifar100 --preset=paper   # a GPU day
 
-Writes `angle_to_final` (angle to the run's own last epoch, epoch by epoch),
-`angle_to_untrained` (to the same network, untrained), `angle_matrix` (angles between
-runs after their last epochs), `measures` (others beside the angle) and
-`influential_samples` (the images that decide it) as CSV, png and pdf, each angle with
-its null, and `claims.csv`.
+Writes CSV, png and pdf files of `angle_to_final` (angle to the last epoch of the same
+run, by epoch), `angle_to_untrained` (to the same network, untrained), `angle_matrix`
+(between runs after their last epochs), `measures` (other similarity measures) and
+`influential_samples` (the images that dominate an angle), each angle with its null, and
+`claims.csv`.
 """
 
-import common
+from keras_pvec.reproduction import flags
+from keras_pvec.reproduction.experiment import run_study
+
+flags.define_experiment_flags()
 
 if __name__ == "__main__":
-    common.run_study("convergence")
+    flags.run(lambda: run_study(flags.experiment_config(), "convergence"))

@@ -2,12 +2,15 @@
 
     python experiments/distribution.py --dataset=cifar100
 
-Writes `histograms` (some epochs), `densities` (a map of kernel density estimates over
-all epochs) and `drift` (distance to the distribution of the last epoch) as CSV, png and
+Writes `histograms` (of some epochs), `densities` (kernel density estimates of all
+epochs) and `drift` (distance to the distribution of the last epoch) as CSV, png and
 pdf, and `claims.csv`.
 """
 
-import common
+from keras_pvec.reproduction import flags
+from keras_pvec.reproduction.experiment import run_study
+
+flags.define_experiment_flags()
 
 if __name__ == "__main__":
-    common.run_study("distribution")
+    flags.run(lambda: run_study(flags.experiment_config(), "distribution"))

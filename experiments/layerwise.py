@@ -1,14 +1,17 @@
-"""How does the angle to the raw data go with depth? (claim C7)
+"""How does the angle to the raw data depend on depth? (claim C7)
 
     python experiments/layerwise.py --dataset=cifar10
     python experiments/layerwise.py --dataset=cifar10 --pooling=flatten
 
-Feature maps are averaged over the image, or taken entry by entry; flattened ones are
-never held whole, and take a training of their own. Writes `angle_by_block` (five epochs
-of a training, with nulls) as CSV, png and pdf, and `claims.csv`.
+By default, feature maps are averaged over the image. `--pooling=flatten` takes every
+entry as a feature; such runs are trained and stored separately. Writes `angle_by_block`
+(five epochs of a training, with nulls) as CSV, png and pdf, and `claims.csv`.
 """
 
-import common
+from keras_pvec.reproduction import flags
+from keras_pvec.reproduction.experiment import run_study
+
+flags.define_experiment_flags()
 
 if __name__ == "__main__":
-    common.run_study("layerwise")
+    flags.run(lambda: run_study(flags.experiment_config(), "layerwise"))

@@ -1,14 +1,17 @@
-"""Do other singular vectors converge, and what do they explain? (claims C9, C12)
+"""Do further singular vectors converge, and what do they explain? (claims C9, C12)
 
     python experiments/singular_vectors.py --dataset=cifar10
 
-Writes `singular_vector_angles` (each of the first five to the last epoch's, and the
-subspaces of the first ones) and `explained_variance` as CSV, png and pdf, `table_2.csv`
-(k = 1 over the epochs), `table_3.csv` (over k, after the last epoch), and
-`claims.csv`.
+Writes `singular_vector_angles` (angle of each of the first five to its counterpart of
+the last epoch, and angles between leading subspaces) and `explained_variance` as CSV,
+png and pdf, `table_2.csv` (k = 1, by epoch), `table_3.csv` (by k, after the last epoch)
+and `claims.csv`.
 """
 
-import common
+from keras_pvec.reproduction import flags
+from keras_pvec.reproduction.experiment import run_study
+
+flags.define_experiment_flags()
 
 if __name__ == "__main__":
-    common.run_study("singular_vectors")
+    flags.run(lambda: run_study(flags.experiment_config(), "singular_vectors"))

@@ -1,4 +1,4 @@
-"""What a process that trains is set up with: its device, and quiet logs."""
+"""Set-up of a process that trains: its device and its log filters."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ DEVICES = ("auto", "cpu", "gpu")
 
 
 class DeviceUnavailableError(RuntimeError):
-    """The device that was asked for is not there."""
+    """This machine does not have the requested device."""
 
 
 def prepare_process(device: str = "auto", *, shared: bool = False) -> None:
-    """Chooses where this process computes; to be called before its first model.
+    """Chooses the device of this process. Call it before the first model is built.
 
     Args:
         device: `"auto"`, `"cpu"`, or `"gpu"`.
-        shared: Whether other processes use the same device, so that its memory is to
-            be taken as needed and not all at once.
+        shared: Whether other processes use the same device. Its memory is then
+            allocated as needed instead of all at once.
 
     Raises:
-        ValueError: Another name.
-        DeviceUnavailableError: There is no such device.
+        ValueError: An unknown device.
+        DeviceUnavailableError: This machine does not have that device.
     """
     if device not in DEVICES:
         raise ValueError(f"`device` must be one of {DEVICES}. Received: {device!r}")
@@ -31,21 +31,23 @@ def prepare_process(device: str = "auto", *, shared: bool = False) -> None:
         return
     import tensorflow as tf
 
-    tf.get_logger().addFilter(_is_worth_telling)
-    logging.getLogger("absl").addFilter(_is_worth_telling)
+    tf.get_logger().addFilter(_is_no_retracing_warning)
+    logging.getLogger("absl").addFilter(_is_no_retracing_warning)
     if device == "cpu":
         tf.config.set_visible_devices([], "GPU")
         return
     accelerators = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not accelerators:
         raise DeviceUnavailableError(
-            "--device=gpu was asked for, but TensorFlow sees no GPU."
+            "The device 'gpu' was requested, but TensorFlow finds no GPU. Use 'auto' "
+            "or 'cpu', or install TensorFlow with GPU support."
         )
     if shared:
         for accelerator in accelerators:
             tf.config.experimental.set_memory_growth(accelerator, True)
 
 
-def _is_worth_telling(record: logging.LogRecord) -> bool:
-    # Every model is traced once; TensorFlow counts over all of them.
+def _is_no_retracing_warning(record: logging.LogRecord) -> bool:
+    # TensorFlow counts traces over all models of the process, each of which is traced
+    # once.
     return "triggered tf.function retracing" not in record.getMessage()

@@ -6,21 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from small_models import SMALL_MODELS
 
-from keras_pvec.reproduction import runner, training
+import keras_pvec as kp
+from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import ImageDataSpec
 from keras_pvec.reproduction.models import MODELS
 from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.runner import Job, train_jobs
+from keras_pvec.reproduction.runner.workers import share_cores
 
-HERE = Path(__file__).parent
-PYTHONPATH = os.pathsep.join(map(str, (HERE, *HERE.parents[:2])))
+ROOT = Path(__file__).parents[2]
 DATA = ImageDataSpec("digits", None, 200, 50)
 
 
@@ -44,14 +45,16 @@ def jobs_in(folder, n=4, **changes):
     ]
 
 
-def test_how_many_workers_makes_no_difference_to_the_rows(
-    tmp_path, capsys, monkeypatch
-):
+def test_how_many_workers_makes_no_difference_to_the_rows(tmp_path, capsys):
     """Where each has one core: sums over more threads are in another order."""
-    monkeypatch.setattr(runner, "_shares", lambda n: [[0]] * n)
-    two, failures = train_jobs(jobs_in(tmp_path / "two"), workers=2)
+    one_core = share_cores(1)[0][:1]
+    two, failures = train_jobs(
+        jobs_in(tmp_path / "two"), workers=2, cores=[one_core] * 2
+    )
     assert not failures
-    several, failures = train_jobs(jobs_in(tmp_path / "several"), workers=3)
+    several, failures = train_jobs(
+        jobs_in(tmp_path / "several"), workers=3, cores=[one_core] * 3
+    )
     assert not failures
     assert len(two) == len(several) == 4
     for a, b in zip(two.values(), several.values(), strict=True):
@@ -72,9 +75,10 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path):
     runs, failures = train_jobs(jobs, workers=2)
     assert set(runs) == {jobs[0].path, jobs[2].path}
     (failure,) = failures
-    assert str(jobs[1].path) in failure
-    assert "'fc'" in failure
+    assert failure.path == jobs[1].path
+    assert "'fc'" in failure.reason
     report = tmp_path / "seed_1_error.txt"
+    assert failure.traceback_path == report
     assert "LayerChoiceError" in report.read_text()
     # Once it succeeds, nothing speaks of the failure any more.
     jobs[1] = dataclasses.replace(jobs[1], settings=jobs_in(tmp_path)[1].settings)
@@ -82,12 +86,11 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path):
     assert not report.exists()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_model_that_cannot_be_built_does_not_stop_the_others(workers, tmp_path):
+def test_a_model_that_cannot_be_built_does_not_stop_the_others(tmp_path):
     jobs = jobs_in(tmp_path, n=3)
     wrong = dataclasses.replace(jobs[0].settings, model_options={"width": -1})
     jobs[0] = dataclasses.replace(jobs[0], settings=wrong)
-    runs, failures = train_jobs(jobs, workers=workers)
+    runs, failures = train_jobs(jobs)
     assert len(runs) == 2
     assert len(failures) == 1
 
@@ -110,56 +113,56 @@ def test_a_full_disk_does_not_stop_the_others(tmp_path, monkeypatch):
     runs, failures = train_jobs(jobs)
     assert len(runs) == 1
     (failure,) = failures
-    assert failure.count("No space left on device") == 2
+    assert failure.traceback_path is None
+    # Of the training, and of the report about it.
+    assert failure.reason.count("No space left on device") == 2
 
 
 def children(pid):
+    """Ids of the worker processes of a process."""
     listed = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in listed.read_text().split()]
+    return [child for child in map(int, listed.read_text().split()) if is_worker(child)]
+
+
+def is_worker(pid):
+    try:
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it ended meanwhile
+        return False
 
 
 @pytest.fixture
-def long_sweep(tmp_path):
-    """Two runs of many epochs, trained by two workers of another process."""
-    program = """
-        import sys
-        from pathlib import Path
-
-        if __name__ == "__main__":
-            from keras_pvec.reproduction.runner import train_jobs
-            from test_runner import jobs_in
-
-            try:
-                print(train_jobs(jobs_in(Path("runs"), n=2, epochs=400), workers=2)[1])
-            except KeyboardInterrupt:
-                sys.exit(130)
-    """
-    script = tmp_path / "sweep.py"
-    script.write_text(textwrap.dedent(program))
+def long_experiment(tmp_path):
+    """A binary whose two workers have begun to train one run of many epochs each."""
     process = subprocess.Popen(
-        [sys.executable, str(script)],
+        [
+            sys.executable,
+            str(ROOT / "experiments" / "convergence.py"),
+            *("--models=mlp", "--epochs=2000", "--train_samples=200", "--seeds=0,1"),
+            *("--num_samples=50", "--log_freq=epoch", "--workers=2"),
+        ],
         cwd=tmp_path,
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(map(str, (HERE, *HERE.parents[:2])))},
-        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
-    paths = [tmp_path / "runs" / f"seed_{seed}" for seed in (0, 1)]
-    while not all(map(training.epochs_done, paths)):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    yield process, tmp_path / "runs"
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    place = tmp_path / "runs" / "digits" / "small" / "mlp"
+    paths = [place / "seed_0", place / "seed_1"]
+    try:
+        wait_for(lambda: all(map(training.epochs_done, paths)), process)
+        yield process, paths
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + 60
+def wait_for(condition, process=None, timeout_s=120):
+    """Waits until a condition holds, while a process runs."""
+    deadline = time.monotonic() + timeout_s
     while not condition():
+        assert process is None or process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -171,56 +174,58 @@ def is_alive(pid):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
-def test_no_worker_outlives_the_first_process(name, long_sweep):
+def test_no_worker_outlives_the_binary(name, long_experiment):
     how = getattr(signal, name)
-    process, runs = long_sweep
+    process, runs = long_experiment
     workers = children(process.pid)
-    assert len(workers) >= 2
+    assert len(workers) == 2
     if how == signal.SIGINT:  # as a terminal sends it, to all of them
         os.killpg(process.pid, how)
     else:
         os.kill(process.pid, how)
     assert process.wait(timeout=60) == (130 if how == signal.SIGINT else -how)
     wait_for(lambda: not any(map(is_alive, workers)))
-    for job in jobs_in(runs, n=2, epochs=400):
-        assert training.epochs_done(job.path) >= 1  # and goes on from there
-        assert not training.is_finished(job.settings, job.path)
+    assert "Traceback" not in process.stderr.read()
+    for path in runs:
+        assert training.epochs_done(path) >= 1  # and goes on from there
+        assert TrainingRecord.of(kp.open_run(path)).status == "running"
+
+
+class WorkerKiller(threading.Thread):
+    """Kills the first worker of this process that it sees, and notes all workers."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.seen = []
+        self._is_done = threading.Event()
+
+    def run(self):
+        while not self._is_done.wait(0.01):
+            for pid in children(os.getpid()):
+                if pid not in self.seen:
+                    self.seen.append(pid)
+                    if len(self.seen) == 1:
+                        os.kill(pid, signal.SIGKILL)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._is_done.set()
+        self.join()
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
-def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path, monkeypatch):
-    """Its run goes on where it was; the run after it is trained by another worker."""
-    begun = []
-    serve = runner._Worker.begin
-
-    def begin(worker, job):
-        serve(worker, job)
-        if not begun:
-            os.kill(worker.process.pid, signal.SIGKILL)
-        begun.append(worker.process.pid)
-
-    monkeypatch.setattr(runner._Worker, "begin", begin)
-    runs, failures = train_jobs(jobs_in(tmp_path), workers=2)
+def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path):
+    """Its run goes on where it was; the runs after it are trained by another worker."""
+    with WorkerKiller() as killer:
+        runs, failures = train_jobs(jobs_in(tmp_path), workers=2)
     assert len(runs) == 3
     (failure,) = failures
-    assert "seed_0" in failure
-    assert "-9" in failure
-    assert len(set(begun)) == 3
-    monkeypatch.undo()
+    assert failure.path == tmp_path / "seed_0"
+    assert "-9" in failure.reason
+    assert len(killer.seen) == 3
     runs, failures = train_jobs(jobs_in(tmp_path))
     assert len(runs) == 4
     assert not failures
-
-
-def test_cores_are_shared(monkeypatch):
-    if not hasattr(os, "sched_getaffinity"):
-        pytest.skip("this system tells no affinity")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 3, 5, 7, 9})
-    assert runner._shares(2) == [[1, 5, 9], [3, 7]]
-    assert runner._shares(5) == [[1], [3], [5], [7], [9]]
-    assert runner._shares(7) == [[1], [3], [5], [7], [9], [1], [3]]
-
-
-def test_less_than_one_worker():
-    with pytest.raises(ValueError, match="0"):
-        train_jobs([], workers=0)

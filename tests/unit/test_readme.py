@@ -6,9 +6,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from absl.flags import FlagValues
 from keras import layers
 
 import keras_pvec as kp
+from keras_pvec.reproduction.flags import define_reproduction_flags
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -44,8 +46,7 @@ def test_columns_and_flags_that_it_names_exist():
     details = {field.name for field in dataclasses.fields(kp.DetailedComparison)}
     assert {"angle_deg", "z", "samples_sha256", "linear_cka"} <= columns
     assert columns <= {*LOG_COLUMNS, *details}
-    programs = (Path(__file__).parents[2] / "experiments").rglob("*.py")
-    defined = " ".join(path.read_text() for path in programs)
-    for flag in set(re.findall(r"`--(\w+)", README)):
-        names = {f'"{flag}"', f'"{flag.removeprefix("no")}"'}
-        assert flag == "help" or any(name in defined for name in names), flag
+    defined = FlagValues()
+    define_reproduction_flags(defined)
+    for flag in set(re.findall(r"`--(\w+)", README)) - {"help"}:
+        assert flag in defined or flag.removeprefix("no") in defined, flag

@@ -1,0 +1,260 @@
+"""The settings of an experiment as one value."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, SupportsIndex, TypeGuard
+
+from keras_pvec.reproduction.data import DATASETS, SPLITS
+from keras_pvec.reproduction.devices import DEVICES
+from keras_pvec.reproduction.model_names import parse_model_name
+from keras_pvec.reproduction.studies import DATA_MATRICES
+from keras_pvec.reproduction.training import PRESETS
+
+METHODS = ("fast", "exact")
+OPTIMIZERS = ("sgd", "adam")
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+DISTRIBUTIONS = ("none", "mirrored")
+POOLINGS = ("avg", None)
+
+LogFreq = str | int | Mapping[str, int]
+
+
+class ConfigError(ValueError):
+    """Settings that cannot be followed. The message is written for the user."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+    """All settings that the experiments share. `None` means the default of the preset,
+    the study or the model.
+
+    Sequences become tuples and folders become `Path` objects.
+
+    Attributes:
+        dataset: One of `data.DATASETS`.
+        models: Model names as in `parse_model_name`; `None` for those of the study.
+        preset: A key of `training.PRESETS`. Other settings override it.
+        data_dir: Folder of tensorflow-datasets, as in `load_data`.
+        runs_dir: Folder of trained runs, which later experiments reuse.
+        out_dir: Folder of tables and figures; `None` for `results/<dataset>`.
+        seeds: Seeds; each gives one run per model.
+        epochs: Epochs to train.
+        batch_size: Images per update.
+        train_samples: Number of training images.
+        num_samples: Samples of each split that P-vectors are computed on.
+        split: Samples to analyse, `"train"` or `"test"`.
+        data_matrix: The raw data: `"data"` for pixels in [0, 1], `"input"` for the
+            standardised input of the networks.
+        log_freq: As in `PVectorLogger`: `"epoch"`, a number of steps, or
+            `{"first_epoch": steps}`.
+        layers: Layers to watch, the analysed one first.
+        pooling: As in `PVectorLogger`: `"avg"`, or `None` to flatten feature maps.
+        method: As in `PVectorLogger`: `"fast"` or `"exact"`.
+        optimizer: `"sgd"` or `"adam"`.
+        learning_rate: Initial learning rate.
+        weight_decay: Coefficient of the L2 penalty.
+        augment: Whether to augment training images.
+        precision: Keras's dtype policy.
+        jit_compile: Whether to train under XLA.
+        deterministic: Whether a training must repeat bit for bit.
+        distribute: `"none"`, or `"mirrored"` to share each batch among all
+            accelerators of this machine.
+        workers: Number of runs that are trained at the same time.
+        keep_weights: Whether to keep the weights of about ten moments of each run.
+        device: `"auto"`, `"cpu"` or `"gpu"`.
+        train: Whether to train missing runs.
+
+    Raises:
+        ConfigError: A value that is not allowed.
+
+    Example:
+
+    ```python
+    config = ExperimentConfig(dataset="digits", models=("mlp",), seeds=(0, 1))
+    run_study(config, "convergence")
+    ```
+    """
+
+    dataset: str = "digits"
+    models: tuple[str, ...] | None = None
+    preset: str = "small"
+    data_dir: str | None = None
+    runs_dir: Path = Path("runs")
+    out_dir: Path | None = None
+    seeds: tuple[int, ...] = (0,)
+    epochs: int | None = None
+    batch_size: int = 128
+    train_samples: int | None = None
+    num_samples: int | None = None
+    split: str = "train"
+    data_matrix: str = "data"
+    log_freq: LogFreq = dataclasses.field(default_factory=lambda: {"first_epoch": 1})
+    layers: tuple[str, ...] | None = None
+    pooling: str | None = "avg"
+    method: str = "fast"
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    augment: bool | None = None
+    precision: str = "float32"
+    jit_compile: bool = False
+    deterministic: bool = False
+    distribute: str = "none"
+    workers: int = 1
+    keep_weights: bool | None = None
+    device: str = "auto"
+    train: bool = True
+
+    def __post_init__(self) -> None:
+        for name, convert in (
+            ("models", as_names),
+            ("layers", as_names),
+            ("seeds", _as_integers),
+            ("runs_dir", Path),
+            ("out_dir", Path),
+            ("data_dir", str),
+        ):
+            convert_field(self, name, convert)
+        for name, choices in (
+            ("dataset", DATASETS),
+            ("preset", PRESETS),
+            ("split", SPLITS),
+            ("data_matrix", DATA_MATRICES),
+            ("pooling", POOLINGS),
+            ("method", METHODS),
+            ("optimizer", (None, *OPTIMIZERS)),
+            ("precision", PRECISIONS),
+            ("distribute", DISTRIBUTIONS),
+            ("device", DEVICES),
+        ):
+            check_choice(name, getattr(self, name), choices)
+        for name, minimum in (
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("train_samples", 2),
+            ("num_samples", 2),
+            ("workers", 1),
+        ):
+            check_integer(name, getattr(self, name), minimum)
+        rate, decay = self.learning_rate, self.weight_decay
+        check("learning_rate", rate, rate is None or rate > 0, "positive")
+        check("weight_decay", decay, decay is None or decay >= 0, "at least 0")
+        check(
+            "seeds",
+            self.seeds,
+            _are_distinct(self.seeds) and min(self.seeds) >= 0,
+            "distinct non-negative integers, at least one",
+        )
+        check(
+            "log_freq",
+            self.log_freq,
+            _is_log_freq(self.log_freq),
+            "'epoch', a positive integer, or {'first_epoch': a positive integer}",
+        )
+        check("layers", self.layers, self.layers != (), "at least one layer")
+        if self.models is not None:
+            _check_models(self.models)
+
+    @property
+    def results_dir(self) -> Path:
+        """Folder of the results, which holds one folder for each study."""
+        return self.out_dir or Path("results", self.dataset)
+
+    @property
+    def title(self) -> str:
+        """Data set and preset, for the headings of figures and reports."""
+        return f"{self.dataset}, preset {self.preset}"
+
+    @property
+    def keeps_weights(self) -> bool:
+        """`keep_weights`, or its default: every preset except `"small"` keeps them."""
+        return (
+            self.preset != "small" if self.keep_weights is None else self.keep_weights
+        )
+
+
+def check(name: str, value: object, is_valid: bool, expected: str) -> None:
+    """Raises `ConfigError` for a setting that is not valid.
+
+    Args:
+        name: Name of the setting.
+        value: What was received.
+        is_valid: Whether it is allowed.
+        expected: What would be allowed, to follow "must be".
+    """
+    if not is_valid:
+        raise ConfigError(f"`{name}` must be {expected}. Received: {value!r}")
+
+
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Raises `ConfigError` unless the value of a setting is one of `choices`."""
+    listed = ", ".join(map(repr, choices))
+    check(name, value, value in tuple(choices), f"one of {listed}")
+
+
+def check_integer(name: str, value: object, minimum: int) -> None:
+    """Raises `ConfigError` unless a setting is `None` or an integer >= `minimum`."""
+    is_valid = value is None or (_is_integer(value) and value >= minimum)
+    check(name, value, is_valid, f"an integer, at least {minimum}")
+
+
+def convert_field(config: object, name: str, convert: Callable[[Any], Any]) -> None:
+    """Converts a field of a frozen dataclass in place, unless it is `None`; for use in
+    `__post_init__`."""
+    value = getattr(config, name)
+    if value is not None:
+        object.__setattr__(config, name, convert(value))
+
+
+def as_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Names as a tuple.
+
+    Raises:
+        ConfigError: A single string, whose letters would pass for names.
+    """
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(
+            f"Expected a sequence of names, such as ('mlp',). Received: {names!r}"
+        )
+    return tuple(names)
+
+
+def _as_integers(values: Iterable[SupportsIndex]) -> tuple[int, ...]:
+    try:
+        return tuple(operator.index(value) for value in values)
+    except TypeError as error:
+        raise ConfigError(
+            f"Expected a sequence of integers, such as (0, 1). Received: {values!r}"
+        ) from error
+
+
+def _check_models(names: Sequence[str]) -> None:
+    is_valid = _are_distinct(names)
+    check("models", names, is_valid, "distinct model names, at least one")
+    for name in names:
+        try:
+            parse_model_name(name)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
+
+def _is_log_freq(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return list(value) == ["first_epoch"] and _is_log_freq_steps(*value.values())
+    return value == "epoch" or _is_log_freq_steps(value)
+
+
+def _is_log_freq_steps(value: object) -> bool:
+    return _is_integer(value) and value >= 1
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_distinct(values: Collection[object]) -> bool:
+    return bool(values) and len(set(values)) == len(values)

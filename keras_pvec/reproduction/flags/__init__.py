@@ -1,0 +1,32 @@
+"""The command line of the experiments: their flags, the settings made of them, and the
+program around an experiment.
+
+Only this package and `experiments/` import absl, and only they read flags.
+"""
+
+import os
+
+# TensorFlow reads this variable when it is imported, which the imports below do.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from keras_pvec.reproduction.flags.configs import (
+    experiment_config,
+    imagenet_config,
+    reproduction_config,
+)
+from keras_pvec.reproduction.flags.definitions import (
+    define_experiment_flags,
+    define_imagenet_flags,
+    define_reproduction_flags,
+)
+from keras_pvec.reproduction.flags.program import run
+
+__all__ = [
+    "define_experiment_flags",
+    "define_imagenet_flags",
+    "define_reproduction_flags",
+    "experiment_config",
+    "imagenet_config",
+    "reproduction_config",
+    "run",
+]

@@ -1,0 +1,59 @@
+"""From parsed flags to settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from keras_pvec.reproduction.config import ExperimentConfig
+from keras_pvec.reproduction.flag_values import config_from_flags
+from keras_pvec.reproduction.imagenet import PretrainedConfig
+from keras_pvec.reproduction.reproduce import ReproductionConfig
+
+
+def experiment_config(values: flags.FlagValues = flags.FLAGS) -> ExperimentConfig:
+    """The settings that the parsed flags of `define_experiment_flags` express.
+
+    Raises:
+        ConfigError: A value that is not allowed.
+    """
+    return config_from_flags(values.flag_values_dict())
+
+
+def imagenet_config(values: flags.FlagValues = flags.FLAGS) -> PretrainedConfig:
+    """The settings that the parsed flags of `define_imagenet_flags` express.
+
+    Raises:
+        ConfigError: A value that is not allowed.
+    """
+    return _pretrained_config(values, values["models"].value)
+
+
+def reproduction_config(values: flags.FlagValues = flags.FLAGS) -> ReproductionConfig:
+    """The settings that the parsed flags of `define_reproduction_flags` express.
+
+    Raises:
+        ConfigError: A value that is not allowed.
+    """
+    return ReproductionConfig(
+        experiment=experiment_config(values),
+        pretrained=_pretrained_config(values, values["pretrained"].value),
+        datasets=values["datasets"].value,
+        only=values["only"].value,
+    )
+
+
+def _pretrained_config(
+    values: flags.FlagValues, networks: Sequence[str]
+) -> PretrainedConfig:
+    return PretrainedConfig(
+        networks=tuple(networks),
+        weights=values["weights"].value,
+        images=values["images"].value,
+        num_images=values["num_images"].value,
+        data_dir=values["data_dir"].value,
+        out_dir=Path(values["out_dir"].value or "results"),
+        device=values["device"].value,
+    )

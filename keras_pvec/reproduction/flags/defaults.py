@@ -1,0 +1,63 @@
+"""Descriptions of the defaults that a preset or a recipe gives, for help texts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from keras_pvec.reproduction.training import PRESETS, RECIPES, recipe_of
+
+
+def describe_preset(name: str, otherwise: str | None = None) -> str:
+    """A field of each preset, as in `"5000 for 'small', all for 'paper'"`.
+
+    Args:
+        name: Name of the field.
+        otherwise: Name of the field that holds where the first one is `None`.
+    """
+    return _listing(
+        (
+            getattr(preset, name)
+            or (otherwise and getattr(preset, otherwise))
+            or "all",
+            repr(key),
+        )
+        for key, preset in PRESETS.items()
+    )
+
+
+def describe_epochs() -> str:
+    """The epochs of each preset; a range where they depend on model and data set."""
+    parts = []
+    for key, preset in PRESETS.items():
+        epochs = {preset.epochs, *preset.epochs_of.values()}
+        text = " to ".join(map(str, sorted({min(epochs), max(epochs)})))
+        parts.append((text + " by model" * (len(epochs) > 1), repr(key)))
+    return _listing(parts)
+
+
+def describe_recipe(name: str) -> str:
+    """A field of the recipes, with the models that have each value."""
+    parts = []
+    for model in RECIPES:
+        values = {key: getattr(recipe_of(p, model), name) for key, p in PRESETS.items()}
+        common = getattr(RECIPES[model], name)
+        others = [
+            f"{_text(value)} with {key!r}"
+            for key, value in values.items()
+            if value != common
+        ]
+        parts.append((", ".join([_text(common), *others]), model))
+    return _listing(parts, separator="; ")
+
+
+def _listing(parts: Iterable[tuple[object, str]], separator: str = ", ") -> str:
+    """Joins values and what has them, each value once."""
+    owners: dict[object, list[str]] = defaultdict(list)
+    for value, owner in parts:
+        owners[value].append(owner)
+    return separator.join(f"{v} for {', '.join(o)}" for v, o in owners.items())
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,289 @@
+"""The flags of the experiments."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from keras_pvec.reproduction import claims, config
+from keras_pvec.reproduction.data import DATASETS, SPLITS
+from keras_pvec.reproduction.devices import DEVICES
+from keras_pvec.reproduction.flag_values import POOLINGS
+from keras_pvec.reproduction.flags.defaults import (
+    describe_epochs,
+    describe_preset,
+    describe_recipe,
+)
+from keras_pvec.reproduction.model_names import MODEL_NAMES
+from keras_pvec.reproduction.studies import DATA_MATRICES
+from keras_pvec.reproduction.training import PRESETS
+
+# The flags belong to the binary that calls the functions below: its --help lists them.
+flags.disclaim_key_flags()
+
+
+def define_experiment_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags that all studies share, one for each field of
+    `ExperimentConfig`."""
+    _define_data_flags(values)
+    _define_measurement_flags(values)
+    _define_training_flags(values)
+    _define_execution_flags(values)
+
+
+def define_imagenet_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of the comparison of pretrained networks."""
+    _define_data_dir(values)
+    flags.DEFINE_string(
+        "out_dir", "results", "Folder of tables and figures.", flag_values=values
+    )
+    _define_device(values)
+    _define_pretrained_flags("models", values)
+
+
+def define_reproduction_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of the program that runs all studies."""
+    define_experiment_flags(values)
+    _define_pretrained_flags("pretrained", values)
+    flags.DEFINE_list(
+        "datasets",
+        None,
+        f"Data sets to study, of {', '.join(DATASETS)}. Default: the one of --dataset.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "only",
+        None,
+        f"Claims to test, of {', '.join([*claims.CLAIMS, *claims.PARTS])}. Default: "
+        "all of them.",
+        flag_values=values,
+    )
+
+
+def _define_data_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_enum(
+        "dataset", "digits", DATASETS, "Data set to train on.", flag_values=values
+    )
+    flags.DEFINE_list(
+        "models",
+        None,
+        f"Models to train, of {', '.join(MODEL_NAMES)}, and other sizes of them such "
+        "as wide_resnet16_2, mlp_512x3 or simclr_resnet50. Default: those of the "
+        "study.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "preset",
+        "small",
+        list(PRESETS),
+        "Scale of the experiment. 'small' takes minutes on two cores. 'whole' trains "
+        "narrow networks to convergence on the whole data set, in hours. 'paper' is "
+        "the setting of the paper. Other flags override the preset.",
+        flag_values=values,
+    )
+    _define_data_dir(values)
+    flags.DEFINE_string(
+        "runs_dir",
+        "runs",
+        "Folder of trained runs. Later experiments reuse them.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "out_dir",
+        None,
+        "Folder of tables and figures. Default: results/<dataset>.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "seeds", ["0"], "Seeds. Each gives one run per model.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "train_samples",
+        None,
+        "Number of training images, a fixed random subset. Default by preset: "
+        f"{describe_preset('train_samples')}; for generalization.py: "
+        f"{describe_preset('variant_train_samples', 'train_samples')}.",
+        flag_values=values,
+    )
+
+
+def _define_measurement_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_integer(
+        "num_samples",
+        None,
+        "Number of samples of each split that P-vectors are computed on. Default by "
+        f"preset: {describe_preset('num_samples')}.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "split",
+        "train",
+        SPLITS,
+        "Samples to analyse. P-vectors are stored for both splits.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "data_matrix",
+        "data",
+        DATA_MATRICES,
+        "The raw data: 'data' for pixels in [0, 1], 'input' for the standardised input "
+        "of the networks.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "log_freq",
+        "first_epoch:1",
+        "When to compute P-vectors: 'epoch' for the end of each epoch, a number n for "
+        "also every n steps, or 'first_epoch:n' for also every n steps of the first "
+        "epoch.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "layers",
+        None,
+        "Layers to watch, by name or as 're:<regular expression>'. The first one is "
+        "analysed. Default: the feature layer and the blocks of each model.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "pooling",
+        "avg",
+        list(POOLINGS),
+        "Features of a feature map: 'avg' for the spatial mean of each channel, "
+        "'flatten' for all entries.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "method",
+        "fast",
+        config.METHODS,
+        "Solver of P-vectors. 'exact' is tf.linalg.svd.",
+        flag_values=values,
+    )
+
+
+def _define_training_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_integer(
+        "epochs",
+        None,
+        f"Epochs to train. Default by preset: {describe_epochs()}.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer("batch_size", 128, "Images per update.", flag_values=values)
+    flags.DEFINE_enum(
+        "optimizer",
+        None,
+        config.OPTIMIZERS,
+        f"Optimizer. Default by model: {describe_recipe('optimizer')}.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "learning_rate",
+        None,
+        f"Initial learning rate. Default by model: {describe_recipe('learning_rate')}.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "weight_decay",
+        None,
+        "Coefficient of the L2 penalty. Default by model: "
+        f"{describe_recipe('weight_decay')}.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "augment",
+        None,
+        "Augment training images, where that suits the data set. Default by model: "
+        f"{describe_recipe('augment')}.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        config.PRECISIONS,
+        "Keras's dtype policy.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean("jit_compile", False, "Train under XLA.", flag_values=values)
+    flags.DEFINE_boolean(
+        "deterministic",
+        False,
+        "Make a training repeat bit for bit, even where that is slower.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "keep_weights",
+        None,
+        "Keep the weights of about ten moments of each run. Default by preset: false "
+        "for 'small', true for the others.",
+        flag_values=values,
+    )
+
+
+def _define_execution_flags(values: flags.FlagValues) -> None:
+    _define_device(values)
+    flags.DEFINE_enum(
+        "distribute",
+        "none",
+        config.DISTRIBUTIONS,
+        "'mirrored' shares each batch among all accelerators of this machine.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "workers",
+        1,
+        "Number of runs that are trained at the same time, each in a process with its "
+        "share of the cores.",
+        flag_values=values,
+    )
+    flags.DEFINE_boolean(
+        "train",
+        True,
+        "Train missing runs. --notrain analyses existing runs only.",
+        flag_values=values,
+    )
+
+
+def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
+    flags.DEFINE_list(
+        networks,
+        ["MobileNet", "MobileNetV2", "EfficientNetB0"],
+        "Networks of keras.applications to compare.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "weights",
+        "none",
+        "Weights of the networks: 'imagenet' (downloaded once), a weights file, a "
+        "folder with <network>.weights.h5 for each network, or 'none' for random "
+        "weights.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "images",
+        None,
+        "Folder of images, or 'imagenet_v2' for that data set of tensorflow-datasets. "
+        "Default: the digits, to try the program.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_images",
+        None,
+        "Number of images, the first ones. Default: all of them; of the digits 100.",
+        flag_values=values,
+    )
+
+
+def _define_data_dir(values: flags.FlagValues) -> None:
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "Folder of tensorflow-datasets. Default: TFDS_DATA_DIR, otherwise "
+        "~/tensorflow_datasets.",
+        flag_values=values,
+    )
+
+
+def _define_device(values: flags.FlagValues) -> None:
+    flags.DEFINE_enum(
+        "device", "auto", DEVICES, "Device to compute on.", flag_values=values
+    )

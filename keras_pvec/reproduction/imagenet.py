@@ -1,0 +1,153 @@
+"""The comparison of pretrained `keras.applications` networks, from its settings to its
+results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_pvec.reproduction import pretrained, report, studies
+from keras_pvec.reproduction.config import (
+    ConfigError,
+    as_names,
+    check,
+    check_choice,
+    check_integer,
+    convert_field,
+)
+from keras_pvec.reproduction.data import load_data
+from keras_pvec.reproduction.devices import DEVICES, prepare_process
+from keras_pvec.reproduction.experiment import Outcome
+from keras_pvec.reproduction.planner import STORED_VECTORS
+from keras_pvec.reproduction.results import results_folder, save_findings
+from keras_pvec.reproduction.studies import Findings
+
+IMAGENET_V2 = "imagenet_v2"
+RESULTS_FOLDER = "imagenet"
+
+_NUM_DIGITS = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainedConfig:
+    """Which networks are compared, and on which images.
+
+    Attributes:
+        networks: Names of `keras.applications` networks.
+        weights: `"imagenet"`, a weights file, a folder with `<network>.weights.h5` for
+            each network, or `"none"` for random weights.
+        images: A folder of images, `"imagenet_v2"`, or `None` for the digits, which
+            serve to try the program.
+        num_images: Number of images, the first ones; `None` for all, of the digits for
+            100.
+        data_dir: Folder of tensorflow-datasets.
+        out_dir: Folder of the results, which receives the folder `imagenet`.
+        device: As in `prepare_process`.
+
+    Raises:
+        ConfigError: A value that is not allowed.
+    """
+
+    networks: tuple[str, ...] = ("MobileNet", "MobileNetV2", "EfficientNetB0")
+    weights: str = "none"
+    images: str | None = None
+    num_images: int | None = None
+    data_dir: str | None = None
+    out_dir: Path = Path("results")
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        convert_field(self, "networks", as_names)
+        convert_field(self, "out_dir", Path)
+        check("networks", self.networks, bool(self.networks), "at least one network")
+        check_integer("num_images", self.num_images, 2)
+        check_choice("device", self.device, DEVICES)
+
+    @property
+    def results_dir(self) -> Path:
+        """Folder of tables and figures."""
+        return self.out_dir / RESULTS_FOLDER
+
+    def flag_values(self, networks: str = "models") -> dict[str, Any]:
+        """The settings as flag values, ready for JSON.
+
+        Args:
+            networks: Name of the flag that holds the networks.
+        """
+        return {
+            networks: list(self.networks),
+            "weights": self.weights,
+            "images": self.images,
+            "num_images": self.num_images,
+            "data_dir": self.data_dir,
+            "out_dir": str(self.out_dir),
+            "device": self.device,
+        }
+
+
+def run_imagenet(config: PretrainedConfig) -> Outcome:
+    """Compares pretrained networks, and prints the claim.
+
+    Args:
+        config: The networks and the images.
+
+    Raises:
+        ConfigError: Unknown networks, images that cannot be read, or a folder that
+            cannot be written to.
+        WeightsUnavailableError: Weights are missing or do not fit.
+        DatasetUnavailableError: The images are not on disk.
+        DeviceUnavailableError: This machine does not have the device.
+    """
+    prepare_process(config.device)
+    findings = compare_pretrained(config, config.flag_values())
+    print(report.render_claims(findings.claims))
+    return Outcome(config.results_dir)
+
+
+def compare_pretrained(
+    config: PretrainedConfig, settings: Mapping[str, Any]
+) -> Findings:
+    """Compares pretrained networks, and writes their folder of results.
+
+    Args:
+        config: The networks and the images.
+        settings: The flag values to save beside the results.
+    """
+    with results_folder(config.results_dir):
+        findings = _find(config)
+        save_findings(findings, config.results_dir, settings)
+    return findings
+
+
+def _find(config: PretrainedConfig) -> Findings:
+    try:
+        images = _load_images(config)
+        keras.utils.set_random_seed(0)  # of random weights
+        p_vectors = pretrained.p_vectors(
+            pretrained.find_networks(config.networks),
+            images,
+            weights=None if config.weights == "none" else config.weights,
+            k=STORED_VECTORS,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return studies.pretrained(
+        p_vectors, config.weights, f"{len(images)} images of {images.name}"
+    )
+
+
+def _load_images(config: PretrainedConfig) -> pretrained.Images:
+    n = config.num_images
+    if config.images is None:
+        digits = load_data("digits").test.take(n or _NUM_DIGITS)
+        pixels = np.rint(255 * digits.pixels()).astype(np.uint8)
+        return pretrained.Images(pixels, name="digits")
+    if config.images == IMAGENET_V2:
+        return pretrained.imagenet_v2(config.data_dir, n)
+    files = pretrained.image_files(config.images, n)
+    return pretrained.Images(files, name=Path(config.images).name)

@@ -1,0 +1,94 @@
+"""Folders of results: tables, figures, and the settings that led to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from keras_pvec.reproduction import figures, report
+from keras_pvec.reproduction.config import ConfigError
+from keras_pvec.reproduction.studies import Findings
+from keras_pvec.runs import write_atomically
+
+SETTINGS_FILE = "flags.json"
+
+
+def save_findings(
+    findings: Findings, folder: Path, settings: Mapping[str, Any]
+) -> None:
+    """Writes `<table>.csv`, `<figure>.png` and `.pdf`, `claims.csv`, and the settings
+    as `flags.json`.
+
+    Args:
+        findings: What a study found.
+        folder: An existing folder.
+        settings: Flag values by name.
+    """
+    tables = {**findings.tables, "claims": report.claims_table(findings.claims)}
+    for name, table in tables.items():
+        save_table(table, folder / f"{name}.csv")
+    for name, figure in findings.figures.items():
+        figures.save_figure(figure, folder / name)
+    with write_atomically(folder / SETTINGS_FILE) as file:
+        file.write((json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Writes a CSV file."""
+    with write_atomically(path) as file:
+        table.to_csv(file, index=False)
+
+
+def make_folders(*folders: Path) -> None:
+    """Makes writable folders, all of them or none.
+
+    Raises:
+        ConfigError: One of them cannot be written to.
+    """
+    made: list[Path] = []
+    for folder in folders:
+        missing = _missing_folders(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            made += missing
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            _remove_folders(made)
+            raise ConfigError(
+                f"Cannot write to {folder} ({error.strerror}). Choose another folder "
+                "with `runs_dir` or `out_dir`."
+            ) from error
+
+
+@contextlib.contextmanager
+def results_folder(folder: Path) -> Iterator[None]:
+    """Makes a folder for the results of the code within, and removes it again if that
+    code fails before it has written anything.
+
+    Raises:
+        ConfigError: The folder cannot be written to.
+    """
+    missing = _missing_folders(folder)
+    make_folders(folder)
+    try:
+        yield
+    except BaseException:
+        if not any(folder.iterdir()):
+            _remove_folders(missing)
+        raise
+
+
+def _missing_folders(folder: Path) -> list[Path]:
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove_folders(empty: Sequence[Path]) -> None:
+    for path in sorted(empty, reverse=True):  # inner ones first
+        path.rmdir()

@@ -1,0 +1,54 @@
+"""A run that an experiment needs, and its failure."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from keras_pvec.reproduction import training
+from keras_pvec.reproduction.data import ImageDataSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A run that an experiment needs. It pickles small: it holds no arrays.
+
+    Attributes:
+        settings: What to train.
+        path: Folder of the run.
+        data: The images.
+        reference: Accuracy of a well-trained network of that size, if known.
+    """
+
+    settings: training.RunSettings
+    path: Path
+    data: ImageDataSpec
+    reference: training.ReferenceAccuracy | None = None
+
+    @property
+    def name(self) -> str:
+        """A short description for the progress bar."""
+        settings = self.settings
+        model = " ".join([settings.dataset, settings.model, settings.variant]).strip()
+        return f"{model}, seed {settings.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFailure:
+    """A run that could not be finished.
+
+    Attributes:
+        path: Folder of the run.
+        reason: The error, in one line.
+        traceback_path: File with the full traceback; `None` if none could be written.
+    """
+
+    path: Path
+    reason: str
+    traceback_path: Path | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.path} failed ({self.reason})"
+        if self.traceback_path is None:
+            return f"{text}. The same command resumes it after its last finished epoch."
+        return f"{text}; full traceback in {self.traceback_path}."
