@@ -280,6 +280,7 @@ def test_a_run_whose_features_died_does_not_stop_the_others(
     }
 
 
+@pytest.mark.slow
 def test_variants_of_a_classifier(tmp_path, capsys):
     config = dataclasses.replace(
         QUICK,

@@ -45,6 +45,7 @@ def jobs_in(folder, n=4, **changes):
     ]
 
 
+@pytest.mark.slow
 def test_how_many_workers_makes_no_difference_to_the_rows(tmp_path, capsys):
     """Where each has one core: sums over more threads are in another order."""
     one_core = share_cores(1)[0][:1]
@@ -68,6 +69,7 @@ def test_how_many_workers_makes_no_difference_to_the_rows(tmp_path, capsys):
     assert [run.path.stat().st_mtime_ns for run in again.values()] == before
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path):
     jobs = jobs_in(tmp_path, n=3)
     wrong = dataclasses.replace(jobs[1].settings, layers=["fc"])
@@ -172,6 +174,7 @@ def is_alive(pid):
     return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
 def test_no_worker_outlives_the_binary(name, long_experiment):
@@ -216,6 +219,7 @@ class WorkerKiller(threading.Thread):
         self.join()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path):
     """Its run goes on where it was; the runs after it are trained by another worker."""

@@ -37,6 +37,7 @@ def test_an_interrupted_training_ends_with_the_same_rows(tmp_path):
     np.testing.assert_array_equal(*(run.metrics["val_loss"] for run in runs))
 
 
+@pytest.mark.slow
 def test_a_short_training_beats_the_untrained_encoder(tfds_dir, tmp_path):
     """On real CIFAR-10, by a linear probe of the features on 2,000 test images, whose
     accuracy has a standard error of 0.011."""

@@ -299,6 +299,7 @@ def test_seeds_decide(mlp_run, mlp_settings, data, tmp_path):
     assert log_of(same) == log_of(mlp_run) != log_of(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(precision, data, tmp_path):
     settings = small_settings(data, "wide_resnet", epochs=2, precision=precision)
@@ -310,6 +311,7 @@ def test_mixed_precision(precision, data, tmp_path):
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.slow
 def test_xla(mlp_run, mlp_settings, data, tmp_path):
     """The same training but for rounding."""
     settings = dataclasses.replace(mlp_settings, jit_compile=True)
@@ -328,6 +330,7 @@ def run_program(program):
     )
 
 
+@pytest.mark.slow
 def test_determinism(tmp_path):
     """In a process of its own, where it cannot be switched off again."""
     run_program(f"""
@@ -356,6 +359,7 @@ def test_determinism(tmp_path):
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_mirrored_training_is_that_of_one_device(tmp_path):
     """Two devices on any machine: the processor, twice."""
     run_program(f"""
@@ -442,6 +446,7 @@ def n_moments(path):
     return len({line.split(",")[1] for line in log.open()}) - 1 if log.exists() else 0
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_and_ends_with_the_same_rows(convolutional_run, tmp_path):
     """SIGKILL before the first row, in the first epoch, and between epochs. What was
     resumed is killed again."""
