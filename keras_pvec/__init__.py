@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from keras_pvec.comparison import (
         Comparison as Comparison,
         DetailedComparison as DetailedComparison,
+        NullTest as NullTest,
+        Rung as Rung,
         SampleMismatchError as SampleMismatchError,
         angle as angle,
         compare as compare,
         compare_in_detail as compare_in_detail,
         linear_cka as linear_cka,
+        minibatch_cka as minibatch_cka,
+        null_ladder as null_ladder,
         principal_angles as principal_angles,
     )
     from keras_pvec.features import LayerChoiceError as LayerChoiceError
@@ -50,7 +54,11 @@ _ROOMS = {
         "angle",
         "compare",
         "compare_in_detail",
+        "NullTest",
+        "Rung",
         "linear_cka",
+        "minibatch_cka",
+        "null_ladder",
         "principal_angles",
     ],
     "features": ["LayerChoiceError"],

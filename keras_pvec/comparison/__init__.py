@@ -9,6 +9,7 @@ from keras_pvec.comparison.angles import (
     angle,
     principal_angles,
 )
+from keras_pvec.comparison.cka import linear_cka, minibatch_cka
 from keras_pvec.comparison.comparisons import (
     Comparison,
     DetailedComparison,
@@ -16,18 +17,22 @@ from keras_pvec.comparison.comparisons import (
     compare_in_detail,
     describe,
 )
+from keras_pvec.comparison.ladder import NullTest, Rung, null_ladder
 from keras_pvec.comparison.nulls import permutation_cosine_moments
-from keras_pvec.comparison.similarity import linear_cka
 
 __all__ = [
     "Comparison",
     "DetailedComparison",
+    "NullTest",
+    "Rung",
     "SampleMismatchError",
     "angle",
     "compare",
     "compare_in_detail",
     "describe",
     "linear_cka",
+    "minibatch_cka",
+    "null_ladder",
     "permutation_cosine_moments",
     "principal_angles",
 ]

@@ -14,7 +14,6 @@ from keras_pvec.comparison.angles import (
 from keras_pvec.comparison.nulls import null_angle_deg, permutation_cosine_moments
 from keras_pvec.comparison.similarity import (
     influential_samples,
-    linear_cka,
     reweighted_vector,
     stored_energy,
     unit_row_weights,
@@ -89,7 +88,6 @@ class DetailedComparison(Comparison):
             unit length, so that all samples have equal weight. `None` for P-vectors
             stored without `row_norms`.
         row_normalised_null_angle_deg: Its null, as `null_angle_deg`.
-        linear_cka: See `linear_cka`; 1 = the same.
         principal_angles_deg: Between the spans of all stored vectors, smallest first.
         stored_energy: Share of `||X||_F^2` in the stored vectors; the smaller of both
             sides.
@@ -100,7 +98,6 @@ class DetailedComparison(Comparison):
     influential_samples: tuple[int, ...]
     row_normalised_angle_deg: float | None
     row_normalised_null_angle_deg: float | None
-    linear_cka: float
     principal_angles_deg: tuple[float, ...]
     stored_energy: float
 
@@ -158,7 +155,6 @@ def compare_in_detail(p: PVector, q: PVector) -> DetailedComparison:
         influential_samples=tuple(influential.tolist()),
         row_normalised_angle_deg=normalised_angle,
         row_normalised_null_angle_deg=normalised_null,
-        linear_cka=linear_cka(p, q),
         principal_angles_deg=tuple(principal_angles(p, q).tolist()),
         stored_energy=min(stored_energy(p), stored_energy(q)),
     )

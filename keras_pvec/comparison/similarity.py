@@ -11,35 +11,12 @@ import math
 
 import numpy as np
 
-from keras_pvec.comparison.angles import check_comparable, line_angle_deg
+from keras_pvec.comparison.angles import line_angle_deg
 from keras_pvec.pvector import PVector
 
 # Share of the samples that a detailed comparison leaves out.
 _INFLUENTIAL_SHARE = 0.01
 _SAME_DEG = 1e-4
-
-
-def linear_cka(p: PVector, q: PVector) -> float:
-    """Linear centred kernel alignment of the stored approximations.
-
-    `||X^T Y||_F^2 / (||X^T X||_F ||Y^T Y||_F)` of the column-centred features
-    (Kornblith et al. 2019, arXiv 1905.00414, section 3), with `X` and `Y` replaced by
-    their best approximations of the ranks that were stored (`k`). Exact where these
-    hold all of the features.
-
-    Returns:
-        From 0 (unrelated) to 1 (the same up to rotation and scale); NaN where the
-        stored part of one side does not vary over the samples.
-
-    Raises:
-        SampleMismatchError: As `angle`.
-    """
-    check_comparable(p, q)
-    x, y = (_stored_features(side) for side in (p, q))
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    scale = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
-    tiny = np.finfo(float).eps
-    return float(np.sum((x.T @ y) ** 2) / scale) if scale > tiny else math.nan
 
 
 def stored_energy(p: PVector) -> float:

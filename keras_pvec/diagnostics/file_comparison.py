@@ -137,7 +137,6 @@ def comparison_text(comparisons: Sequence[LayerComparison], width: int = 80) -> 
                 format_number(c.trimmed_null_angle_deg),
                 format_number(c.row_normalised_angle_deg),
                 format_number(c.row_normalised_null_angle_deg),
-                format_number(c.linear_cka, decimals=2),
                 format_number(c.stored_energy, decimals=2),
             ]
         )
@@ -149,7 +148,7 @@ def comparison_text(comparisons: Sequence[LayerComparison], width: int = 80) -> 
             ]
         )
     n_samples = comparisons[0].comparison.n_samples
-    measure_header = ("trimmed", "null", "row-norm.", "null", "CKA", "stored")
+    measure_header = ("trimmed", "null", "row-norm.", "null", "stored")
     deciding_header = ("principal angles", "most influential samples")
     sections = [
         format_table(("layer", *ANGLE_HEADER), angles, width=width),
@@ -158,7 +157,7 @@ def comparison_text(comparisons: Sequence[LayerComparison], width: int = 80) -> 
         format_table(("layer", *deciding_header), deciding, names=2, width=width),
         wrap(
             "trimmed: without the most influential samples, 1% of all. row-norm.: each "
-            "sample's features scaled to unit length. CKA: linear, 1 = same. stored: "
+            "sample's features scaled to unit length. stored: "
             "share of ||X||_F^2 in the stored vectors, which all numbers of these two "
             "tables are computed from.",
             width,

@@ -17,7 +17,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 def test_the_callback_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    code, ladder = re.findall(r"```python\n(.*?)```", README, re.S)
     rng = np.random.default_rng(0)
     inputs = keras.Input((8, 8, 1))
     block = layers.Conv2D(4, 3, name="block_1")(inputs)
@@ -29,13 +29,19 @@ def test_the_callback_example_runs(tmp_path, monkeypatch):
         "x": rng.random((40, 8, 8, 1)),
         "y": rng.random((40, 2)),
         "x_test": rng.random((30, 8, 8, 1)),
-        "y_test": None,
+        "y_test": np.arange(30) % 3,
     }
     exec(code.replace("epochs=10", "epochs=2"), names)
     run = names["run"]
     assert [epoch for epoch, _ in run.moments] == [-1, 0, 1]
     assert run.layers == ["avg_pool", "block_1"]
     assert len(run.log) == 3 * 2 * 2
+    names |= {
+        "p": run.p_vector(0, "avg_pool"),
+        "q": run.p_vector("final", "avg_pool"),
+    }
+    tests = eval(ladder, names)
+    assert [test.rung for test in tests] == [*kp.Rung][:3]
 
 
 def test_columns_and_flags_that_it_names_exist():
@@ -44,7 +50,7 @@ def test_columns_and_flags_that_it_names_exist():
     named = re.findall(r"^\| (`.*?) \|", README, re.M)
     columns = {c for cell in named for c in re.findall(r"`(\w+)`", cell)}
     details = {field.name for field in dataclasses.fields(kp.DetailedComparison)}
-    assert {"angle_deg", "z", "samples_sha256", "linear_cka"} <= columns
+    assert {"angle_deg", "z", "samples_sha256", "stored_energy"} <= columns
     assert columns <= {*LOG_COLUMNS, *details}
     defined = FlagValues()
     define_reproduction_flags(defined)

@@ -46,7 +46,6 @@ DETAILS = [  # what a detailed comparison of a pair adds to a comparison
     col.INFLUENTIAL_SAMPLES,
     col.ROW_NORMALISED_ANGLE_DEG,
     col.ROW_NORMALISED_NULL_ANGLE_DEG,
-    col.LINEAR_CKA,
     col.LARGEST_PRINCIPAL_ANGLE_DEG,
     col.STORED_ENERGY,
 ]

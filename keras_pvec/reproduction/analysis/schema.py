@@ -112,9 +112,6 @@ ROW_NORMALISED_ANGLE_DEG = _column(
 ROW_NORMALISED_NULL_ANGLE_DEG = _column(
     "row_normalised_null_angle_deg", "Its null angle.", _DEG
 )
-LINEAR_CKA = _column(
-    "linear_cka", "Linear centred kernel alignment of the stored vectors; 1 = same."
-)
 STORED_ENERGY = _column(
     "stored_energy", "Share of ||X||_F^2 in the stored vectors; the smaller side's."
 )

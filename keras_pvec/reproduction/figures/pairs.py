@@ -129,10 +129,8 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
     groups = sorted(
         _pairs_of_groups(pairs), key=lambda pair: pair.rows[col.ANGLE_DEG].mean()
     )
-    figure = new_figure(11.0, 0.5 * len(groups) + 1.4)
-    angles, alignment = figure.subplots(
-        1, 2, sharey=True, gridspec_kw={"width_ratios": [3, 1]}
-    )
+    figure = new_figure(9.0, 0.5 * len(groups) + 1.4)
+    angles = figure.subplots()
     for i, measure in enumerate(_MEASURES):
         # Equal values lie above each other.
         offset = _OFFSET * ((len(_MEASURES) - 1) / 2 - i)
@@ -140,20 +138,16 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
         _draw_ranges(angles, groups, measure.angle, offset, **look, label=measure.label)
         if measure.null is not None:
             _draw_ranges(angles, groups, measure.null, offset, **look, mfc="white")
-    _draw_ranges(alignment, groups, col.LINEAR_CKA, 0.0, color="black", marker="o")
     angles.set_xlabel(ANGLE_LABEL)
     angles.set_xlim(0, 91)
-    alignment.set_xlabel("linear CKA (1 = same)")
-    alignment.set_xlim(-0.02, 1.02)
     energy = pairs[col.STORED_ENERGY]
-    alignment.set_title(
-        f"stored vectors: {energy.min():.2f} to {energy.max():.2f}\nof $||X||_F^2$",
+    angles.set_title(
+        f"stored vectors: {energy.min():.2f} to {energy.max():.2f} of $||X||_F^2$",
         fontsize="small",
     )
     angles.set_yticks(range(len(groups)), [pair.label for pair in groups])
     angles.set_ylim(-0.5, len(groups) - 0.5)
-    for axes in (angles, alignment):
-        axes.grid(alpha=0.3)
+    angles.grid(alpha=0.3)
     null = hollow_entry("permutation null (in the same colour)")
     legend_below(figure, [angles], [null])
     entitle(figure, f"Angle and other measures after the last epoch: {title}")
