@@ -23,7 +23,8 @@ from keras_pvec.reproduction.experiment import NoRunsError, run_study
 from keras_pvec.reproduction.flag_values import config_from_flags
 from keras_pvec.reproduction.imagenet import PretrainedConfig
 from keras_pvec.reproduction.record import TrainingRecord
-from keras_pvec.reproduction.reproduce import ReproductionConfig, reproduce
+from keras_pvec.reproduction.reproduce import reproduce
+from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 from keras_pvec.runs import RunConflictError, RunFolder
 
 ROOT = Path(__file__).parents[2]

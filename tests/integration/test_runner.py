@@ -45,16 +45,20 @@ def jobs_in(folder, n=4, **changes):
     ]
 
 
+def one_core_each(n_workers):
+    (cores,) = share_cores(1)
+    return [[cores[i % len(cores)]] for i in range(n_workers)]
+
+
 @pytest.mark.slow
 def test_how_many_workers_makes_no_difference_to_the_rows(tmp_path, capsys):
     """Where each has one core: sums over more threads are in another order."""
-    one_core = share_cores(1)[0][:1]
     two, failures = train_jobs(
-        jobs_in(tmp_path / "two"), workers=2, cores=[one_core] * 2
+        jobs_in(tmp_path / "two"), workers=2, cores=one_core_each(2)
     )
     assert not failures
     several, failures = train_jobs(
-        jobs_in(tmp_path / "several"), workers=3, cores=[one_core] * 3
+        jobs_in(tmp_path / "several"), workers=3, cores=one_core_each(3)
     )
     assert not failures
     assert len(two) == len(several) == 4

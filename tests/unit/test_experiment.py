@@ -10,7 +10,8 @@ from keras_pvec.features import LayerChoiceError
 from keras_pvec.reproduction.config import ConfigError, ExperimentConfig
 from keras_pvec.reproduction.data import DatasetUnavailableError
 from keras_pvec.reproduction.experiment import NoRunsError, run_study
-from keras_pvec.reproduction.reproduce import ReproductionConfig, reproduce
+from keras_pvec.reproduction.reproduce import reproduce
+from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 
 N_TRAIN = 1437  # digits
 

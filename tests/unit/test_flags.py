@@ -15,7 +15,7 @@ from keras_pvec.reproduction.experiment import NoRunsError, Outcome
 from keras_pvec.reproduction.flags.program import exit_code
 from keras_pvec.reproduction.imagenet import PretrainedConfig
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
-from keras_pvec.reproduction.reproduce import ReproductionConfig
+from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 from keras_pvec.runs import RunConflictError
 
 
@@ -35,7 +35,7 @@ def test_one_flag_for_each_setting():
 def test_flags_become_settings():
     values = parsed(
         flags.define_experiment_flags,
-        "--models=mlp,vgg",
+        "--models=mlp,vgg16",
         "--seeds=2,0",
         "--log_freq=first_epoch:5",
         "--pooling=flatten",
@@ -46,7 +46,7 @@ def test_flags_become_settings():
         "--out_dir=out",
     )
     assert flags.experiment_config(values) == ExperimentConfig(
-        models=("mlp", "vgg"),
+        models=("mlp", "vgg16"),
         seeds=(2, 0),
         log_freq={"first_epoch": 5},
         pooling=None,

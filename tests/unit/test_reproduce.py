@@ -8,7 +8,8 @@ from keras_pvec.reproduction.claims import CLAIMS, Cause, Obstacle, not_tested
 from keras_pvec.reproduction.config import ConfigError, ExperimentConfig
 from keras_pvec.reproduction.imagenet import PretrainedConfig, run_imagenet
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
-from keras_pvec.reproduction.reproduce import ReproductionConfig, join_results
+from keras_pvec.reproduction.reproduce import join_results
+from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 from keras_pvec.reproduction.studies import STUDIES, Findings
 
 

@@ -10,7 +10,7 @@ from absl import flags
 from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.flag_values import config_from_flags
 from keras_pvec.reproduction.imagenet import PretrainedConfig
-from keras_pvec.reproduction.reproduce import ReproductionConfig
+from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 
 
 def experiment_config(values: flags.FlagValues = flags.FLAGS) -> ExperimentConfig:

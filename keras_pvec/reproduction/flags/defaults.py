@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -30,24 +31,32 @@ def describe_epochs() -> str:
     """The epochs of each preset; a range where they depend on model and data set."""
     parts = []
     for key, preset in PRESETS.items():
-        epochs = {preset.epochs, *preset.epochs_of.values()}
+        by_data_set = (by_model.values() for by_model in preset.epochs_on.values())
+        epochs = {
+            preset.epochs,
+            *preset.epochs_of.values(),
+            *itertools.chain.from_iterable(by_data_set),
+        }
         text = " to ".join(map(str, sorted({min(epochs), max(epochs)})))
-        parts.append((text + " by model" * (len(epochs) > 1), repr(key)))
+        parts.append((text + " by model and data set" * (len(epochs) > 1), repr(key)))
     return _listing(parts)
 
 
 def describe_recipe(name: str) -> str:
-    """A field of the recipes, with the models that have each value."""
+    """A field of the recipes, with the architectures that have each value."""
     parts = []
-    for model in RECIPES:
-        values = {key: getattr(recipe_of(p, model), name) for key, p in PRESETS.items()}
-        common = getattr(RECIPES[model], name)
+    for architecture, recipe in RECIPES.items():
+        values = {
+            key: getattr(recipe_of(preset, architecture), name)
+            for key, preset in PRESETS.items()
+        }
+        common = getattr(recipe, name)
         others = [
             f"{_text(value)} with {key!r}"
             for key, value in values.items()
             if value != common
         ]
-        parts.append((", ".join([_text(common), *others]), model))
+        parts.append((", ".join([_text(common), *others]), architecture))
     return _listing(parts, separator="; ")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from keras_pvec.reproduction import claims, config
+from keras_pvec.reproduction import config
 from keras_pvec.reproduction.data import DATASETS, SPLITS
 from keras_pvec.reproduction.devices import DEVICES
 from keras_pvec.reproduction.flag_values import POOLINGS
@@ -14,6 +14,7 @@ from keras_pvec.reproduction.flags.defaults import (
     describe_recipe,
 )
 from keras_pvec.reproduction.model_names import MODEL_NAMES
+from keras_pvec.reproduction.reproduction_config import CLAIM_IDS
 from keras_pvec.reproduction.studies import DATA_MATRICES
 from keras_pvec.reproduction.training import PRESETS
 
@@ -53,8 +54,7 @@ def define_reproduction_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_list(
         "only",
         None,
-        f"Claims to test, of {', '.join([*claims.CLAIMS, *claims.PARTS])}. Default: "
-        "all of them.",
+        f"Claims to test, of {', '.join(CLAIM_IDS)}. Default: all of them.",
         flag_values=values,
     )
 
