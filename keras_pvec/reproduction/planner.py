@@ -62,10 +62,10 @@ def plan_runs(
 
     Args:
         config: Settings of the experiment.
-        models: Model names by study.
+        models: Model names by study, in any spelling.
 
     Returns:
-        The runs by study. Studies that share a run hold equal jobs.
+        The runs by study, with canonical names. Studies that share a run hold equal jobs.
 
     Raises:
         ConfigError: The settings contradict each other or the data.
@@ -100,6 +100,7 @@ def _plan_study(
     config: ExperimentConfig, study: Study, models: Sequence[str]
 ) -> list[Job]:
     data = _training_data(config, study)
+    models = _canonical(config, models)
     if study.variants:
         _check_classifiers(study, models)
         return [

@@ -174,6 +174,7 @@ def test_spellings_of_one_network_are_one_run(preset, spellings, name):
     (job,) = plan(config)
     assert job.path == Path("runs/digits", preset, name, "seed_0")
     assert len(model_notes(config)) == len(set(spellings) - {name})
+    assert plan(config, models=spellings) == [job]
 
 
 def test_a_run_of_an_earlier_version_is_found_under_its_old_name(tmp_path):
