@@ -65,7 +65,8 @@ def plan_runs(
         models: Model names by study, in any spelling.
 
     Returns:
-        The runs by study, with canonical names. Studies that share a run hold equal jobs.
+        The runs by study, with canonical names. Studies that share a run hold equal
+        jobs.
 
     Raises:
         ConfigError: The settings contradict each other or the data.
