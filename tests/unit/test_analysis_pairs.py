@@ -28,7 +28,7 @@ def test_null_band_holds_95_percent_of_permutations():
 def test_angles_between_runs(tmp_path, rng):
     """Between the last epochs, once for each pair; seeds of one model are a group."""
     runs, last = [], []
-    for model, seed in (("mlp", 0), ("mlp", 1), ("vgg", 0)):
+    for model, seed in (("mlp", 0), ("mlp", 1), ("vgg16", 0)):
         moments = {
             when: kp.p_vector(rng.random((50, 6)), layer="features")
             for when in ((-1, 0), (1, 8))
@@ -37,12 +37,12 @@ def test_angles_between_runs(tmp_path, rng):
         runs.append(write_run(path, of_features(moments), model=model, seed=seed))
         last.append(moments[1, 8])
     pairs = analysis.angles_between(runs)
-    names = ["mlp, seed 0", "mlp, seed 1", "vgg, seed 0"]
+    names = ["mlp, seed 0", "mlp, seed 1", "vgg16, seed 0"]
     places = [*itertools.combinations(range(3), 2)]
     assert list(pairs["run"]) == [names[i] for i, _ in places]
     assert list(pairs["other"]) == [names[j] for _, j in places]
     assert list(pairs["group"]) == ["mlp"] * 3
-    assert list(pairs["other_group"]) == ["mlp", "vgg", "vgg"]
+    assert list(pairs["other_group"]) == ["mlp", "vgg16", "vgg16"]
     for row, (i, j) in zip(pairs.itertuples(), places, strict=True):
         u, v = last[i].vector, last[j].vector
         np.testing.assert_allclose(row.angle_deg, degrees_between(u, v))

@@ -173,7 +173,11 @@ def test_angles_to_data_are_those_of_the_features(tmp_path, rng):
 
 def test_angles_to_references(tmp_path, rng):
     plane = random_plane(rng)
-    curves = {"mlp": [80.0, 40.0, 5.0], "vgg": [60.0, 30.0, 25.0], "resnet": [9, 8, 7]}
+    curves = {
+        "mlp": [80.0, 40.0, 5.0],
+        "vgg16": [60.0, 30.0, 25.0],
+        "resnet18": [9, 8, 7],
+    }
     runs = {}
     for model, curve in curves.items():
         vectors = [turned(plane, angle) for angle in curve]
@@ -181,16 +185,16 @@ def test_angles_to_references(tmp_path, rng):
         path = tmp_path / model
         runs[model] = write_run(path, of_features(moments), model=model)
     angles = analysis.angles_to_references(
-        list(runs.values()), [runs["resnet"], runs["vgg"]]
+        list(runs.values()), [runs["resnet18"], runs["vgg16"]]
     )
     found = {
         key: list(table["angle_deg"].round(6))
         for key, table in angles.groupby(["model", "reference"])
     }
     assert found == {
-        ("mlp", "resnet, seed 0"): [73, 33, 2],
-        ("vgg", "resnet, seed 0"): [53, 23, 18],
-        ("mlp", "vgg, seed 0"): [55, 15, 20],
-        ("resnet", "vgg, seed 0"): [16, 17, 18],
+        ("mlp", "resnet18, seed 0"): [73, 33, 2],
+        ("vgg16", "resnet18, seed 0"): [53, 23, 18],
+        ("mlp", "vgg16, seed 0"): [55, 15, 20],
+        ("resnet18", "vgg16, seed 0"): [16, 17, 18],
     }
     assert list(angles["epoch"]) == [-1, 0, 1] * 4

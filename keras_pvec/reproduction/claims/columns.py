@@ -1,11 +1,23 @@
 """Columns of the tables of `analysis` that claims are rated on."""
 
 RUN = "run"
+OTHER = "other"
+MODEL = "model"
+GROUP = "group"
+OTHER_GROUP = "other_group"
+SEED = "seed"
 EPOCH = "epoch"
+STEP = "step"
 REFERENCE = "reference"
 SPLIT = "split"
 ANGLE = "angle_deg"
 NULL_ANGLE = "null_angle_deg"
 CENTERED_ANGLE = "centered_angle_deg"
+COS_ONES = "cos_ones"
+COS_ONES_REFERENCE = "cos_ones_reference"
+WELL_TRAINED = "well_trained"
+OTHER_WELL_TRAINED = "other_well_trained"
+WITHIN_CLASS_NULL = "within_class_null_deg"
+IMAGE_STATISTICS_NULL = "image_statistics_null_deg"
 
 FINAL = "final"  # the reference that is a run's own last epoch
