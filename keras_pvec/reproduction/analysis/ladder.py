@@ -34,8 +34,8 @@ def with_ladder(
 
     Returns:
         The table with `within_class_null_deg`, `image_statistics_null_deg`,
-        `permutation_p`, `within_class_p` and `image_statistics_p`; empty where the
-        samples do not say.
+        `permutation_p`, `within_class_p`, `image_statistics_p`, `partial_correlation`
+        and `null_partial_correlation`; empty where the samples do not say.
     """
     rungs = [
         _rungs(p_vectors[a], p_vectors[b], samples)
@@ -44,6 +44,7 @@ def with_ladder(
     columns = (
         *(col.WITHIN_CLASS_NULL_DEG, col.IMAGE_STATISTICS_NULL_DEG),
         *(col.PERMUTATION_P, col.WITHIN_CLASS_P, col.IMAGE_STATISTICS_P),
+        *(col.PARTIAL_CORRELATION, col.NULL_PARTIAL_CORRELATION),
     )
     return pairs.assign(
         **{
@@ -65,6 +66,8 @@ def _rungs(
     basis = image_statistics_basis(samples, p.n_samples)
     if partial is not None and basis is not None:
         found[col.IMAGE_STATISTICS_P] = partial.p_value
+        found[col.PARTIAL_CORRELATION] = partial.cosine
+        found[col.NULL_PARTIAL_CORRELATION] = partial.null_cosines[2]
         cosine = abs(float((basis.T @ p.vector) @ (basis.T @ q.vector)))
         angle = math.degrees(math.acos(min(cosine, 1.0)))
         found[col.IMAGE_STATISTICS_NULL_DEG] = angle

@@ -123,6 +123,13 @@ IMAGE_STATISTICS_P = _column(
     "image_statistics_p",
     "The same of the partial correlation given brightness and contrast.",
 )
+PARTIAL_CORRELATION = _column(
+    "partial_correlation",
+    "Absolute correlation of the P-vectors given brightness and contrast.",
+)
+NULL_PARTIAL_CORRELATION = _column(
+    "null_partial_correlation", "Its 95% quantile with samples permuted."
+)
 TRIMMED_ANGLE_DEG = _column(
     "trimmed_angle_deg", "Angle without the most influential samples.", _DEG
 )

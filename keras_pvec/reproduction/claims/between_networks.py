@@ -12,8 +12,10 @@ from keras_pvec.reproduction.claims.columns import (
     GROUP,
     IMAGE_STATISTICS_NULL,
     NULL_ANGLE,
+    NULL_PARTIAL_CORRELATION,
     OTHER,
     OTHER_GROUP,
+    PARTIAL_CORRELATION,
     REFERENCE,
     RUN,
     SEED,
@@ -23,11 +25,12 @@ from keras_pvec.reproduction.claims.criteria import SmallAngle
 from keras_pvec.reproduction.claims.gate import Gate, gate_of
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C1, C5, C13, ClaimSpec
-from keras_pvec.reproduction.claims.resampling import strata_of
+from keras_pvec.reproduction.claims.resampling import Strata, strata_of
 from keras_pvec.reproduction.claims.result import (
     Cause,
     Caveat,
     ClaimResult,
+    Effect,
     Null,
     Obstacle,
     Quantity,
@@ -193,7 +196,7 @@ def _rate_pairs(
         UnitNull(
             null,
             meets(rated[column]),
-            [summarise(Quantity.ANGLE, rated[column], strata)],
+            _null_effects(null, rated, column, strata),
         )
         for null, column in _PAIR_NULLS
         if column in rated and rated[column].notna().any()
@@ -222,6 +225,22 @@ def _rate_pairs(
         tuple(caveats),
     )
     return gated(result, gate)
+
+
+def _null_effects(
+    null: Null, pairs: pd.DataFrame, column: str, strata: Strata
+) -> list[Effect]:
+    """The angles under a null, and of the image statistics what they leave."""
+    effects = [summarise(Quantity.ANGLE, pairs[column], strata)]
+    if null is Null.IMAGE_STATISTICS and PARTIAL_CORRELATION in pairs:
+        effects += [
+            summarise(quantity, pairs[name], strata)
+            for quantity, name in (
+                (Quantity.PARTIAL_CORRELATION, PARTIAL_CORRELATION),
+                (Quantity.NULL_PARTIAL_CORRELATION, NULL_PARTIAL_CORRELATION),
+            )
+        ]
+    return effects
 
 
 def _untrained_angles(pairs: pd.DataFrame, untrained: pd.DataFrame | None) -> pd.Series:

@@ -19,5 +19,7 @@ WELL_TRAINED = "well_trained"
 OTHER_WELL_TRAINED = "other_well_trained"
 WITHIN_CLASS_NULL = "within_class_null_deg"
 IMAGE_STATISTICS_NULL = "image_statistics_null_deg"
+PARTIAL_CORRELATION = "partial_correlation"
+NULL_PARTIAL_CORRELATION = "null_partial_correlation"
 
 FINAL = "final"  # the reference that is a run's own last epoch

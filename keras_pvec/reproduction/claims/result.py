@@ -67,6 +67,8 @@ class Quantity(enum.Enum):
     PARTIAL_TAU = "partial_tau", Unit.NONE, -1.0, 1.0
     PEARSON_R = "pearson_r", Unit.NONE, -1.0, 1.0
     PARTIAL_R = "partial_r", Unit.NONE, -1.0, 1.0
+    PARTIAL_CORRELATION = "partial_correlation", Unit.NONE, 0.0, 1.0
+    NULL_PARTIAL_CORRELATION = "null_partial_correlation", Unit.NONE, 0.0, 1.0
     DIFFERENCE = "difference", Unit.NONE, -1.0, 1.0
     P_VALUE = "p_value", Unit.NONE, 0.0, 1.0
     EXPONENT = "exponent", Unit.NONE, float("-inf"), float("inf")

@@ -89,6 +89,8 @@ _QUANTITIES: dict[Quantity, str] = {
     Quantity.PARTIAL_TAU: "partial tau given the null angle",
     Quantity.PEARSON_R: "Pearson's r",
     Quantity.PARTIAL_R: "partial r given the null angle",
+    Quantity.PARTIAL_CORRELATION: "correlation given brightness and contrast",
+    Quantity.NULL_PARTIAL_CORRELATION: "95% quantile of its permutation null",
     Quantity.DIFFERENCE: "stronger than this predictor by",
     Quantity.P_VALUE: "two-sided permutation p-value",
     Quantity.EXPONENT: "exponent",
