@@ -46,7 +46,6 @@ from keras_pvec.reproduction.report.criteria import criterion_text, wording
 from keras_pvec.reproduction.report.markdown import render_markdown
 from keras_pvec.reproduction.report.section import overview, provenance_of
 from keras_pvec.reproduction.report.sentences import (
-    VERDICTS,
     details,
     effect_text,
     evidence,
@@ -54,6 +53,7 @@ from keras_pvec.reproduction.report.sentences import (
     obstacle_text,
     reading_text,
 )
+from keras_pvec.reproduction.report.words import VERDICTS
 
 PNG = b"\x89PNG made up"
 

@@ -24,6 +24,7 @@ from keras_pvec.reproduction.claims.criteria import (
 from keras_pvec.reproduction.claims.depth import rate_c7
 from keras_pvec.reproduction.claims.first_epoch import rate_c4, rate_c6a
 from keras_pvec.reproduction.claims.generalization import rate_c10, rate_c11
+from keras_pvec.reproduction.claims.quantity import Quantity, Unit
 from keras_pvec.reproduction.claims.reading import RawData, Reading, Samples
 from keras_pvec.reproduction.claims.registry import (
     CLAIMS,
@@ -43,11 +44,9 @@ from keras_pvec.reproduction.claims.result import (
     Null,
     Obstacle,
     Part,
-    Quantity,
     Rung,
     Share,
     Spread,
-    Unit,
     Verdict,
     not_tested,
 )

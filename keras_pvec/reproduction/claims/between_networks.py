@@ -22,7 +22,8 @@ from keras_pvec.reproduction.claims.columns import (
     WITHIN_CLASS_NULL,
 )
 from keras_pvec.reproduction.claims.criteria import SmallAngle
-from keras_pvec.reproduction.claims.gate import Gate, gate_of
+from keras_pvec.reproduction.claims.gate import gate_of
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C1, C5, C13, ClaimSpec
 from keras_pvec.reproduction.claims.resampling import Strata, strata_of
@@ -33,7 +34,6 @@ from keras_pvec.reproduction.claims.result import (
     Effect,
     Null,
     Obstacle,
-    Quantity,
     Rung,
     Verdict,
     not_tested,
@@ -80,6 +80,7 @@ def rate_c1(
 def rate_c13(
     pairs: pd.DataFrame,
     random_weights: bool = False,
+    reading: Reading = C13.primary,
     untrained: pd.DataFrame | None = None,
 ) -> ClaimResult:
     """C13: pretrained ImageNet networks have small angles to each other.
@@ -88,10 +89,11 @@ def rate_c13(
         pairs: As `analysis.pairwise_angles` gives them.
         random_weights: Whether the networks were not trained, in which case the claim
             is not tested whatever their angles are.
+        reading: The reading that the tables were made under.
         untrained: The same table of networks of these architectures with random
             weights.
     """
-    result = _rate_pairs(C13, pairs, untrained, C13.primary)
+    result = _rate_pairs(C13, pairs, untrained, reading)
     if not random_weights or result.obstacle is not None:
         return result
     return dataclasses.replace(
@@ -213,8 +215,8 @@ def _rate_pairs(
     ladder = rating.ladder
     if starts.isna().any():
         caveats.append(Caveat.NO_UNTRAINED_PAIRS)
-    if starts.notna().any():
-        ladder = (*ladder, _untrained_rung(limits, untrained, gate))
+    if untrained is not None and starts.notna().any():
+        ladder = (*ladder, _untrained_rung(limits, untrained))
     result = ClaimResult(
         spec.id,
         reading,
@@ -269,7 +271,7 @@ def _kinds(pairs: pd.DataFrame) -> list[frozenset[str]]:
     ]
 
 
-def _untrained_rung(limits: SmallAngle, untrained: pd.DataFrame, gate: Gate) -> Rung:
+def _untrained_rung(limits: SmallAngle, untrained: pd.DataFrame) -> Rung:
     """How many untrained pairs are within the limit; that trained ones are closer is
     part of the criterion."""
     different = untrained[untrained[GROUP] != untrained[OTHER_GROUP]]

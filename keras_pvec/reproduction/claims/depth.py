@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, NULL_ANGLE, RUN
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C7
 from keras_pvec.reproduction.claims.resampling import Strata, strata_of
@@ -18,7 +19,6 @@ from keras_pvec.reproduction.claims.result import (
     Effect,
     Null,
     Obstacle,
-    Quantity,
     not_tested,
 )
 from keras_pvec.reproduction.claims.statistics import summarise

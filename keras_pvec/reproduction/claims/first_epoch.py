@@ -7,6 +7,7 @@ import pandas as pd
 from keras_pvec.reproduction.claims.columns import FINAL, REFERENCE, RUN, SPLIT
 from keras_pvec.reproduction.claims.criteria import RiseThenFall
 from keras_pvec.reproduction.claims.gate import gate_of
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C4, C6A, ClaimSpec
 from keras_pvec.reproduction.claims.resampling import Strata, strata_of
@@ -16,7 +17,6 @@ from keras_pvec.reproduction.claims.result import (
     Effect,
     Null,
     Obstacle,
-    Quantity,
     not_tested,
 )
 from keras_pvec.reproduction.claims.statistics import summarise
@@ -28,13 +28,14 @@ from keras_pvec.reproduction.claims.verdicts import (
 )
 
 
-def rate_c4(peaks: pd.DataFrame) -> ClaimResult:
+def rate_c4(peaks: pd.DataFrame, reading: Reading = C4.primary) -> ClaimResult:
     """C4: the angle to the well-trained model first rises, then falls.
 
     Args:
         peaks: As `analysis.first_epoch_peaks` gives them, on both splits.
+        reading: The reading that the table was made under.
     """
-    return _rate_peaks(C4, peaks[peaks[REFERENCE] == FINAL], C4.primary)
+    return _rate_peaks(C4, peaks[peaks[REFERENCE] == FINAL], reading)
 
 
 def rate_c6a(peaks: pd.DataFrame, reading: Reading = C6A.primary) -> ClaimResult:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from keras_pvec.reproduction.claims.columns import ANGLE, MODEL, NULL_ANGLE
 from keras_pvec.reproduction.claims.criteria import PowerLaw, RankCorrelation
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C10, C11, ClaimSpec
 from keras_pvec.reproduction.claims.resampling import Estimator
@@ -21,7 +22,6 @@ from keras_pvec.reproduction.claims.result import (
     Interval,
     Null,
     Obstacle,
-    Quantity,
     Rung,
     Verdict,
     not_tested,

@@ -7,6 +7,7 @@ import pandas as pd
 from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, NULL_ANGLE, OTHER, RUN
 from keras_pvec.reproduction.claims.criteria import Counted
 from keras_pvec.reproduction.claims.gate import gate_of
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C9, C12
 from keras_pvec.reproduction.claims.resampling import Strata, strata_of
@@ -18,7 +19,6 @@ from keras_pvec.reproduction.claims.result import (
     Null,
     Obstacle,
     Part,
-    Quantity,
     Verdict,
     not_tested,
 )

@@ -10,6 +10,7 @@ from scipy import stats
 
 from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, RUN
 from keras_pvec.reproduction.claims.criteria import Counted
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.resampling import (
     CONFIDENCE,
     Estimator,
@@ -20,7 +21,6 @@ from keras_pvec.reproduction.claims.resampling import (
 from keras_pvec.reproduction.claims.result import (
     Effect,
     Interval,
-    Quantity,
     Share,
     Spread,
 )

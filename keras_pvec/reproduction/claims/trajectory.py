@@ -19,6 +19,7 @@ from keras_pvec.reproduction.claims.columns import (
 )
 from keras_pvec.reproduction.claims.criteria import Counted
 from keras_pvec.reproduction.claims.gate import gate_of
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C2, C3, C4, C6B, C8
 from keras_pvec.reproduction.claims.resampling import Estimator, Strata, strata_of
@@ -31,7 +32,6 @@ from keras_pvec.reproduction.claims.result import (
     Null,
     Obstacle,
     Part,
-    Quantity,
     Rung,
     Verdict,
 )
