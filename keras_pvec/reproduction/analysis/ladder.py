@@ -16,6 +16,9 @@ from keras_pvec.comparison.ladder import (
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction.analysis import schema as col
 
+# Of each rung and pair; there may be a hundred pairs.
+_N_PERMUTATIONS = 499
+
 
 def with_ladder(
     pairs: pd.DataFrame,
@@ -37,8 +40,10 @@ def with_ladder(
         `permutation_p`, `within_class_p`, `image_statistics_p`, `partial_correlation`
         and `null_partial_correlation`; empty where the samples do not say.
     """
+    n_samples = next((p.n_samples for p in p_vectors.values()), 0)
+    basis = image_statistics_basis(samples, n_samples)
     rungs = [
-        _rungs(p_vectors[a], p_vectors[b], samples)
+        _rungs(p_vectors[a], p_vectors[b], samples, basis)
         for a, b in zip(pairs[col.RUN], pairs[col.OTHER], strict=True)
     ]
     columns = (
@@ -55,15 +60,18 @@ def with_ladder(
 
 
 def _rungs(
-    p: PVector, q: PVector, samples: Mapping[str, np.ndarray]
+    p: PVector,
+    q: PVector,
+    samples: Mapping[str, np.ndarray],
+    basis: np.ndarray | None,
 ) -> dict[str, float]:
-    found = {col.PERMUTATION_P: permutation_test(p, q).p_value}
+    n = _N_PERMUTATIONS
+    found = {col.PERMUTATION_P: permutation_test(p, q, n_permutations=n).p_value}
     if "labels" in samples:
-        within = permutation_test(p, q, labels=samples["labels"])
+        within = permutation_test(p, q, labels=samples["labels"], n_permutations=n)
         found[col.WITHIN_CLASS_NULL_DEG] = within.null_angles_deg[1]
         found[col.WITHIN_CLASS_P] = within.p_value
-    partial = image_statistics_test(p, q, samples)
-    basis = image_statistics_basis(samples, p.n_samples)
+    partial = image_statistics_test(p, q, samples, n_permutations=n)
     if partial is not None and basis is not None:
         found[col.IMAGE_STATISTICS_P] = partial.p_value
         found[col.PARTIAL_CORRELATION] = partial.cosine
