@@ -55,13 +55,18 @@ class World:
         other = np.linalg.qr(np.stack([*known, self.random()], axis=1))[0][:, 3]
         return turned(self.end, other, degrees)
 
+    def orthogonal_to(self, end):
+        """A random direction orthogonal to `end` and to the constant vector."""
+        known = np.stack([self.constant, end, self.random()], axis=1)
+        return np.linalg.qr(known)[0][:, 2]
+
     def random(self):
         return self.rng.standard_normal(self.n)
 
-    def p_vector(self, end, degrees, layer, k):
-        """Of features led by a direction at an angle to `end`; the other singular
-        vectors are random at every moment."""
-        leading = turned(end, self.start, degrees)
+    def p_vector(self, end, degrees, layer, k, start=None):
+        """Of features led by a direction at an angle to `end`, in the plane of `start`;
+        the other singular vectors are random at every moment."""
+        leading = turned(end, self.start if start is None else start, degrees)
         others = self.rng.standard_normal((self.n, 6))
         u = np.linalg.qr(np.column_stack([leading, others]))[0]
         v = np.linalg.qr(self.rng.standard_normal((9, 7)))[0]
@@ -93,6 +98,8 @@ def write_run(path, worlds, model, seed):
     settings = {"model": model, "seed": seed, "layers": SETTINGS_LAYERS, "variant": ""}
     for split, world in worlds.items():
         end = world.near_end(3)
+        # Untrained networks have nothing in common.
+        own_start = world.orthogonal_to(end)
         moments = {}
         for moment, angle in sorted({**WITHIN, **ENDS}.items(), key=lambda m: m[0][1]):
             angles = {"avg_pool": world.factor * angle}
@@ -102,7 +109,9 @@ def write_run(path, worlds, model, seed):
                     for i, layer in enumerate(LAYERS[1:], start=1)
                 }
             moments[moment] = {
-                layer: world.p_vector(end, degrees, layer, 5)
+                layer: world.p_vector(
+                    end, degrees, layer, 5, own_start if moment[0] < 0 else None
+                )
                 for layer, degrees in angles.items()
             }
         folder = path if split == "train" else path / split

@@ -50,6 +50,7 @@ def made_up_split(rng, n):
 def tables(runs):
     first_epoch = analysis.first_epoch_angles(runs)
     pairs = analysis.angles_between(runs)
+    p_vectors = {str(run.path): run.p_vector("final", "features") for run in runs}
     models = analysis.generalization(runs, ["base", "width=2"], "train")
     return {
         "angles_to_final": analysis.angles_to_final(runs),
@@ -58,7 +59,10 @@ def tables(runs):
         "angles_to_references": analysis.angles_to_references(runs, runs[:1]),
         "first_epoch_angles": first_epoch,
         "first_epoch_peaks": analysis.first_epoch_peaks(first_epoch),
-        "pairwise_angles": pairs,
+        "pairwise_angles": analysis.pairwise_angles(p_vectors),
+        "angles_between": pairs,
+        "untrained_pairs": analysis.untrained_pairs(runs),
+        "singular_vectors_between": analysis.singular_vectors_between(runs),
         "influential_samples": analysis.influential_samples(pairs),
         "angles_by_block": analysis.angles_by_block(runs),
         "singular_vector_angles": analysis.singular_vector_angles(runs),

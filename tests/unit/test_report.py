@@ -13,15 +13,18 @@ import pytest
 import keras_pvec as kp
 from keras_pvec.reproduction.claims import (
     CLAIMS,
+    Aspect,
     Cause,
     Caveat,
     ClaimResult,
     Counted,
     Criterion,
     Effect,
+    Estimator,
     Interval,
     Null,
     Obstacle,
+    Part,
     Quantity,
     RawData,
     Reading,
@@ -43,7 +46,6 @@ from keras_pvec.reproduction.report.criteria import criterion_text, wording
 from keras_pvec.reproduction.report.markdown import render_markdown
 from keras_pvec.reproduction.report.section import overview, provenance_of
 from keras_pvec.reproduction.report.sentences import (
-    VERDICTS,
     details,
     effect_text,
     evidence,
@@ -51,6 +53,7 @@ from keras_pvec.reproduction.report.sentences import (
     obstacle_text,
     reading_text,
 )
+from keras_pvec.reproduction.report.words import VERDICTS
 
 PNG = b"\x89PNG made up"
 
@@ -72,14 +75,14 @@ def rated(claim="C1", verdict=Verdict.NOT_REPRODUCED, n_met=78, null_met=68):
 
 
 def correlated(estimate=-0.5):
-    """C10: overall, and within three factors of which two are negative."""
+    """C10: overall, and within three architectures of which two are negative."""
     tau = Quantity.KENDALL_TAU
     within = [
         Effect(tau, value, n, group=group)
         for group, value, n in (
-            ("model", -0.25, 12),
-            ("width", -0.75, 3),
-            ("rate", 0.125, 1),
+            ("mlp", -0.25, 12),
+            ("resnet18", -0.75, 12),
+            ("vgg16", 0.125, 12),
         )
     ]
     trivial = Effect(tau, 0.375, 36, group="n_parameters")
@@ -137,7 +140,7 @@ def test_evidence_has_the_counts_of_every_null_that_was_counted():
         rated(),
         ladder=(
             *rated().ladder,
-            Rung(Null.UNTRAINED_TWIN, (), Share(2, 6, Counted.RUNS, Interval(0, 1))),
+            Rung(Null.UNTRAINED, (), Share(2, 6, Counted.PAIRS, Interval(0, 1))),
             Rung(Null.BLOCK_ORDER, ()),
         ),
     )
@@ -174,10 +177,42 @@ def test_details_name_the_nulls_that_explain_a_result():
     assert "explained by" not in details(rated(null_met=150))
 
 
-def test_pairs_have_the_interval_of_independent_ones():
-    assert "independent" in details(rated())["share"]
-    runs = dataclasses.replace(rated(), met=pairs(78, Counted.RUNS))
-    assert "independent" not in details(runs)["share"]
+def test_a_share_has_its_interval_and_number_of_networks():
+    met = Share(78, 153, Counted.PAIRS, Interval(0.43, 0.59), n_networks=18)
+    found = details(dataclasses.replace(rated(), met=met))["share"]
+    assert numbers(found) == ["51", "95", "43", "59", "18"]
+
+
+def test_evidence_of_every_part():
+    parts = tuple(
+        Part(aspect, verdict, Share(n_met, 4, Counted.RUNS, Interval(0, 1)))
+        for aspect, verdict, n_met in (
+            (Aspect.OWN_END, Verdict.REPRODUCED, 4),
+            (Aspect.BETWEEN, Verdict.NOT_REPRODUCED, 1),
+        )
+    )
+    result = dataclasses.replace(
+        rated("C3", Verdict.PARTLY_REPRODUCED), parts=parts, n_left_out=3
+    )
+    assert numbers(evidence(result)) == ["4", "4", "10", "1", "4", "10", "3"]
+    for part in parts:
+        assert part.aspect.value in evidence(result)
+    assert Verdict.NOT_REPRODUCED.value in details(result)[Aspect.BETWEEN.value]
+
+
+def test_evidence_of_medians():
+    effects = tuple(
+        Effect(quantity, value, 4, estimator=Estimator.MEDIAN)
+        for quantity, value in (
+            (Quantity.START_ANGLE, 70.0),
+            (Quantity.ANGLE_TREND, -1),
+        )
+    )
+    rung = Rung(Null.PERMUTATION, (Effect(Quantity.START_ANGLE, 30.0, 4),))
+    result = ClaimResult(
+        "C2", CLAIMS["C2"].primary, Verdict.REPRODUCED, effects, ladder=(rung,)
+    )
+    assert numbers(evidence(result)) == ["70.00", "-1.00", "30.00"]
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -189,7 +224,6 @@ def test_every_criterion_has_words_with_its_thresholds(claim):
         if field.name.startswith(("max_", "min_", "others_")) and field.name not in (
             "min_moments",
             "min_blocks",
-            "min_vectors",
         ):
             assert f"{value:g}" in text or f"{value:.0%}" in text, field.name
 

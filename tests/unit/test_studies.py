@@ -124,6 +124,15 @@ def test_findings_belong_together(findings, name, options):
         assert "made up" in (title or figure.axes[0].get_title())
 
 
+# Four moments of the first epoch are too few; of four epochs, the first vector is near
+# its end in the last one only.
+OTHER_VERDICTS = {
+    "first_epoch": (Verdict.NOT_TESTED, Verdict.NOT_TESTED),
+    "distribution": (Verdict.DESCRIBED,),
+    "singular_vectors": (Verdict.PARTLY_REPRODUCED, Verdict.DESCRIBED),
+}
+
+
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("name", EXPECTED)
 def test_runs_made_as_the_claims_say_reproduce_them(findings, name, options):
@@ -133,7 +142,8 @@ def test_runs_made_as_the_claims_say_reproduce_them(findings, name, options):
         few = Obstacle(Cause.TOO_FEW_MODELS, needed=8, found=N_VARIANTS)
         assert [result.obstacle for result in found] == [few, few]
     else:
-        assert {result.verdict for result in found} == {Verdict.REPRODUCED}
+        verdicts = OTHER_VERDICTS.get(name, (Verdict.REPRODUCED,) * len(found))
+        assert tuple(result.verdict for result in found) == verdicts
 
 
 @pytest.mark.parametrize(("split", "matrix"), OPTIONS)
@@ -289,7 +299,7 @@ def test_runs_without_blocks(variants):
     assert found.figures == {}
     assert found.tables["angle_by_block"].empty
     (c7,) = found.claims
-    assert c7.obstacle == Obstacle(Cause.TOO_FEW_BLOCKS, needed=5, found=0)
+    assert c7.obstacle == Obstacle(Cause.TOO_FEW_BLOCKS, needed=3, found=0)
 
 
 def test_a_split_that_was_not_logged_is_missed(tmp_path, runs):
@@ -331,7 +341,7 @@ def test_pretrained_networks(networks):
 def test_a_network_that_lies_apart(networks):
     apart = kp.p_vector(World("train", seed=9).start[:, None], layer="top")
     found = studies.pretrained({**networks, "VGG19": apart}, "imagenet", "x")
-    assert found.claims[0].verdict is Verdict.NOT_REPRODUCED
+    assert found.claims[0].verdict is Verdict.INCONCLUSIVE
     assert (found.claims[0].met.n_met, found.claims[0].met.n) == (3, 6)
 
 

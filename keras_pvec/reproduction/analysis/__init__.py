@@ -19,6 +19,7 @@ from keras_pvec.reproduction.analysis.schema import BEFORE_TRAINING, COLUMNS, Co
 from keras_pvec.reproduction.analysis.spectra import (
     explained_variance,
     singular_vector_angles,
+    singular_vectors_between,
 )
 from keras_pvec.reproduction.analysis.trajectories import (
     angles_to_data,
@@ -28,6 +29,7 @@ from keras_pvec.reproduction.analysis.trajectories import (
     first_epoch_angles,
     first_epoch_peaks,
 )
+from keras_pvec.reproduction.analysis.untrained import untrained_pairs
 from keras_pvec.reproduction.analysis.values import (
     p_vector_values,
     value_densities,
@@ -63,6 +65,8 @@ __all__ = [
     "rank_correlations",
     "run_label",
     "singular_vector_angles",
+    "singular_vectors_between",
+    "untrained_pairs",
     "value_densities",
     "value_drift",
     "value_histograms",

@@ -21,7 +21,7 @@ class Table(NamedTuple):
 
 
 # Groups of columns.
-_IDENTITY = (col.RUN, col.MODEL, col.SEED)
+_IDENTITY = (col.RUN, col.MODEL, col.SEED, col.WELL_TRAINED)
 _PAIR = (col.RUN, col.OTHER, col.GROUP, col.OTHER_GROUP)
 _COMPARISON = (  # the fields of keras_pvec.comparison.Comparison
     *(
@@ -35,6 +35,12 @@ _COMPARISON = (  # the fields of keras_pvec.comparison.Comparison
     *(col.SIGMA1, col.SIGMA2_OVER_SIGMA1, col.ENERGY1, col.PARTICIPATION),
 )
 _NULL_BAND = (col.NULL_LOW_DEG, col.NULL_HIGH_DEG)
+_QUALITY_OF_PAIR = (col.WELL_TRAINED, col.OTHER_WELL_TRAINED)
+_LADDER = (
+    *(col.WITHIN_CLASS_NULL_DEG, col.IMAGE_STATISTICS_NULL_DEG),
+    *(col.PERMUTATION_P, col.WITHIN_CLASS_P, col.IMAGE_STATISTICS_P),
+    *(col.PARTIAL_CORRELATION, col.NULL_PARTIAL_CORRELATION),
+)
 _SCORES = (
     *(col.TRAIN_ACCURACY, col.TEST_ACCURACY, col.GAP),
     *(col.TRAIN_LOSS, col.TEST_LOSS, col.N_PARAMETERS),
@@ -59,6 +65,11 @@ MEASURES = [  # of the similarity of a pair
 
 # The layout of each table, by the function that returns it.
 _TRAJECTORY = Table("a run and epoch", (*_IDENTITY, *LOG_COLUMNS, *_NULL_BAND))
+_PAIRWISE = (
+    *(*_PAIR, *_COMPARISON),
+    *(column for column in DETAILS if column != col.LARGEST_PRINCIPAL_ANGLE_DEG),
+    *(col.LARGEST_PRINCIPAL_ANGLE_DEG, *_NULL_BAND),
+)
 TABLES: dict[str, Table] = {
     "angles_to_final": _TRAJECTORY,
     "angles_to_data": _TRAJECTORY,
@@ -82,18 +93,21 @@ TABLES: dict[str, Table] = {
             ),
             *(col.NULL_START_DEG, col.NULL_PEAK_DEG, col.NULL_PEAK_STEP),
             *(col.NULL_END_DEG, col.NULL_RISE_DEG, col.NULL_FALL_DEG),
+            *(col.NOISE_DEG, col.NULL_NOISE_DEG),
         ),
     ),
-    "pairwise_angles": Table(
-        "an unordered pair of networks",
+    "pairwise_angles": Table("an unordered pair of networks", _PAIRWISE),
+    "angles_between": Table(
+        "an unordered pair of runs", (*_PAIRWISE, *_QUALITY_OF_PAIR, *_LADDER)
+    ),
+    "untrained_pairs": Table(
+        "an unordered pair of runs", (*_PAIR, *_COMPARISON, *_NULL_BAND)
+    ),
+    "singular_vectors_between": Table(
+        "an unordered pair of runs and a singular vector",
         (
-            *(*_PAIR, *_COMPARISON),
-            *(
-                column
-                for column in DETAILS
-                if column != col.LARGEST_PRINCIPAL_ANGLE_DEG
-            ),
-            *(col.LARGEST_PRINCIPAL_ANGLE_DEG, *_NULL_BAND),
+            *(*_PAIR, *_QUALITY_OF_PAIR, col.INDEX, *_COMPARISON),
+            *(col.BEST_MATCH_ANGLE_DEG, col.SUBSPACE_ANGLE_DEG, *_NULL_BAND),
         ),
     ),
     "influential_samples": Table(
@@ -122,7 +136,7 @@ TABLES: dict[str, Table] = {
             col.EXPLAINED,
             col.ERROR,
             col.ERROR_SHARE,
-            col.CONSTANT_SHARE,
+            *(col.CONSTANT_SHARE, col.PCA_SHARE, col.SCORE_VARIANCE_SHARE),
         ),
     ),
     "value_histograms": Table(

@@ -12,19 +12,30 @@ import pandas as pd
 from keras_pvec.comparison import compare_in_detail
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction.analysis import schema as col
-from keras_pvec.reproduction.analysis.labels import model_of, run_label
+from keras_pvec.reproduction.analysis.labels import (
+    model_of,
+    run_label,
+    with_quality,
+)
+from keras_pvec.reproduction.analysis.ladder import with_ladder
 from keras_pvec.reproduction.analysis.layouts import TABLES
 from keras_pvec.reproduction.analysis.nulls import with_null_band
 from keras_pvec.runs import Run
 
 
 def angles_between(runs: Sequence[Run]) -> pd.DataFrame:
-    """Comparisons of the last epochs of all pairs of runs; see `pairwise_angles`. Runs
-    of one model with different seeds are a group."""
-    return pairwise_angles(
-        {run_label(run): run.p_vector("final", run.layers[0]) for run in runs},
-        {run_label(run): model_of(run) for run in runs},
-    )
+    """Comparisons of the last epochs of all pairs of runs.
+
+    Runs of one model with different seeds are a group.
+
+    Returns:
+        As `pairwise_angles`, with `well_trained`, `other_well_trained`, and the ladder
+        of nulls as `with_ladder` adds it.
+    """
+    p_vectors = {run_label(run): run.p_vector("final", run.layers[0]) for run in runs}
+    groups = {run_label(run): model_of(run) for run in runs}
+    pairs = with_quality(pairwise_angles(p_vectors, groups), runs)
+    return with_ladder(pairs, p_vectors, runs[0].samples if runs else {})
 
 
 def pairwise_angles(

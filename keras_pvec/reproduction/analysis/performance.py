@@ -71,5 +71,7 @@ def over_seeds(models: pd.DataFrame) -> pd.DataFrame:
         means of the other numbers.
     """
     by_variant = models.groupby([col.MODEL, col.VARIANT, col.FACTOR], sort=False)
-    means = by_variant.mean(numeric_only=True).drop(columns=col.SEED)
+    means = by_variant.mean(numeric_only=True).drop(
+        columns=[col.SEED, col.WELL_TRAINED], errors="ignore"
+    )
     return means.assign(**{col.N_SEEDS: by_variant.size()}).reset_index()

@@ -40,6 +40,10 @@ MODEL = _column("model", "Name of the model.")
 SEED = _column("seed", "Seed of the run.")
 EPOCH = _column("epoch", "Counted from 0; -1 is before training.")
 STEP = _column("step", "Training steps (batches) done since training began.")
+WELL_TRAINED = _column(
+    "well_trained",
+    "Whether the run is well trained; empty where that is not known.",
+)
 LAYER = _column("layer", "Name of the layer.")
 REFERENCE = _column("reference", "What the P-vector is compared with.")
 SPLIT = _column("split", "Split of the samples, 'train' or 'test'.")
@@ -77,7 +81,7 @@ NULL_LOW_DEG = _column(
 NULL_HIGH_DEG = _column("null_high_deg", "Upper end of that band.", _DEG)
 
 # The peak within the first epoch, of the angle and of its null.
-N_STEPS = _column("n_steps", "Last step of the first epoch.")
+N_STEPS = _column("n_steps", "Last logged step of the first epoch, 391 or earlier.")
 N_MOMENTS = _column("n_moments", "Number of logged moments of the first epoch.")
 START_DEG = _column("start_deg", "Angle before training.", _DEG)
 PEAK_DEG = _column("peak_deg", "Largest angle within the first epoch.", _DEG)
@@ -85,6 +89,13 @@ PEAK_STEP = _column("peak_step", "Step of the largest angle.")
 END_DEG = _column("end_deg", "Angle at the end of the first epoch.", _DEG)
 RISE_DEG = _column("rise_deg", "Peak minus start.", _DEG)
 FALL_DEG = _column("fall_deg", "Peak minus end.", _DEG)
+NOISE_DEG = _column(
+    "noise_deg",
+    "Noise of the angle from moment to moment: median absolute difference of "
+    "neighbours / 0.6745 / sqrt(2).",
+    _DEG,
+)
+NULL_NOISE_DEG = _column("null_noise_deg", "`noise_deg` of the null angle.", _DEG)
 NULL_START_DEG = _column("null_start_deg", "`start_deg` of the null angle.", _DEG)
 NULL_PEAK_DEG = _column("null_peak_deg", "`peak_deg` of the null angle.", _DEG)
 NULL_PEAK_STEP = _column("null_peak_step", "`peak_step` of the null angle.")
@@ -96,6 +107,29 @@ NULL_FALL_DEG = _column("null_fall_deg", "`fall_deg` of the null angle.", _DEG)
 OTHER = _column("other", "Label of the other run of a pair.")
 GROUP = _column("group", "Group of the run: its model.")
 OTHER_GROUP = _column("other_group", "Group of the other run.")
+OTHER_WELL_TRAINED = _column("other_well_trained", "Whether the other run is.")
+WITHIN_CLASS_NULL_DEG = _column(
+    "within_class_null_deg", "Median angle with samples permuted within classes.", _DEG
+)
+IMAGE_STATISTICS_NULL_DEG = _column(
+    "image_statistics_null_deg",
+    "Angle of what brightness and contrast of the images explain of the P-vectors, "
+    "the rest taken as unrelated.",
+    _DEG,
+)
+PERMUTATION_P = _column("permutation_p", "p-value of the angle with samples permuted.")
+WITHIN_CLASS_P = _column("within_class_p", "The same, permuted within classes.")
+IMAGE_STATISTICS_P = _column(
+    "image_statistics_p",
+    "The same of the partial correlation given brightness and contrast.",
+)
+PARTIAL_CORRELATION = _column(
+    "partial_correlation",
+    "Absolute correlation of the P-vectors given brightness and contrast.",
+)
+NULL_PARTIAL_CORRELATION = _column(
+    "null_partial_correlation", "Its 95% quantile with samples permuted."
+)
 TRIMMED_ANGLE_DEG = _column(
     "trimmed_angle_deg", "Angle without the most influential samples.", _DEG
 )
@@ -133,6 +167,11 @@ SUBSPACE_ANGLE_DEG = _column(
     "Largest principal angle between the spans of the first `index` vectors.",
     _DEG,
 )
+BEST_MATCH_ANGLE_DEG = _column(
+    "best_match_angle_deg",
+    "Smallest angle of the vector to any stored one of the other network.",
+    _DEG,
+)
 K = _column("k", "Number of singular triplets.")
 EXPLAINED = _column("explained", "Share of ||X||_F^2 in the first k directions.")
 ERROR = _column(
@@ -141,6 +180,16 @@ ERROR = _column(
     "squared units of the features",
 )
 ERROR_SHARE = _column("error_share", "E_k / ||X||_F^2.")
+PCA_SHARE = _column(
+    "pca_share",
+    "Share of the total column variance in the first principal component; empty in "
+    "runs of earlier versions.",
+)
+SCORE_VARIANCE_SHARE = _column(
+    "score_variance_share",
+    "Variance of the scores on the first singular direction, uncentred, over the total "
+    "column variance; empty in runs of earlier versions.",
+)
 CONSTANT_SHARE = _column(
     "constant_share", "Lower bound on the share of ||X||_F^2 along the constant vector."
 )

@@ -93,7 +93,8 @@ def first_epoch_angles(
 
 
 def first_epoch_peaks(angles: pd.DataFrame) -> pd.DataFrame:
-    """Size and place of the largest angle within the first epoch.
+    """Size and place of the largest angle within the first epoch, of which the first
+    391 updates count: 50,000 images in batches of 128.
 
     Args:
         angles: As `first_epoch_angles` gives them.
@@ -104,7 +105,9 @@ def first_epoch_peaks(angles: pd.DataFrame) -> pd.DataFrame:
         the `fall` from there to the end, in degrees; and the same of the null angle.
     """
     rows = []
-    keys = [*(col.RUN, col.MODEL, col.SEED), col.SPLIT, col.REFERENCE]
+    keys = [*(col.RUN, col.MODEL, col.SEED, col.WELL_TRAINED)]
+    keys += [col.SPLIT, col.REFERENCE]
+    angles = angles[angles[col.STEP] <= _N_UPDATES]
     for key, curve in angles.groupby(keys, sort=False, dropna=False):
         curve = curve.sort_values(col.STEP)
         steps = curve[col.STEP].to_numpy()
@@ -113,10 +116,18 @@ def first_epoch_peaks(angles: pd.DataFrame) -> pd.DataFrame:
             | {col.N_STEPS: int(steps.max()), col.N_MOMENTS: len(curve)}
             | _peak(steps, curve[col.ANGLE_DEG], _PEAK)
             | _peak(steps, curve[col.NULL_ANGLE_DEG], _NULL_PEAK)
+            | {
+                col.NOISE_DEG: _noise(curve[col.ANGLE_DEG]),
+                col.NULL_NOISE_DEG: _noise(curve[col.NULL_ANGLE_DEG]),
+            }
         )
     return pd.DataFrame(rows)
 
 
+# The first epoch of 50,000 images in batches of 128.
+_N_UPDATES = 391
+# Median of the absolute value of a standard normal variable.
+_MEDIAN_OF_NORMAL = 0.6745
 _PEAK = (
     *(col.START_DEG, col.PEAK_DEG, col.PEAK_STEP),
     *(col.END_DEG, col.RISE_DEG, col.FALL_DEG),
@@ -135,6 +146,15 @@ def _peak(
     start, top, end = values[0], values[peak], values[-1]
     numbers = (start, top, int(steps[peak]), end, top - start, top - end)
     return dict(zip(columns, numbers, strict=True))
+
+
+def _noise(angles: pd.Series) -> float:
+    """Standard deviation of normal noise that moments would have independently of each
+    other, were the curve beneath it flat: a slope makes it too large."""
+    steps = np.abs(np.diff(angles.to_numpy(float)))
+    if not len(steps):
+        return 0.0
+    return float(np.median(steps) / _MEDIAN_OF_NORMAL / np.sqrt(2))
 
 
 def _to_final(run: Run) -> pd.DataFrame:

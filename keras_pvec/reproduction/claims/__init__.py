@@ -8,23 +8,23 @@ from keras_pvec.reproduction.claims.between_networks import rate_c1, rate_c5, ra
 from keras_pvec.reproduction.claims.criteria import (
     Counted,
     Criterion,
-    DriftThenSettle,
-    EndNearReference,
-    FallToOwnEnd,
+    FallToReferences,
     FallToSmallEnd,
     FirstConvergesAlone,
-    FirstExplainsMost,
     LargeStartThenFall,
     PowerLaw,
     RankCorrelation,
     RiseThenFall,
+    Shown,
+    SlopeFalls,
     SmallAngle,
-    TurnWithDepth,
+    SmallEnd,
     UnitCriterion,
 )
 from keras_pvec.reproduction.claims.depth import rate_c7
 from keras_pvec.reproduction.claims.first_epoch import rate_c4, rate_c6a
 from keras_pvec.reproduction.claims.generalization import rate_c10, rate_c11
+from keras_pvec.reproduction.claims.quantity import Quantity, Unit
 from keras_pvec.reproduction.claims.reading import RawData, Reading, Samples
 from keras_pvec.reproduction.claims.registry import (
     CLAIMS,
@@ -33,7 +33,9 @@ from keras_pvec.reproduction.claims.registry import (
     Source,
     claims_of,
 )
+from keras_pvec.reproduction.claims.resampling import Estimator
 from keras_pvec.reproduction.claims.result import (
+    Aspect,
     Cause,
     Caveat,
     ClaimResult,
@@ -41,11 +43,10 @@ from keras_pvec.reproduction.claims.result import (
     Interval,
     Null,
     Obstacle,
-    Quantity,
+    Part,
     Rung,
     Share,
     Spread,
-    Unit,
     Verdict,
     not_tested,
 )
@@ -60,23 +61,23 @@ from keras_pvec.reproduction.claims.trajectory import (
 __all__ = [
     "CLAIMS",
     "PARTS",
+    "Aspect",
     "Cause",
     "Caveat",
     "ClaimResult",
     "ClaimSpec",
     "Counted",
     "Criterion",
-    "DriftThenSettle",
     "Effect",
-    "EndNearReference",
-    "FallToOwnEnd",
+    "Estimator",
+    "FallToReferences",
     "FallToSmallEnd",
     "FirstConvergesAlone",
-    "FirstExplainsMost",
     "Interval",
     "LargeStartThenFall",
     "Null",
     "Obstacle",
+    "Part",
     "PowerLaw",
     "Quantity",
     "RankCorrelation",
@@ -86,10 +87,12 @@ __all__ = [
     "Rung",
     "Samples",
     "Share",
+    "Shown",
+    "SlopeFalls",
     "SmallAngle",
+    "SmallEnd",
     "Source",
     "Spread",
-    "TurnWithDepth",
     "Unit",
     "UnitCriterion",
     "Verdict",

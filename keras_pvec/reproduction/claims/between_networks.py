@@ -9,29 +9,54 @@ import pandas as pd
 from keras_pvec.reproduction.claims.columns import (
     ANGLE,
     CENTERED_ANGLE,
+    GROUP,
+    IMAGE_STATISTICS_NULL,
     NULL_ANGLE,
+    NULL_PARTIAL_CORRELATION,
+    OTHER,
+    OTHER_GROUP,
+    PARTIAL_CORRELATION,
     REFERENCE,
     RUN,
+    SEED,
+    WITHIN_CLASS_NULL,
 )
-from keras_pvec.reproduction.claims.criteria import Counted, SmallAngle
+from keras_pvec.reproduction.claims.criteria import SmallAngle
+from keras_pvec.reproduction.claims.gate import gate_of
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C1, C5, C13, ClaimSpec
+from keras_pvec.reproduction.claims.resampling import Strata, strata_of
 from keras_pvec.reproduction.claims.result import (
     Cause,
+    Caveat,
     ClaimResult,
+    Effect,
     Null,
     Obstacle,
-    Quantity,
     Rung,
     Verdict,
     not_tested,
 )
 from keras_pvec.reproduction.claims.statistics import (
-    first_rows,
     last_rows,
+    share_of,
     summarise,
 )
-from keras_pvec.reproduction.claims.verdicts import rate_units, rung_of
+from keras_pvec.reproduction.claims.verdicts import (
+    UnitNull,
+    caveats_of,
+    gated,
+    level_of,
+    rate_met,
+)
+
+# Nulls of a pair, by the column that holds its median angle under each.
+_PAIR_NULLS = (
+    (Null.PERMUTATION, NULL_ANGLE),
+    (Null.WITHIN_CLASS, WITHIN_CLASS_NULL),
+    (Null.IMAGE_STATISTICS, IMAGE_STATISTICS_NULL),
+)
 
 
 def rate_c1(
@@ -41,25 +66,34 @@ def rate_c1(
 ) -> ClaimResult:
     """C1: any two well-trained networks of one dataset have a small angle.
 
+    Pairs of one architecture with different seeds are left out.
+
     Args:
         pairs: As `analysis.angles_between` gives them.
-        untrained: As `analysis.angles_to_untrained` gives them: a second null. If
-            trained networks are as close to untrained ones, it is not training that
-            brings them together.
+        untrained: As `analysis.untrained_pairs` gives them. Without pairs of the same
+            kinds, a pair is judged by its angle alone.
         reading: The reading that the tables were made under.
     """
-    return _rate_pairs(C1, pairs, reading, _untrained_rungs(untrained))
+    return _rate_pairs(C1, pairs, untrained, reading)
 
 
-def rate_c13(pairs: pd.DataFrame, random_weights: bool = False) -> ClaimResult:
+def rate_c13(
+    pairs: pd.DataFrame,
+    random_weights: bool = False,
+    reading: Reading = C13.primary,
+    untrained: pd.DataFrame | None = None,
+) -> ClaimResult:
     """C13: pretrained ImageNet networks have small angles to each other.
 
     Args:
         pairs: As `analysis.pairwise_angles` gives them.
         random_weights: Whether the networks were not trained, in which case the claim
             is not tested whatever their angles are.
+        reading: The reading that the tables were made under.
+        untrained: The same table of networks of these architectures with random
+            weights.
     """
-    result = _rate_pairs(C13, pairs, C13.primary)
+    result = _rate_pairs(C13, pairs, untrained, reading)
     if not random_weights or result.obstacle is not None:
         return result
     return dataclasses.replace(
@@ -70,65 +104,181 @@ def rate_c13(pairs: pd.DataFrame, random_weights: bool = False) -> ClaimResult:
 def rate_c5(angles: pd.DataFrame, reading: Reading = C5.primary) -> ClaimResult:
     """C5: checkpoints of every model converge to each of three references.
 
+    A run is held against the references of other seeds than its own, and meets the
+    criterion if it does for each of them.
+
     Args:
         angles: As `analysis.angles_to_references` gives them.
         reading: The reading that the table was made under.
     """
+    seeds = angles.groupby(RUN)[SEED].first()
+    # A reference that is not among the runs has no seed that a run could share.
+    shared = angles[REFERENCE].map(seeds) == angles[SEED]
+    if shared.all():
+        obstacle = Obstacle(Cause.TOO_FEW_SEEDS, needed=2, found=len(seeds.unique()))
+        return not_tested(C5.id, obstacle, reading)
+    gate = gate_of([angles])
+    rated = gate.rows(angles[~shared])
+    if gate.is_open:
+        rated = rated[~rated[REFERENCE].isin(gate.badly_trained)]
+    if rated.empty:
+        # No well-trained reference of another seed is left.
+        gate, rated = gate._replace(is_open=False), angles[~shared]
     by = [RUN, REFERENCE]
-    before, end = first_rows(angles, by), last_rows(angles, by)
-    decrease = before[ANGLE] - end[ANGLE]
-    limit = C5.criterion.max_deg
-    permutation = rung_of(
+    strata = strata_of(angles)
+    end = last_rows(rated, by)
+    decrease, null_decrease = (
+        rated.groupby(by, sort=False)[column].max().reindex(end.index) - end[column]
+        for column in (ANGLE, NULL_ANGLE)
+    )
+    limits = C5.criterion
+
+    def meets(end: pd.Series, decrease: pd.Series) -> pd.Series:
+        near = (end <= limits.max_deg) & (decrease >= limits.min_fall_deg)
+        return near.groupby(level=RUN, sort=False).all()
+
+    permutation = UnitNull(
         Null.PERMUTATION,
-        end[NULL_ANGLE] <= limit,
-        [summarise(Quantity.END_ANGLE, end[NULL_ANGLE])],
-        C5.criterion,
-    )
-    return rate_units(
-        C5,
-        reading,
-        (end[ANGLE] <= limit) & (decrease > 0),
+        meets(end[NULL_ANGLE], null_decrease),
         [
-            summarise(Quantity.END_ANGLE, end[ANGLE]),
-            summarise(Quantity.DECREASE, decrease),
+            summarise(Quantity.END_ANGLE, end[NULL_ANGLE], strata),
+            summarise(Quantity.DECREASE, null_decrease, strata),
         ],
-        [permutation],
     )
+    rating = rate_met(limits, meets(end[ANGLE], decrease), strata, [permutation])
+    references = end.index.get_level_values(REFERENCE)
+    result = ClaimResult(
+        C5.id,
+        reading,
+        rating.verdict,
+        (
+            summarise(Quantity.END_ANGLE, end[ANGLE], strata),
+            summarise(Quantity.DECREASE, decrease, strata),
+            *(
+                summarise(
+                    Quantity.END_ANGLE, end.loc[references == name, ANGLE], strata, name
+                )
+                for name in dict.fromkeys(references)
+            ),
+        ),
+        rating.met,
+        rating.ladder,
+        caveats_of(limits, rating.met),
+    )
+    return gated(result, gate)
+
+
+def by_pair(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The table with its pairs as an index."""
+    return pairs.set_index([RUN, OTHER])
 
 
 def _rate_pairs(
     spec: ClaimSpec[SmallAngle],
     pairs: pd.DataFrame,
+    untrained: pd.DataFrame | None,
     reading: Reading,
-    other_rungs: tuple[Rung, ...] = (),
 ) -> ClaimResult:
-    if pairs.empty:
-        # No more than one, of which no pair can be made.
+    different = pairs[pairs[GROUP] != pairs[OTHER_GROUP]]
+    if different.empty:
         return not_tested(spec.id, Obstacle(Cause.TOO_FEW_NETWORKS, needed=2), reading)
-    limit = spec.criterion.max_deg
-    effects = [summarise(Quantity.ANGLE, pairs[ANGLE])]
-    if pairs[CENTERED_ANGLE].notna().any():
-        effects.append(summarise(Quantity.CENTERED_ANGLE, pairs[CENTERED_ANGLE]))
-    permutation = rung_of(
-        Null.PERMUTATION,
-        pairs[NULL_ANGLE] <= limit,
-        [summarise(Quantity.ANGLE, pairs[NULL_ANGLE])],
-        spec.criterion,
+    gate = gate_of([different])
+    rated = by_pair(gate.rows(different))
+    if rated.empty:
+        gate = gate._replace(is_open=False)
+        rated = by_pair(different)
+    strata = strata_of(pairs)
+    starts = _untrained_angles(rated, untrained)
+    limits = spec.criterion
+
+    def meets(angles: pd.Series) -> pd.Series:
+        return (angles <= limits.max_deg) & ((angles < starts) | starts.isna())
+
+    nulls = [
+        UnitNull(
+            null,
+            meets(rated[column]),
+            _null_effects(null, rated, column, strata),
+        )
+        for null, column in _PAIR_NULLS
+        if column in rated and rated[column].notna().any()
+    ]
+    rating = rate_met(limits, meets(rated[ANGLE]), strata, nulls)
+    effects = [summarise(Quantity.ANGLE, rated[ANGLE], strata)]
+    for quantity, values in (
+        (Quantity.CENTERED_ANGLE, rated[CENTERED_ANGLE]),
+        (Quantity.UNTRAINED_ANGLE, starts),
+    ):
+        if values.notna().any():
+            effects.append(summarise(quantity, values, strata))
+    caveats = list(caveats_of(limits, rating.met))
+    ladder = rating.ladder
+    if starts.isna().any():
+        caveats.append(Caveat.NO_UNTRAINED_PAIRS)
+    if untrained is not None and starts.notna().any():
+        ladder = (*ladder, _untrained_rung(limits, untrained))
+    result = ClaimResult(
+        spec.id,
+        reading,
+        rating.verdict,
+        tuple(effects),
+        rating.met,
+        ladder,
+        tuple(caveats),
     )
-    met = pairs[ANGLE] <= limit
-    return rate_units(spec, reading, met, effects, [permutation, *other_rungs])
+    return gated(result, gate)
 
 
-def _untrained_rungs(untrained: pd.DataFrame | None) -> tuple[Rung, ...]:
-    """How close trained networks are to their untrained twins."""
+def _null_effects(
+    null: Null, pairs: pd.DataFrame, column: str, strata: Strata
+) -> list[Effect]:
+    """The angles under a null, and of the image statistics what they leave."""
+    effects = [summarise(Quantity.ANGLE, pairs[column], strata)]
+    if null is Null.IMAGE_STATISTICS and PARTIAL_CORRELATION in pairs:
+        effects += [
+            summarise(quantity, pairs[name], strata)
+            for quantity, name in (
+                (Quantity.PARTIAL_CORRELATION, PARTIAL_CORRELATION),
+                (Quantity.NULL_PARTIAL_CORRELATION, NULL_PARTIAL_CORRELATION),
+            )
+        ]
+    return effects
+
+
+def _untrained_angles(pairs: pd.DataFrame, untrained: pd.DataFrame | None) -> pd.Series:
+    """The median angle of untrained pairs of the same kinds, for each pair: of those
+    without its own two networks where there are any, else of all."""
     if untrained is None or untrained.empty:
-        return ()
-    angles = last_rows(untrained)[ANGLE]
-    criterion = dataclasses.replace(C1.criterion, counted=Counted.RUNS)
-    rung = rung_of(
-        Null.UNTRAINED_TWIN,
-        angles <= criterion.max_deg,
-        [summarise(Quantity.END_ANGLE, angles)],
-        criterion,
+        return pd.Series(float("nan"), index=pairs.index)
+    kinds = _kinds(untrained)
+    networks = [
+        frozenset(pair) for pair in zip(untrained[RUN], untrained[OTHER], strict=True)
+    ]
+    found = []
+    for pair, kind in zip(pairs.index, _kinds(pairs.reset_index()), strict=True):
+        same = untrained[[k == kind for k in kinds]]
+        chosen = [
+            not networks[i] & frozenset(pair) for i, k in enumerate(kinds) if k == kind
+        ]
+        others = same[chosen]
+        found.append((others if len(others) else same)[ANGLE].median())
+    return pd.Series(found, index=pairs.index, dtype=float)
+
+
+def _kinds(pairs: pd.DataFrame) -> list[frozenset[str]]:
+    return [
+        frozenset(kinds) for kinds in zip(pairs[GROUP], pairs[OTHER_GROUP], strict=True)
+    ]
+
+
+def _untrained_rung(limits: SmallAngle, untrained: pd.DataFrame) -> Rung:
+    """How many untrained pairs are within the limit; that trained ones are closer is
+    part of the criterion."""
+    different = untrained[untrained[GROUP] != untrained[OTHER_GROUP]]
+    angles = by_pair(different)[ANGLE]
+    strata = strata_of(untrained)
+    share = share_of(angles <= limits.max_deg, limits.counted, strata)
+    meets = level_of(share.fraction, limits) is Verdict.REPRODUCED
+    return Rung(
+        Null.UNTRAINED, (summarise(Quantity.ANGLE, angles, strata),), share, meets
     )
-    return (rung,)

@@ -24,114 +24,102 @@ class UnitCriterion:
 
     Attributes:
         counted: The units.
-        required_share: Share of the units that has to meet the criterion.
-        null_share: A null meets the criterion where at least this share of its units
-            does. Most of them rather than all, so that one null angle just beyond a
-            threshold does not turn the rest into a finding.
+        required_share: From this share of the units on, the claim is reproduced.
+        partial_share: From this share on, it is partly reproduced.
     """
 
     counted: Counted
-    required_share: float = 1.0
-    null_share: float = 0.5
+    required_share: float = 0.8
+    partial_share: float = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SmallAngle(UnitCriterion):
-    """The angle between two networks is at most `max_deg`."""
+    """The angle between two networks of different kinds is at most `max_deg`, and
+    smaller than the median of untrained pairs of the same kinds."""
 
     max_deg: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LargeStartThenFall(UnitCriterion):
-    """The angle is at least `min_start_deg` before training, and its rank correlation
-    with the epoch at most `max_trend`."""
+class LargeStartThenFall:
+    """The median over runs of the angle at the start is at least `min_start_deg`, that
+    of the rank correlation with the epoch at most `max_trend`."""
 
     min_start_deg: float
     max_trend: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FallToOwnEnd(UnitCriterion):
-    """The angle to the last epoch is at most `max_deg` in the last `last_share` of the
-    epochs, and its rank correlation with the epoch at most `max_trend`."""
+class SmallEnd(UnitCriterion):
+    """The angle to the last epoch is at most `max_deg` throughout the last `last_share`
+    of the epochs, the last one excluded; and so is the angle between the last epochs of
+    two networks."""
 
     max_deg: float
-    max_trend: float
     last_share: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RiseThenFall(UnitCriterion):
-    """The largest angle lies at least `min_rise_deg` above the first and `min_fall_deg`
-    above the last; a curve needs `min_moments` moments to show it."""
+    """Within the first `n_updates`, the largest angle lies above the first and above
+    the last by at least `min_change_deg` and by at least `min_noise_ratio` times the
+    noise of the curve; this takes `min_moments` moments, the last of them after
+    `min_updates` or later."""
 
-    min_rise_deg: float
-    min_fall_deg: float
+    min_change_deg: float
+    min_noise_ratio: float
+    n_updates: int
+    min_updates: int
     min_moments: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EndNearReference(UnitCriterion):
-    """The angle after the last epoch is at most `max_deg`, and smaller than before
-    training."""
+class FallToReferences(UnitCriterion):
+    """To each of the references, of other seeds, the angle falls from its maximum by at
+    least `min_fall_deg` and ends within `max_deg`."""
 
+    min_fall_deg: float
     max_deg: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FallToSmallEnd(UnitCriterion):
-    """The rank correlation of the angle with the epoch is at most `max_trend`, and the
-    angle after the last epoch at most `max_deg`."""
+class FallToSmallEnd:
+    """After the first epoch, the median over runs of the rank correlation with the
+    epoch is at most `max_trend`, that of the last angle at most `max_deg`."""
 
     max_trend: float
     max_deg: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TurnWithDepth(UnitCriterion):
-    """The rank correlation of the angle with the block is at least `min_early_trend` in
-    the first epoch and, over the upper half of the blocks, at most `max_late_trend` in
-    the last; a network needs `min_blocks` blocks to show it."""
+class SlopeFalls(UnitCriterion):
+    """The slope of the angle against the block is smaller in the last epoch than in the
+    first; a network needs `min_blocks` blocks. The order of the blocks explains a run
+    whose p-value under permuted blocks exceeds `null_level`."""
 
-    min_early_trend: float
-    max_late_trend: float
     min_blocks: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DriftThenSettle(UnitCriterion):
-    """The Wasserstein distance to the last epoch's distribution is at least `min_start`
-    before training, and its rank correlation with the epoch at most `max_trend`."""
-
-    min_start: float
-    max_trend: float
+    null_level: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FirstConvergesAlone(UnitCriterion):
-    """In the last `last_share` of the epochs, the first singular vector is within
-    `max_first_deg` of the last epoch's and the median angle of each other one is more
-    than `others_deg`; this takes `min_vectors` singular vectors."""
+    """Between networks, the first singular vectors are within `max_first_deg` and the
+    second to `last_index`-th at least `min_others_deg` apart. The same is asked of the
+    medians of each network's angles to its own last epoch, from `start_share` to
+    `end_share` of the training."""
 
     max_first_deg: float
-    others_deg: float
-    last_share: float
-    min_vectors: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FirstExplainsMost(UnitCriterion):
-    """After every epoch, the first singular triplet holds at least `min_share` of
-    `||X||_F^2`."""
-
-    min_share: float
+    min_others_deg: float
+    last_index: int
+    start_share: float
+    end_share: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RankCorrelation:
-    """Kendall's tau over at least `min_models` models is at most `max_tau` with a 95%
-    interval below zero, and negative within every factor."""
+    """Kendall's tau within architectures, over at least `min_models` models, is at most
+    `max_tau` with a 95% interval below zero."""
 
     max_tau: float
     min_models: int
@@ -139,11 +127,23 @@ class RankCorrelation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PowerLaw:
-    """Pearson's r of the logarithms over at least `min_models` models is at most
-    `max_r` with a 95% interval below zero."""
+    """Pearson's r of the logarithms within architectures, over at least `min_models`
+    models, is at most `max_r` with a 95% interval below zero."""
 
     max_r: float
     min_models: int
 
 
-Criterion = UnitCriterion | RankCorrelation | PowerLaw
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """The paper shows it; there is nothing to meet."""
+
+
+Criterion = (
+    UnitCriterion
+    | LargeStartThenFall
+    | FallToSmallEnd
+    | RankCorrelation
+    | PowerLaw
+    | Shown
+)

@@ -7,32 +7,36 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, NULL_ANGLE, RUN
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C7
+from keras_pvec.reproduction.claims.resampling import Strata, strata_of
 from keras_pvec.reproduction.claims.result import (
     Cause,
     ClaimResult,
     Effect,
     Null,
     Obstacle,
-    Quantity,
-    Rung,
     not_tested,
 )
-from keras_pvec.reproduction.claims.statistics import rank_correlation, summarise
-from keras_pvec.reproduction.claims.verdicts import rate_units, rung_of
+from keras_pvec.reproduction.claims.statistics import summarise
+from keras_pvec.reproduction.claims.verdicts import UnitNull, caveats_of, rate_met
 
 _BLOCK = "block"
-# Up to 8! orders are gone through one by one.
-_MOST_PERMUTED = 8
+# Orders of up to this many blocks are gone through one by one; of more, some are drawn.
+_MOST_ORDERED = 7
+_N_ORDERS = 4999
 
 
 def rate_c7(angles: pd.DataFrame, reading: Reading = C7.primary) -> ClaimResult:
     """C7: early in training the angle to the raw data rises with depth, late in
     training it falls towards the top blocks.
+
+    A slope falls or not, so that half of all runs meet the criterion if the blocks are
+    in no order. A second null therefore permutes the blocks of each run, in the first
+    and the last epoch alike.
 
     Args:
         angles: As `analysis.angles_by_block` gives them.
@@ -44,56 +48,75 @@ def rate_c7(angles: pd.DataFrame, reading: Reading = C7.primary) -> ClaimResult:
         found = 0 if angles.empty else int(n_blocks.min())
         obstacle = Obstacle(Cause.TOO_FEW_BLOCKS, limits.min_blocks, found)
         return not_tested(C7.id, obstacle, reading)
-    trend = _depth_trends(angles, ANGLE)
-    null_trend = _depth_trends(angles, NULL_ANGLE)
-    most = int(n_blocks.max())
-    n_upper = most - most // 2
-    probability = probability_of_trend(n_upper, limits.max_late_trend)
-    permutation = rung_of(
-        Null.PERMUTATION, _meets(null_trend), _effects(null_trend), limits
+    strata = strata_of(angles)
+    slopes, null_slopes = _slopes(angles, ANGLE), _slopes(angles, NULL_ANGLE)
+    nulls = [
+        UnitNull(
+            Null.PERMUTATION,
+            null_slopes["change"] < 0,
+            _effects(null_slopes, strata),
+        ),
+        UnitNull(
+            Null.BLOCK_ORDER,
+            slopes["p"] > limits.null_level,
+            [summarise(Quantity.BLOCK_ORDER_P, slopes["p"], strata)],
+        ),
+    ]
+    rating = rate_met(limits, slopes["change"] < 0, strata, nulls)
+    return ClaimResult(
+        C7.id,
+        reading,
+        rating.verdict,
+        tuple(_effects(slopes, strata)),
+        rating.met,
+        rating.ladder,
+        caveats_of(limits, rating.met),
     )
-    block_order = Rung(
-        Null.BLOCK_ORDER,
-        (Effect(Quantity.LATE_TREND_PROBABILITY, probability, n_upper),),
-    )
-    ladder = [permutation, block_order]
-    return rate_units(C7, reading, _meets(trend), _effects(trend), ladder)
 
 
-def _depth_trends(angles: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Rank correlation of a column with the block by run: `early`, in the first epoch;
-    `late`, over the upper half of the blocks in the last."""
+def _effects(slopes: pd.DataFrame, strata: Strata) -> list[Effect]:
+    return [
+        summarise(quantity, slopes[column], strata)
+        for quantity, column in (
+            (Quantity.SLOPE_CHANGE, "change"),
+            (Quantity.EARLY_SLOPE, "early"),
+            (Quantity.LATE_SLOPE, "late"),
+        )
+    ]
+
+
+def _slopes(angles: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Slopes of a column against the block, by run, degrees per block: `early`, in the
+    first epoch; `late`, in the last; their `change`; and `p`, the probability of one as
+    negative with the blocks in random order."""
     found = {}
     for name, run in angles.groupby(RUN, sort=False):
-        first = run[run[EPOCH] == run[EPOCH].min()]
-        last = run[run[EPOCH] == run[EPOCH].max()]
-        upper = last[last[_BLOCK] > last[_BLOCK].max() / 2]
+        curves = [
+            run[run[EPOCH] == epoch].set_index(_BLOCK)[column].sort_index()
+            for epoch in (run[EPOCH].min(), run[EPOCH].max())
+        ]
+        blocks = curves[0].index.intersection(curves[1].index)
+        early, late = (curve[blocks].to_numpy(float) for curve in curves)
+        place = blocks.to_numpy(float)
+        weights = (place - place.mean()) / np.sum((place - place.mean()) ** 2)
+        change = late - early
         found[name] = {
-            "early": rank_correlation(first[_BLOCK], first[column]),
-            "late": rank_correlation(upper[_BLOCK], upper[column]),
+            "early": float(weights @ early),
+            "late": float(weights @ late),
+            # Equal curves must not differ by their last digit.
+            "change": round(float(weights @ change), 9),
+            "p": _share_of_orders(weights, change),
         }
     return pd.DataFrame.from_dict(found, orient="index")
 
 
-def _meets(trend: pd.DataFrame) -> pd.Series:
-    rises = trend["early"] >= C7.criterion.min_early_trend
-    return rises & (trend["late"] <= C7.criterion.max_late_trend)
-
-
-def _effects(trend: pd.DataFrame) -> list[Effect]:
-    return [
-        summarise(Quantity.EARLY_DEPTH_TREND, trend["early"]),
-        summarise(Quantity.LATE_DEPTH_TREND, trend["late"]),
-    ]
-
-
-def probability_of_trend(n: int, limit: float) -> float:
-    """Probability that the Spearman correlation of `n` places and a random order of
-    them is at most `limit`: exact for few, Student's approximation for many."""
-    if n > _MOST_PERMUTED:
-        t = limit * math.sqrt((n - 2) / (1 - limit**2))
-        return float(stats.t.cdf(t, n - 2))
-    orders = np.array([*itertools.permutations(range(n))])
-    squares = np.sum((orders - np.arange(n)) ** 2, axis=1)
-    correlations = 1 - 6 * squares / (n * (n**2 - 1))
-    return float(np.mean(correlations <= limit + 1e-9))
+def _share_of_orders(weights: np.ndarray, change: np.ndarray) -> float:
+    """Share of the orders of blocks with a slope at most as large as the observed."""
+    n = len(change)
+    observed = weights @ change + 1e-9
+    if n <= _MOST_ORDERED:
+        orders = np.array([*itertools.permutations(range(n))])
+        return float(np.sum(change[orders] @ weights <= observed) / math.factorial(n))
+    rng = np.random.default_rng(0)
+    drawn = rng.permuted(np.broadcast_to(change, (_N_ORDERS, n)), axis=1) @ weights
+    return float((1 + np.sum(drawn <= observed)) / (1 + _N_ORDERS))

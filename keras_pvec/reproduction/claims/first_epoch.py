@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import pandas as pd
 
-from keras_pvec.reproduction.claims.columns import FINAL, REFERENCE, SPLIT
+from keras_pvec.reproduction.claims.columns import FINAL, REFERENCE, RUN, SPLIT
 from keras_pvec.reproduction.claims.criteria import RiseThenFall
+from keras_pvec.reproduction.claims.gate import gate_of
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C4, C6A, ClaimSpec
+from keras_pvec.reproduction.claims.resampling import Strata, strata_of
 from keras_pvec.reproduction.claims.result import (
     Cause,
     ClaimResult,
     Effect,
     Null,
     Obstacle,
-    Quantity,
     not_tested,
 )
 from keras_pvec.reproduction.claims.statistics import summarise
-from keras_pvec.reproduction.claims.verdicts import rate_units, rung_of
+from keras_pvec.reproduction.claims.verdicts import (
+    UnitNull,
+    caveats_of,
+    gated,
+    rate_met,
+)
 
 
-def rate_c4(peaks: pd.DataFrame) -> ClaimResult:
+def rate_c4(peaks: pd.DataFrame, reading: Reading = C4.primary) -> ClaimResult:
     """C4: the angle to the well-trained model first rises, then falls.
 
     Args:
         peaks: As `analysis.first_epoch_peaks` gives them, on both splits.
+        reading: The reading that the table was made under.
     """
-    return _rate_peaks(C4, peaks[peaks[REFERENCE] == FINAL], C4.primary)
+    return _rate_peaks(C4, peaks[peaks[REFERENCE] == FINAL], reading)
 
 
 def rate_c6a(peaks: pd.DataFrame, reading: Reading = C6A.primary) -> ClaimResult:
@@ -49,34 +57,57 @@ def rate_c6a(peaks: pd.DataFrame, reading: Reading = C6A.primary) -> ClaimResult
 def _rate_peaks(
     spec: ClaimSpec[RiseThenFall], peaks: pd.DataFrame, reading: Reading
 ) -> ClaimResult:
-    needed = spec.criterion.min_moments
-    if (peaks["n_moments"] < needed).all():
-        found = int(peaks["n_moments"].max()) if len(peaks) else 0
-        obstacle = Obstacle(Cause.TOO_FEW_MOMENTS, needed, found)
-        return not_tested(spec.id, obstacle, reading)
-    position = summarise(Quantity.PEAK_POSITION, peaks["peak_step"] / peaks["n_steps"])
-    permutation = rung_of(
+    limits = spec.criterion
+    for column, needed, cause in (
+        ("n_moments", limits.min_moments, Cause.TOO_FEW_MOMENTS),
+        ("n_steps", limits.min_updates, Cause.TOO_FEW_UPDATES),
+    ):
+        if (peaks[column] < needed).all():
+            found = int(peaks[column].max()) if len(peaks) else 0
+            return not_tested(spec.id, Obstacle(cause, needed, found), reading)
+    peaks = peaks[peaks["n_steps"] >= limits.min_updates]
+    gate = gate_of([peaks])
+    strata = strata_of(peaks)
+    rated = peaks
+    if spec.of_well_trained:
+        rated = gate.rows(peaks)
+    rated = rated.set_index([RUN, SPLIT])
+    permutation = UnitNull(
         Null.PERMUTATION,
-        _has_peak(peaks, spec.criterion, "null_"),
-        _rise_and_fall(peaks, "null_"),
-        spec.criterion,
+        _has_peak(rated, limits, "null_"),
+        _sizes(rated, strata, "null_"),
     )
-    return rate_units(
-        spec,
+    rating = rate_met(limits, _has_peak(rated, limits), strata, [permutation])
+    position = rated["peak_step"] / rated["n_steps"]
+    result = ClaimResult(
+        spec.id,
         reading,
-        _has_peak(peaks, spec.criterion),
-        [*_rise_and_fall(peaks), position],
-        [permutation],
+        rating.verdict,
+        (
+            *_sizes(rated, strata),
+            summarise(Quantity.PEAK_POSITION, position, strata),
+        ),
+        rating.met,
+        rating.ladder,
+        caveats_of(limits, rating.met),
     )
+    return gated(result, gate)
 
 
 def _has_peak(peaks: pd.DataFrame, limits: RiseThenFall, prefix: str = "") -> pd.Series:
-    rise, fall = peaks[f"{prefix}rise_deg"], peaks[f"{prefix}fall_deg"]
-    return (rise >= limits.min_rise_deg) & (fall >= limits.min_fall_deg)
+    """Whether each curve has a peak that is large, and large beside its noise. Both
+    sides of an angle that is largest at an end are not: one of them is zero."""
+    least = limits.min_noise_ratio * peaks[f"{prefix}noise_deg"]
+    least = least.clip(lower=limits.min_change_deg)
+    return (peaks[f"{prefix}rise_deg"] >= least) & (peaks[f"{prefix}fall_deg"] >= least)
 
 
-def _rise_and_fall(peaks: pd.DataFrame, prefix: str = "") -> list[Effect]:
+def _sizes(peaks: pd.DataFrame, strata: Strata, prefix: str = "") -> list[Effect]:
     return [
-        summarise(Quantity.RISE, peaks[f"{prefix}rise_deg"]),
-        summarise(Quantity.FALL, peaks[f"{prefix}fall_deg"]),
+        summarise(quantity, peaks[f"{prefix}{column}"], strata)
+        for quantity, column in (
+            (Quantity.RISE, "rise_deg"),
+            (Quantity.FALL, "fall_deg"),
+            (Quantity.NOISE, "noise_deg"),
+        )
     ]

@@ -2,66 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from keras_pvec.reproduction.claims.columns import ANGLE, NULL_ANGLE
+from keras_pvec.reproduction.claims.columns import ANGLE, MODEL, NULL_ANGLE
+from keras_pvec.reproduction.claims.criteria import PowerLaw, RankCorrelation
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
-from keras_pvec.reproduction.claims.registry import C10, C11
+from keras_pvec.reproduction.claims.registry import C10, C11, ClaimSpec
+from keras_pvec.reproduction.claims.resampling import Estimator
 from keras_pvec.reproduction.claims.result import (
     Cause,
+    Caveat,
     ClaimResult,
     Effect,
     Interval,
     Null,
     Obstacle,
-    Quantity,
     Rung,
+    Verdict,
     not_tested,
+)
+from keras_pvec.reproduction.claims.stratified import (
+    Correlation,
+    Estimate,
+    coefficient_estimate,
+    difference_estimate,
+    kendall_tau,
+    partial,
+    pearson_r,
+    permutation_p,
 )
 from keras_pvec.reproduction.claims.verdicts import verdict_of
 
 _ACCURACY = "test_accuracy"
-_ALL = "all"  # models of all factors
 # What is known of a model without a P-vector of the data.
 _TRIVIAL_PREDICTORS = ("train_loss", "n_parameters", "cos_ones")
-# Of a normal distribution, this many standard errors hold 95%.
-_STANDARD_ERRORS = 1.96
 
 
-def rate_c10(correlations: pd.DataFrame, reading: Reading = C10.primary) -> ClaimResult:
+class _Models(NamedTuple):
+    """Columns of models, and the coefficient that relates them.
+
+    Attributes:
+        columns: By name, shape `(n_models,)` each.
+        strata: Number of the architecture of each.
+        correlation: The coefficient.
+        quantity: What it is.
+        limit: How small it has to be.
+    """
+
+    columns: dict[str, np.ndarray]
+    strata: np.ndarray
+    correlation: Correlation
+    quantity: Quantity
+    limit: float
+
+    def of(self, x: str, y: str = _ACCURACY) -> Callable[[np.ndarray], float]:
+        """The coefficient of two columns, as a function of the models' places."""
+        a, b, strata = self.columns[x], self.columns[y], self.strata
+
+        def value(places: np.ndarray) -> float:
+            return self.correlation(a[places], b[places], strata[places])
+
+        return value
+
+    def meets(self, effect: Effect) -> bool:
+        """Whether a coefficient is below the limit, and surely below zero."""
+        sure = effect.interval is not None and effect.interval.high < 0
+        return sure and effect.estimate <= self.limit
+
+
+def rate_c10(models: pd.DataFrame, reading: Reading = C10.primary) -> ClaimResult:
     """C10: the smaller the angle to the data, the better a model generalizes.
 
     Args:
-        correlations: As `analysis.rank_correlations` gives them for `test_accuracy`.
+        models: As `analysis.over_seeds` gives them.
         reading: The reading that the table was made under.
     """
-    limits = C10.criterion
-    of_angle = correlations[correlations["predictor"] == ANGLE]
-    (overall,) = map(_tau, _rows(of_angle[of_angle["factor"] == _ALL]))
-    known = of_angle[of_angle["tau"].notna()]
-    within = [*map(_tau, _rows(known[known["factor"] != _ALL]))]
-    if overall.n < limits.min_models:
-        obstacle = Obstacle(Cause.TOO_FEW_MODELS, limits.min_models, overall.n)
-        return not_tested(C10.id, obstacle, reading)
-    if not np.isfinite(overall.estimate):
-        return not_tested(C10.id, Obstacle(Cause.MODELS_ALIKE), reading)
-    if not within:
-        return not_tested(C10.id, Obstacle(Cause.NO_FACTOR), reading)
-    trivial = _trivial_predictors(correlations, overall)
-    holds = (
-        overall.estimate <= limits.max_tau
-        and overall.interval is not None
-        and overall.interval.high < 0
-        and all(effect.estimate < 0 for effect in within)
-    )
-    return ClaimResult(
-        C10.id,
+    return _rate(
+        C10,
+        models,
         reading,
-        verdict_of(holds, [trivial]),
-        (overall, *within),
-        ladder=(trivial,),
+        kendall_tau,
+        (Quantity.KENDALL_TAU, Quantity.PARTIAL_TAU),
+        C10.criterion.max_tau,
     )
 
 
@@ -72,77 +99,188 @@ def rate_c11(models: pd.DataFrame, reading: Reading = C11.primary) -> ClaimResul
         models: As `analysis.over_seeds` gives them.
         reading: The reading that the table was made under.
     """
-    needed = C11.criterion.min_models
-    known = models[(models[ANGLE] > 0) & (models[_ACCURACY] > 0)]
+    logarithms = models.copy()
+    for column in (ANGLE, NULL_ANGLE, _ACCURACY, *_TRIVIAL_PREDICTORS):
+        if column in models:
+            values = models[column].astype(float)
+            # Zeros have no logarithm.
+            logarithms[column] = np.log(values.where(values > 0))
+    return _rate(
+        C11,
+        logarithms,
+        reading,
+        pearson_r,
+        (Quantity.PEARSON_R, Quantity.PARTIAL_R),
+        C11.criterion.max_r,
+    )
+
+
+def _rate(
+    spec: ClaimSpec[RankCorrelation] | ClaimSpec[PowerLaw],
+    models: pd.DataFrame,
+    reading: Reading,
+    correlation: Correlation,
+    quantities: tuple[Quantity, Quantity],
+    limit: float,
+) -> ClaimResult:
+    needed = spec.criterion.min_models
+    known = models.dropna(subset=[ANGLE, NULL_ANGLE, _ACCURACY])
+    if MODEL not in known:
+        known = known.assign(**{MODEL: ""})
     if len(known) < needed:
         obstacle = Obstacle(Cause.TOO_FEW_MODELS, needed, len(known))
-        return not_tested(C11.id, obstacle, reading)
-    if (known[[ANGLE, NULL_ANGLE, _ACCURACY]].nunique() < 2).any():
-        return not_tested(C11.id, Obstacle(Cause.MODELS_ALIKE), reading)
-    accuracy = np.log(known[_ACCURACY])
-    r = _correlation(np.log(known[ANGLE]), accuracy)
-    null_r = _correlation(np.log(known[NULL_ANGLE]), accuracy)
-    rung = Rung(Null.PERMUTATION, (null_r,), meets=_is_power_law(null_r))
+        return not_tested(spec.id, obstacle, reading)
+    kinds = sorted(known[MODEL].unique())
+    trivial = [
+        name
+        for name in _TRIVIAL_PREDICTORS
+        if name in known and known[name].notna().all()
+    ]
+    table = _Models(
+        {
+            name: known[name].to_numpy(float)
+            for name in (ANGLE, NULL_ANGLE, _ACCURACY, *trivial)
+        },
+        known[MODEL].map({kind: i for i, kind in enumerate(kinds)}).to_numpy(int),
+        correlation,
+        quantities[0],
+        limit,
+    )
+    if np.isnan(table.of(ANGLE)(np.arange(len(known)))):
+        return not_tested(spec.id, Obstacle(Cause.MODELS_ALIKE), reading)
+    overall = _coefficient(table, ANGLE)
+    ladder = (
+        _null_rung(table, quantities[1]),
+        _trivial_rung(table, trivial),
+    )
+    p = permutation_p(
+        correlation, table.columns[ANGLE], table.columns[_ACCURACY], table.strata
+    )
+    effects = [
+        overall,
+        Effect(Quantity.P_VALUE, p, overall.n, estimator=Estimator.COEFFICIENT),
+        *_within(table, kinds),
+    ]
+    if spec.id == C11.id:
+        effects.append(_exponent(table))
     return ClaimResult(
-        C11.id,
+        spec.id,
         reading,
-        verdict_of(_is_power_law(r), [rung]),
-        (r, _exponent(np.log(known[ANGLE]), accuracy)),
-        ladder=(rung,),
+        verdict_of(_level(table, overall), ladder),
+        tuple(effects),
+        ladder=ladder,
+        caveats=(Caveat.MULTIPLE_TESTS,),
     )
 
 
-def _rows(table: pd.DataFrame) -> list[pd.Series]:
-    return [row for _, row in table.iterrows()]
+def _level(table: _Models, overall: Effect) -> Verdict:
+    """Reproduced below the limit and surely below zero; inconclusive where the interval
+    holds both zero and the limit."""
+    if table.meets(overall):
+        return Verdict.REPRODUCED
+    interval = overall.interval
+    if interval is None or (interval.low <= table.limit and interval.high >= 0):
+        return Verdict.INCONCLUSIVE
+    return Verdict.NOT_REPRODUCED
 
 
-def _tau(row: pd.Series, group: str | None = None) -> Effect:
-    """Kendall's tau of one row; its group is the factor unless another is given."""
-    finite = np.isfinite(row["low"]) and np.isfinite(row["high"])
-    if group is None:
-        group = "" if row["factor"] == _ALL else row["factor"]
-    return Effect(
-        Quantity.KENDALL_TAU,
-        float(row["tau"]),
-        int(row["n"]),
-        Interval(float(row["low"]), float(row["high"])) if finite else None,
-        group=group,
+def _null_rung(table: _Models, quantity: Quantity) -> Rung:
+    """The null angle as a predictor, and what the angle adds to it."""
+    null = _coefficient(table, NULL_ANGLE)
+    xy, xz, yz = (
+        table.of(*columns) for columns in ((ANGLE,), (ANGLE, NULL_ANGLE), (NULL_ANGLE,))
     )
 
+    def value(places: np.ndarray) -> float:
+        return partial(xy(places), xz(places), yz(places))
 
-def _trivial_predictors(correlations: pd.DataFrame, overall: Effect) -> Rung:
-    """Kendall's tau of predictors that need no P-vector, the strongest first. They
-    meet the criterion where one of them is as strong as the angle, whichever its
-    sign."""
-    chosen = correlations["predictor"].isin(_TRIVIAL_PREDICTORS) & (
-        correlations["factor"] == _ALL
+    given_null = _effect(
+        quantity, coefficient_estimate(value, table.strata), len(table.strata)
     )
-    known = correlations[chosen & np.isfinite(correlations["tau"])]
-    effects = [_tau(row, row["predictor"]) for row in _rows(known)]
-    effects.sort(key=lambda effect: abs(effect.estimate), reverse=True)
-    best = abs(effects[0].estimate) if effects else 0.0
-    meets = best >= abs(overall.estimate)
+    adds = given_null.interval is not None and given_null.interval.high < 0
+    meets = table.meets(null) and not adds
+    return Rung(Null.PERMUTATION, (null, given_null), meets=meets)
+
+
+def _trivial_rung(table: _Models, names: list[str]) -> Rung:
+    """Predictors that need no P-vector, the strongest first; then by how much the angle
+    is stronger than each. They meet the criterion where one of them does, whichever its
+    sign, and the angle is not surely stronger."""
+    places = np.arange(len(table.strata))
+    taus, differences, meets = [], [], False
+    of_angle = table.of(ANGLE)
+    sign = np.sign(of_angle(places))
+    for name in names:
+        of_name = table.of(name)
+        observed = of_name(places)
+        if np.isnan(observed):
+            continue
+        effect = _coefficient(table, name)
+        other = np.sign(observed)
+
+        def stronger(
+            chosen: np.ndarray, of_name=of_name, other: float = other
+        ) -> float:
+            return sign * of_angle(chosen) - other * of_name(chosen)
+
+        found = difference_estimate(stronger, table.strata, len(names))
+        difference = _effect(Quantity.DIFFERENCE, found, effect.n, name)
+        taus.append(effect)
+        differences.append(difference)
+        is_stronger = difference.interval is not None and difference.interval.low > 0
+        meets |= _meets_whichever_sign(table, effect) and not is_stronger
+    order = sorted(range(len(taus)), key=lambda i: -abs(taus[i].estimate))
+    effects = [taus[i] for i in order] + [differences[i] for i in order]
     return Rung(Null.TRIVIAL_PREDICTORS, tuple(effects), meets=meets)
 
 
-def _correlation(x: pd.Series, y: pd.Series) -> Effect:
-    result = stats.pearsonr(x, y)
-    interval = result.confidence_interval()
+def _meets_whichever_sign(table: _Models, effect: Effect) -> bool:
+    if effect.interval is None:
+        return False
+    low, high = effect.interval
+    return abs(effect.estimate) >= -table.limit and (low > 0 or high < 0)
+
+
+def _coefficient(table: _Models, name: str) -> Effect:
+    group = "" if name in (ANGLE, NULL_ANGLE) else name
+    found = coefficient_estimate(table.of(name), table.strata)
+    return _effect(table.quantity, found, len(table.strata), group)
+
+
+def _within(table: _Models, kinds: list[str]) -> list[Effect]:
+    """The coefficient of each architecture, if there are several."""
+    effects = []
+    for i, kind in enumerate(kinds):
+        places = np.flatnonzero(table.strata == i)
+        value = table.of(ANGLE)(places)
+        if len(kinds) > 1 and not np.isnan(value):
+            found = Estimate(value, np.nan, np.nan)
+            effects.append(_effect(table.quantity, found, len(places), kind))
+    return effects
+
+
+def _exponent(table: _Models) -> Effect:
+    """Slope of log accuracy against log angle within architectures."""
+    x, y = table.columns[ANGLE], table.columns[_ACCURACY]
+
+    def slope(places: np.ndarray) -> float:
+        a, b, strata = x[places], y[places], table.strata[places]
+        a, b = (v - _means(v, strata) for v in (a, b))
+        return float(a @ b / (a @ a))
+
+    found = difference_estimate(slope, table.strata)
+    return _effect(Quantity.EXPONENT, found, len(x))
+
+
+def _means(values: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    sums = np.bincount(strata, weights=values)
+    return (sums / np.maximum(np.bincount(strata), 1))[strata]
+
+
+def _effect(quantity: Quantity, found: Estimate, n: int, group: str = "") -> Effect:
+    low, high = max(found.low, quantity.lowest), min(found.high, quantity.highest)
+    finite = np.isfinite(found.low) and np.isfinite(found.high)
+    interval = Interval(float(low), float(high)) if finite else None
     return Effect(
-        Quantity.PEARSON_R,
-        float(result.statistic),
-        len(x),
-        Interval(float(interval.low), float(interval.high)),
+        quantity, found.value, n, interval, None, group, Estimator.COEFFICIENT
     )
-
-
-def _exponent(x: pd.Series, y: pd.Series) -> Effect:
-    fit = stats.linregress(x, y)
-    half = _STANDARD_ERRORS * fit.stderr
-    interval = Interval(float(fit.slope - half), float(fit.slope + half))
-    return Effect(Quantity.EXPONENT, float(fit.slope), len(x), interval)
-
-
-def _is_power_law(r: Effect) -> bool:
-    high = np.inf if r.interval is None else r.interval.high
-    return r.estimate <= C11.criterion.max_r and high < 0

@@ -7,8 +7,10 @@ import enum
 from typing import NamedTuple
 
 from keras_pvec.reproduction.claims.criteria import Counted
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import CLAIMS, ClaimSpec
+from keras_pvec.reproduction.claims.resampling import Estimator
 
 
 class Verdict(enum.Enum):
@@ -22,47 +24,6 @@ class Verdict(enum.Enum):
     PRECONDITION_NOT_MET = "precondition not met"
     NOT_TESTED = "not tested"
     DESCRIBED = "described"
-
-
-class Unit(enum.Enum):
-    """The unit of an effect."""
-
-    DEGREES = "degrees"
-    NONE = ""
-
-
-class Quantity(enum.Enum):
-    """What an effect is the size of: its name in tables, its unit, and the range that
-    its values, and so the interval of their mean, cannot leave."""
-
-    ANGLE = "angle_deg", Unit.DEGREES, 0.0, 90.0
-    CENTERED_ANGLE = "centered_angle_deg", Unit.DEGREES, 0.0, 90.0
-    START_ANGLE = "start_angle_deg", Unit.DEGREES, 0.0, 90.0
-    LATE_ANGLE = "late_angle_deg", Unit.DEGREES, 0.0, 90.0
-    END_ANGLE = "end_angle_deg", Unit.DEGREES, 0.0, 90.0
-    DECREASE = "decrease_deg", Unit.DEGREES, -90.0, 90.0
-    RISE = "rise_deg", Unit.DEGREES, 0.0, 90.0
-    FALL = "fall_deg", Unit.DEGREES, 0.0, 90.0
-    PEAK_POSITION = "peak_position", Unit.NONE, 0.0, 1.0
-    ANGLE_TREND = "angle_trend", Unit.NONE, -1.0, 1.0
-    EARLY_DEPTH_TREND = "early_depth_trend", Unit.NONE, -1.0, 1.0
-    LATE_DEPTH_TREND = "late_depth_trend", Unit.NONE, -1.0, 1.0
-    LATE_TREND_PROBABILITY = "late_trend_probability", Unit.NONE, 0.0, 1.0
-    DISTANCE_TREND = "distance_trend", Unit.NONE, -1.0, 1.0
-    START_DISTANCE = "start_distance", Unit.NONE, 0.0, float("inf")
-    FIRST_VECTOR_ANGLE = "first_vector_angle_deg", Unit.DEGREES, 0.0, 90.0
-    OTHER_VECTORS_ANGLE = "other_vectors_angle_deg", Unit.DEGREES, 0.0, 90.0
-    EXPLAINED = "explained_share", Unit.NONE, 0.0, 1.0
-    END_EXPLAINED = "end_explained_share", Unit.NONE, 0.0, 1.0
-    KENDALL_TAU = "kendall_tau", Unit.NONE, -1.0, 1.0
-    PEARSON_R = "pearson_r", Unit.NONE, -1.0, 1.0
-    EXPONENT = "exponent", Unit.NONE, float("-inf"), float("inf")
-
-    def __init__(self, label: str, unit: Unit, lowest: float, highest: float) -> None:
-        self.label = label
-        self.unit = unit
-        self.lowest = lowest
-        self.highest = highest
 
 
 class Interval(NamedTuple):
@@ -86,12 +47,15 @@ class Effect:
 
     Attributes:
         quantity: What it is the size of.
-        estimate: The mean over the units; of coefficients, the coefficient. NaN where
-            there is no value.
-        n: Number of values, models or groups that it is estimated from.
-        interval: Of the estimate; `None` where the values are too few or all alike.
+        estimate: The mean or median over the units, or a coefficient, as `estimator`
+            says. NaN where there is no value.
+        n: Number of values or models that it is estimated from.
+        interval: Of the estimate, over networks; `None` where the values are all alike
+            or of one network.
         spread: Of the values; `None` for a coefficient.
-        group: What the quantity is restricted to, e.g. a factor; `""` for everything.
+        group: What the quantity is restricted to, e.g. a reference; `""` for
+            everything.
+        estimator: What the estimate is.
     """
 
     quantity: Quantity
@@ -100,6 +64,7 @@ class Effect:
     interval: Interval | None = None
     spread: Spread | None = None
     group: str = ""
+    estimator: Estimator = Estimator.MEAN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,27 +75,35 @@ class Share:
         n_met: How many do.
         n: How many there are.
         counted: What they are.
-        interval: Of `fraction`, as if the units were independent.
+        interval: Of `fraction`, from resampled networks.
+        n_networks: How many networks the units are made of.
     """
 
     n_met: int
     n: int
     counted: Counted
     interval: Interval
+    n_networks: int = 1
 
     @property
     def fraction(self) -> float:
         """Share of the units that meet the criterion."""
         return self.n_met / self.n
 
+    @property
+    def is_unanimous(self) -> bool:
+        """Whether all units agree."""
+        return self.n_met in (0, self.n)
+
 
 class Null(enum.Enum):
     """A rung of the ladder: what else could have given the same result."""
 
     PERMUTATION = "permutation null"
-    UNTRAINED_TWIN = "untrained twins"
+    WITHIN_CLASS = "permutation within classes"
+    IMAGE_STATISTICS = "image statistics"
+    UNTRAINED = "untrained pairs"
     BLOCK_ORDER = "block permutation"
-    CONSTANT_VECTOR = "constant vector"
     TRIVIAL_PREDICTORS = "trivial predictors"
 
 
@@ -143,13 +116,16 @@ class Rung:
         effects: The same quantities as of the claim, under the null.
         met: How many of its units meet the criterion; `None` where units are not
             counted.
-        meets: Whether the null meets the criterion as a whole.
+        meets: Whether the null reaches the level that the claim reaches.
+        n_beyond: How many units of the claim meet the criterion where the null of the
+            same unit does not; `None` where units are not counted.
     """
 
     null: Null
     effects: tuple[Effect, ...]
     met: Share | None = None
     meets: bool = False
+    n_beyond: int | None = None
 
 
 class Caveat(enum.Enum):
@@ -157,6 +133,10 @@ class Caveat(enum.Enum):
 
     OWN_END = enum.auto()  # any path of shrinking steps approaches its own end
     ORDER_FREE = enum.auto()  # no order of the samples changes the quantity
+    QUALITY_UNKNOWN = enum.auto()  # whether runs are well trained is not known
+    FEW_NETWORKS = enum.auto()  # all agree, but so few that half of others might not
+    NO_UNTRAINED_PAIRS = enum.auto()  # that part of the criterion could not be asked
+    MULTIPLE_TESTS = enum.auto()  # intervals of differences are corrected for these
 
 
 class Cause(enum.Enum):
@@ -164,11 +144,13 @@ class Cause(enum.Enum):
 
     TOO_FEW_NETWORKS = enum.auto()
     TOO_FEW_MOMENTS = enum.auto()
+    TOO_FEW_UPDATES = enum.auto()
+    TOO_FEW_SEEDS = enum.auto()
+    CANNOT_BE_MET = enum.auto()
     TOO_FEW_BLOCKS = enum.auto()
     TOO_FEW_VECTORS = enum.auto()
     TOO_FEW_MODELS = enum.auto()
     MODELS_ALIKE = enum.auto()
-    NO_FACTOR = enum.auto()
     MISSING_REFERENCES = enum.auto()
     RANDOM_WEIGHTS = enum.auto()
     NOT_SELECTED = enum.auto()
@@ -194,6 +176,32 @@ class Obstacle:
     names: tuple[str, ...] = ()
 
 
+class Aspect(enum.Enum):
+    """What a part of a criterion is about."""
+
+    OWN_END = "to the own end"
+    BETWEEN = "between networks"
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """What one part of a criterion gives, where a criterion has several.
+
+    Attributes:
+        aspect: Which part.
+        verdict: How it fares by itself.
+        met: How many units meet it.
+        effects: What was measured.
+        ladder: What the nulls give.
+    """
+
+    aspect: Aspect
+    verdict: Verdict
+    met: Share
+    effects: tuple[Effect, ...] = ()
+    ladder: tuple[Rung, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True)
 class ClaimResult:
     """What was measured of a claim under one reading, and the verdict.
@@ -207,6 +215,9 @@ class ClaimResult:
         ladder: What the nulls give.
         caveats: What limits the result.
         obstacle: Why the claim was not tested.
+        parts: Of a criterion that has several; `met`, `effects` and `ladder` are then
+            those of the first.
+        n_left_out: How many networks were left out because they are not well trained.
     """
 
     claim: str
@@ -217,6 +228,8 @@ class ClaimResult:
     ladder: tuple[Rung, ...] = ()
     caveats: tuple[Caveat, ...] = ()
     obstacle: Obstacle | None = None
+    parts: tuple[Part, ...] = ()
+    n_left_out: int = 0
 
     def __post_init__(self) -> None:
         if self.claim not in CLAIMS:
@@ -244,7 +257,9 @@ class ClaimResult:
         """The nulls that make a result no more than chance."""
         if self.verdict is not Verdict.NO_MORE_THAN_CHANCE:
             return ()
-        return tuple(rung.null for rung in self.ladder if rung.meets)
+        ladders = [part.ladder for part in self.parts] or [self.ladder]
+        found = [rung.null for ladder in ladders for rung in ladder if rung.meets]
+        return tuple(dict.fromkeys(found))
 
     def rung(self, null: Null) -> Rung | None:
         """What a null gives, if it was held against this claim."""

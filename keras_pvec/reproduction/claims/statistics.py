@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,63 +10,91 @@ from scipy import stats
 
 from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, RUN
 from keras_pvec.reproduction.claims.criteria import Counted
+from keras_pvec.reproduction.claims.quantity import Quantity
+from keras_pvec.reproduction.claims.resampling import (
+    CONFIDENCE,
+    Estimator,
+    Strata,
+    interval_ends,
+    networks_of,
+)
 from keras_pvec.reproduction.claims.result import (
     Effect,
     Interval,
-    Quantity,
     Share,
     Spread,
 )
 
-_CONFIDENCE = 0.95
-_FEWEST_FOR_INTERVAL = 4
 # Values that differ by less than this have no interval.
 _ALIKE = 0.005
 
 
-def summarise(quantity: Quantity, values: Iterable[float], group: str = "") -> Effect:
-    """Mean, its Student interval, and spread of a quantity; NaNs are left out."""
-    known = np.array([value for value in values if not np.isnan(value)], float)
-    if not known.size:
-        return Effect(quantity, np.nan, 0, group=group)
-    interval = None
-    if known.size >= _FEWEST_FOR_INTERVAL and np.ptp(known) > _ALIKE:
-        interval = _interval_of_mean(known, quantity)
-    spread = Spread(float(known.min()), float(np.median(known)), float(known.max()))
-    mean = float(known.mean())
-    return Effect(quantity, mean, known.size, interval, spread, group)
-
-
-def _interval_of_mean(values: np.ndarray, quantity: Quantity) -> Interval:
-    """Student's, since a bootstrap of a handful of values is far too narrow."""
-    interval = stats.ttest_1samp(values, 0.0).confidence_interval(_CONFIDENCE)
-    return Interval(
-        max(float(interval.low), quantity.lowest),
-        min(float(interval.high), quantity.highest),
-    )
-
-
-def share_of(met: pd.Series, counted: Counted) -> Share:
-    """How many units meet a criterion, with the exact interval of Clopper and Pearson
-    (1934).
+def summarise(
+    quantity: Quantity,
+    values: pd.Series,
+    strata: Strata,
+    group: str = "",
+    estimator: Estimator = Estimator.MEAN,
+) -> Effect:
+    """Mean or median of a quantity, with its interval over networks, and its spread.
 
     Args:
-        met: Whether each unit does.
+        quantity: What it is.
+        values: By unit, as `resampling.networks_of` takes them; NaNs are left out.
+        strata: The architecture of each network.
+        group: What the quantity is restricted to.
+        estimator: Mean or median.
+    """
+    known = values.dropna().astype(float)
+    if known.empty:
+        return Effect(quantity, np.nan, 0, group=group, estimator=estimator)
+    median = float(known.median())
+    estimate = median if estimator is Estimator.MEDIAN else float(known.mean())
+    interval = None
+    if np.ptp(known) > _ALIKE:
+        ends = interval_ends(
+            known, strata, estimator, (quantity.lowest, quantity.highest)
+        )
+        interval = None if ends is None else Interval(*ends)
+    spread = Spread(float(known.min()), median, float(known.max()))
+    return Effect(quantity, estimate, len(known), interval, spread, group, estimator)
+
+
+def share_of(met: pd.Series, counted: Counted, strata: Strata) -> Share:
+    """How many units meet a criterion, with an interval over networks.
+
+    Where all units agree there is nothing to resample; the interval is then that of as
+    many independent networks that agree (Clopper and Pearson 1934).
+
+    Args:
+        met: Whether each unit does, by unit.
         counted: What the units are.
+        strata: The architecture of each network.
     """
     n_met, n = int(met.sum()), len(met)
-    interval = stats.binomtest(n_met, n).proportion_ci(_CONFIDENCE)
-    return Share(n_met, n, counted, Interval(float(interval.low), float(interval.high)))
+    n_networks = len({name for unit in met.index for name in networks_of(unit, strata)})
+    if 0 < n_met < n:
+        found = interval_ends(met.astype(float), strata, bounds=(0.0, 1.0))
+        ends = (0.0, 1.0) if found is None else found
+    else:
+        agreeing = n_networks if n_met else 0
+        exact = stats.binomtest(agreeing, n_networks).proportion_ci(CONFIDENCE)
+        ends = float(exact.low), float(exact.high)
+    return Share(n_met, n, counted, Interval(*ends), n_networks)
 
 
 def first_rows(table: pd.DataFrame, by: Sequence[str] = (RUN,)) -> pd.DataFrame:
     """The row of the first epoch of each run."""
-    return table.sort_values(EPOCH).groupby([*by], sort=False).first()
+    return table.loc[table.groupby(_key(by), sort=False)[EPOCH].idxmin()].set_index(
+        [*by]
+    )
 
 
 def last_rows(table: pd.DataFrame, by: Sequence[str] = (RUN,)) -> pd.DataFrame:
     """The row of the last epoch of each run."""
-    return table.sort_values(EPOCH).groupby([*by], sort=False).last()
+    return table.loc[table.groupby(_key(by), sort=False)[EPOCH].idxmax()].set_index(
+        [*by]
+    )
 
 
 def late_rows(
@@ -98,7 +126,7 @@ def trends(
         run = run.sort_values(EPOCH)
         run = run if with_last else run.iloc[:-1]
         found[name] = rank_correlation(run[EPOCH], run[column])
-    return pd.Series(found)
+    return pd.Series(found, dtype=float)
 
 
 def rank_correlation(x: pd.Series, y: pd.Series) -> float:
@@ -107,3 +135,7 @@ def rank_correlation(x: pd.Series, y: pd.Series) -> float:
         return 0.0
     # A correlation of exactly the threshold must not fail by its last digit.
     return round(float(stats.spearmanr(x, y).statistic), 9)
+
+
+def _key(by: Sequence[str]) -> str | list[str]:
+    return by[0] if len(by) == 1 else [*by]

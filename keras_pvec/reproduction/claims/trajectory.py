@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
-from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, NULL_ANGLE, RUN
+from keras_pvec.reproduction.claims.between_networks import by_pair
+from keras_pvec.reproduction.claims.columns import (
+    ANGLE,
+    COS_ONES,
+    COS_ONES_REFERENCE,
+    EPOCH,
+    NULL_ANGLE,
+    RUN,
+    STEP,
+)
+from keras_pvec.reproduction.claims.criteria import Counted
+from keras_pvec.reproduction.claims.gate import gate_of
+from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
-from keras_pvec.reproduction.claims.registry import C2, C3, C6B, C8
-from keras_pvec.reproduction.claims.result import Caveat, ClaimResult, Null, Quantity
+from keras_pvec.reproduction.claims.registry import C2, C3, C4, C6B, C8
+from keras_pvec.reproduction.claims.resampling import Estimator, Strata, strata_of
+from keras_pvec.reproduction.claims.result import (
+    Aspect,
+    Cause,
+    Caveat,
+    ClaimResult,
+    Effect,
+    Null,
+    Obstacle,
+    Part,
+    Rung,
+    Verdict,
+)
 from keras_pvec.reproduction.claims.statistics import (
     first_rows,
     last_rows,
@@ -15,74 +42,126 @@ from keras_pvec.reproduction.claims.statistics import (
     summarise,
     trends,
 )
-from keras_pvec.reproduction.claims.verdicts import rate_units, rung_of
+from keras_pvec.reproduction.claims.verdicts import (
+    Condition,
+    UnitNull,
+    caveats_of,
+    combined,
+    gated,
+    level_of_conditions,
+    rate_met,
+    verdict_of,
+)
 
 
-def rate_c2(angles: pd.DataFrame, reading: Reading = C2.primary) -> ClaimResult:
+def rate_c2(
+    angles: pd.DataFrame,
+    reading: Reading = C2.primary,
+    first_epoch: pd.DataFrame | None = None,
+) -> ClaimResult:
     """C2: the angle to the well-trained model starts large and falls.
 
+    The angle between two vectors is at most the sum of their angles to the constant
+    vector. Where the median of that cap over the runs is below the threshold, the
+    criterion cannot be met.
+
     Args:
         angles: As `analysis.angles_to_final` gives them.
-        reading: The reading that the table was made under.
+        reading: The reading that the tables were made under.
+        first_epoch: The same angles at the moments of the first epoch. If given, a
+            training starts at its largest angle within the first 391 updates, else
+            before training.
     """
-    before = first_rows(angles)
-    trend, null_trend = trends(angles), trends(angles, NULL_ANGLE)
+    gate = gate_of([angles])
+    rated = gate.rows(angles)
+    strata = strata_of(angles)
     limits = C2.criterion
+    starts = first_rows(rated) if first_epoch is None else _largest(first_epoch, rated)
+    null_start, null_trend = starts[NULL_ANGLE], trends(rated, NULL_ANGLE)
+    if first_epoch is not None:
+        within = _within_first_updates(first_epoch, rated)
+        null_start = within.groupby(RUN, sort=False)[NULL_ANGLE].max()
 
-    def meets(start: pd.Series, trend: pd.Series) -> pd.Series:
-        return (start >= limits.min_start_deg) & (trend <= limits.max_trend)
+    def conditions(start: pd.Series, trend: pd.Series) -> list[Condition]:
+        return [
+            Condition(
+                _median(Quantity.START_ANGLE, start, strata),
+                limits.min_start_deg,
+                at_most=False,
+            ),
+            Condition(
+                _median(Quantity.ANGLE_TREND, trend, strata),
+                limits.max_trend,
+                at_most=True,
+            ),
+        ]
 
-    permutation = rung_of(
-        Null.PERMUTATION,
-        meets(before[NULL_ANGLE], null_trend),
-        [
-            summarise(Quantity.START_ANGLE, before[NULL_ANGLE]),
-            summarise(Quantity.ANGLE_TREND, null_trend),
-        ],
-        limits,
-    )
-    return rate_units(
-        C2,
+    observed = conditions(starts[ANGLE], trends(rated))
+    verdict, rung = _rate_medians(observed, conditions(null_start, null_trend))
+    effects = [condition.effect for condition in observed]
+    obstacle = None
+    if COS_ONES in starts:
+        cap = _median(Quantity.CAP, _caps(starts), strata)
+        effects.append(cap)
+        if cap.estimate < limits.min_start_deg:
+            verdict = Verdict.NOT_TESTED
+            obstacle = Obstacle(
+                Cause.CANNOT_BE_MET, int(limits.min_start_deg), int(cap.estimate)
+            )
+    result = ClaimResult(
+        C2.id,
         reading,
-        meets(before[ANGLE], trend),
-        [
-            summarise(Quantity.START_ANGLE, before[ANGLE]),
-            summarise(Quantity.ANGLE_TREND, trend),
-        ],
-        [permutation],
-        [Caveat.OWN_END],
+        verdict,
+        tuple(effects),
+        ladder=(rung,),
+        caveats=(Caveat.OWN_END,),
+        obstacle=obstacle,
     )
+    return gated(result, gate)
 
 
-def rate_c3(angles: pd.DataFrame, reading: Reading = C3.primary) -> ClaimResult:
-    """C3: the same falling curve for every architecture and supervision.
+def rate_c3(
+    angles: pd.DataFrame,
+    pairs: pd.DataFrame | None = None,
+    reading: Reading = C3.primary,
+) -> ClaimResult:
+    """C3: the same curve for every architecture and supervision, to a small end.
 
     Args:
         angles: As `analysis.angles_to_final` gives them.
-        reading: The reading that the table was made under.
+        pairs: As `analysis.angles_between` gives them; without any, only the angle to
+            the own end is rated.
+        reading: The reading that the tables were made under.
     """
+    gate = gate_of([angles])
+    strata = strata_of(angles)
     limits = C3.criterion
-    late = late_rows(angles, limits.last_share)
-    trend = trends(angles)
-    ends = late.groupby(RUN)[[ANGLE, NULL_ANGLE]].max()
-    permutation = rung_of(
-        Null.PERMUTATION,
-        # Where the null is as small in the end, a fall to there shows nothing.
-        ends[NULL_ANGLE] <= limits.max_deg,
-        [summarise(Quantity.LATE_ANGLE, late[NULL_ANGLE])],
-        limits,
+    late = late_rows(gate.rows(angles), limits.last_share)
+    ends = late.groupby(RUN, sort=False)[[ANGLE, NULL_ANGLE]].max()
+    parts = [_small_part(Aspect.OWN_END, Quantity.LATE_ANGLE, ends, strata)]
+    if pairs is not None and len(gate.rows(pairs)):
+        between = by_pair(gate.rows(pairs))
+        parts.append(
+            _small_part(
+                Aspect.BETWEEN, Quantity.ANGLE, between, strata | strata_of(pairs)
+            )
+        )
+    own = parts[0]
+    caveats = dict.fromkeys(
+        caveat for part in parts for caveat in caveats_of(limits, part.met)
     )
-    return rate_units(
-        C3,
+    trend = summarise(Quantity.ANGLE_TREND, trends(gate.rows(angles)), strata)
+    result = ClaimResult(
+        C3.id,
         reading,
-        (ends[ANGLE] <= limits.max_deg) & (trend <= limits.max_trend),
-        [
-            summarise(Quantity.LATE_ANGLE, late[ANGLE]),
-            summarise(Quantity.ANGLE_TREND, trend),
-        ],
-        [permutation],
-        [Caveat.OWN_END],
+        combined([part.verdict for part in parts]),
+        (*own.effects, trend),
+        own.met,
+        own.ladder,
+        (Caveat.OWN_END, *caveats),
+        parts=tuple(parts),
     )
+    return gated(result, gate)
 
 
 def rate_c6b(angles: pd.DataFrame, reading: Reading = C6B.primary) -> ClaimResult:
@@ -93,52 +172,116 @@ def rate_c6b(angles: pd.DataFrame, reading: Reading = C6B.primary) -> ClaimResul
         reading: The reading that the table was made under.
     """
     limits = C6B.criterion
-    trained = angles[angles[EPOCH] >= 0]
+    gate = gate_of([angles])
+    rated = gate.rows(angles)
+    strata = strata_of(angles)
+    trained = rated[rated[EPOCH] >= 0]
     end = last_rows(trained)
-    trend = trends(trained, with_last=True)
-    null_trend = trends(trained, NULL_ANGLE, with_last=True)
 
-    def meets(trend: pd.Series, end: pd.Series) -> pd.Series:
-        return (trend <= limits.max_trend) & (end <= limits.max_deg)
+    def conditions(column: str) -> list[Condition]:
+        trend = trends(trained, column, with_last=True)
+        return [
+            Condition(
+                _median(Quantity.ANGLE_TREND, trend, strata),
+                limits.max_trend,
+                at_most=True,
+            ),
+            Condition(
+                _median(Quantity.END_ANGLE, end[column], strata),
+                limits.max_deg,
+                at_most=True,
+            ),
+        ]
 
-    permutation = rung_of(
-        Null.PERMUTATION,
-        meets(null_trend, end[NULL_ANGLE]),
-        [
-            summarise(Quantity.ANGLE_TREND, null_trend),
-            summarise(Quantity.END_ANGLE, end[NULL_ANGLE]),
-        ],
-        limits,
-    )
-    return rate_units(
-        C6B,
+    observed = conditions(ANGLE)
+    verdict, rung = _rate_medians(observed, conditions(NULL_ANGLE))
+    result = ClaimResult(
+        C6B.id,
         reading,
-        meets(trend, end[ANGLE]),
-        [
-            summarise(Quantity.ANGLE_TREND, trend),
-            summarise(Quantity.END_ANGLE, end[ANGLE]),
-        ],
-        [permutation],
+        verdict,
+        tuple(condition.effect for condition in observed),
+        ladder=(rung,),
     )
+    return gated(result, gate)
 
 
 def rate_c8(drift: pd.DataFrame, reading: Reading = C8.primary) -> ClaimResult:
-    """C8: the distribution of the P-vector's values drifts during training and settles.
+    """C8: the distribution of the P-vector's values drifts during training.
+
+    The paper shows it, and so do we: there is no criterion.
 
     Args:
         drift: As `analysis.value_drift` gives it.
         reading: The reading that the table was made under.
     """
-    limits = C8.criterion
-    trend = trends(drift, "distance")
+    strata = strata_of(drift)
     before = first_rows(drift)["distance"]
-    return rate_units(
-        C8,
+    trend = trends(drift, "distance")
+    return ClaimResult(
+        C8.id,
         reading,
-        (trend <= limits.max_trend) & (before >= limits.min_start),
-        [
-            summarise(Quantity.DISTANCE_TREND, trend),
-            summarise(Quantity.START_DISTANCE, before),
-        ],
-        caveats=[Caveat.ORDER_FREE, Caveat.OWN_END],
+        Verdict.DESCRIBED,
+        (
+            summarise(Quantity.START_DISTANCE, before, strata),
+            summarise(Quantity.DISTANCE_TREND, trend, strata),
+        ),
+        caveats=(Caveat.ORDER_FREE, Caveat.OWN_END),
     )
+
+
+def _small_part(
+    aspect: Aspect, quantity: Quantity, units: pd.DataFrame, strata: Strata
+) -> Part:
+    """The angles of runs, or of pairs, against the limit of C3."""
+    limits = C3.criterion
+    permutation = UnitNull(
+        Null.PERMUTATION,
+        units[NULL_ANGLE] <= limits.max_deg,
+        [summarise(quantity, units[NULL_ANGLE], strata)],
+    )
+    counted = Counted.PAIRS if aspect is Aspect.BETWEEN else Counted.RUNS
+    met = units[ANGLE] <= limits.max_deg
+    rating = rate_met(limits, met, strata, [permutation], counted)
+    effect = summarise(quantity, units[ANGLE], strata)
+    return Part(aspect, rating.verdict, rating.met, (effect,), rating.ladder)
+
+
+def _median(quantity: Quantity, values: pd.Series, strata: Strata) -> Effect:
+    return summarise(quantity, values, strata, estimator=Estimator.MEDIAN)
+
+
+def _rate_medians(
+    observed: Sequence[Condition], null: Sequence[Condition]
+) -> tuple[Verdict, Rung]:
+    """The verdict on medians, and what the permutation null gives for the same runs."""
+    level = level_of_conditions(observed)
+    # What the null holds of what is held.
+    held = [n.holds for o, n in zip(observed, null, strict=True) if o.holds]
+    meets = bool(held) and all(held)
+    effects = tuple(condition.effect for condition in null)
+    rung = Rung(Null.PERMUTATION, effects, meets=meets)
+    return verdict_of(level, [rung]), rung
+
+
+def _caps(starts: pd.DataFrame) -> pd.Series:
+    """Largest possible angle of two vectors, by their angles to the constant one."""
+    alpha, beta = (
+        np.degrees(np.arccos(starts[column].astype(float).abs().clip(upper=1)))
+        for column in (COS_ONES, COS_ONES_REFERENCE)
+    )
+    return (alpha + beta).clip(upper=90.0)
+
+
+def _within_first_updates(
+    first_epoch: pd.DataFrame, rated: pd.DataFrame
+) -> pd.DataFrame:
+    """The moments of the first epoch of the runs that are rated."""
+    within = first_epoch[first_epoch[STEP] <= C4.criterion.n_updates]
+    return within[within[RUN].isin(rated[RUN])].reset_index(drop=True)
+
+
+def _largest(first_epoch: pd.DataFrame, rated: pd.DataFrame) -> pd.DataFrame:
+    """The row of the largest angle of each run within the first updates."""
+    within = _within_first_updates(first_epoch, rated)
+    places = within.groupby(RUN, sort=False)[ANGLE].idxmax()
+    return within.loc[places].set_index(RUN)

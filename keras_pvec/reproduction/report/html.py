@@ -16,11 +16,10 @@ from keras_pvec.reproduction.report.section import (
     used_verdicts,
 )
 from keras_pvec.reproduction.report.sentences import (
-    HOW_TO_READ,
-    VERDICTS,
     details,
     evidence,
 )
+from keras_pvec.reproduction.report.words import HOW_TO_READ, VERDICTS
 
 # Dark enough for white text on them, and for themselves as text on white.
 _COLOURS: dict[Verdict, str] = {

@@ -14,11 +14,10 @@ from keras_pvec.reproduction.report.section import (
     used_verdicts,
 )
 from keras_pvec.reproduction.report.sentences import (
-    HOW_TO_READ,
-    VERDICTS,
     details,
     evidence,
 )
+from keras_pvec.reproduction.report.words import HOW_TO_READ, VERDICTS
 
 # What Markdown would take for markup; a pipe ends a cell, an underscore within a word
 # is plain.

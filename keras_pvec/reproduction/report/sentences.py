@@ -5,104 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from keras_pvec.reproduction.claims import (
-    Cause,
-    Caveat,
     ClaimResult,
-    Counted,
     Effect,
+    Estimator,
     Interval,
     Null,
     Obstacle,
-    Quantity,
-    RawData,
+    Part,
+    PowerLaw,
+    RankCorrelation,
     Reading,
     Rung,
-    Samples,
     Share,
     Source,
-    Verdict,
 )
 from keras_pvec.reproduction.report.criteria import criterion_text, wording
-
-HOW_TO_READ = (
-    "Angles between P-vectors are in degrees: 0 is the same, 90 is unrelated. Features "
-    "are not centred, so two networks can be close just because both P-vectors have a "
-    "large component along the constant vector. The permutation null is what the same "
-    "numbers would be with the samples of one side in random order. Intervals take "
-    "runs, pairs and curves as independent; pairs that share a network are not, so "
-    "their intervals are too narrow. Statements and criteria are this package's own "
-    "wording of the paper's claims; the criteria are fixed in its code."
+from keras_pvec.reproduction.report.words import (
+    CAUSES,
+    CAVEATS,
+    QUANTITIES,
+    RAW_DATA,
+    SAMPLES,
 )
-
-VERDICTS: dict[Verdict, str] = {
-    Verdict.REPRODUCED: "the criterion is met, and no null meets it",
-    Verdict.PARTLY_REPRODUCED: "part of what the criterion asks for is met",
-    Verdict.NO_MORE_THAN_CHANCE: "the criterion is met, but a null meets it as well",
-    Verdict.NOT_REPRODUCED: "the criterion is not met",
-    Verdict.INCONCLUSIVE: "the interval holds both outcomes",
-    Verdict.PRECONDITION_NOT_MET: "the networks are not well trained",
-    Verdict.NOT_TESTED: "these runs say nothing about the claim",
-    Verdict.DESCRIBED: "the paper shows it and so do we; there is nothing to rate",
-}
-
-_QUANTITIES: dict[Quantity, str] = {
-    Quantity.ANGLE: "angle",
-    Quantity.CENTERED_ANGLE: "column-centred angle",
-    Quantity.START_ANGLE: "angle before training",
-    Quantity.LATE_ANGLE: "angle in the last tenth of the epochs",
-    Quantity.END_ANGLE: "angle after the last epoch",
-    Quantity.DECREASE: "decrease since before training",
-    Quantity.RISE: "rise",
-    Quantity.FALL: "fall",
-    Quantity.PEAK_POSITION: "position of the peak (share of the epoch)",
-    Quantity.ANGLE_TREND: "rank correlation of angle and epoch",
-    Quantity.EARLY_DEPTH_TREND: "rank correlation of angle and block, first epoch",
-    Quantity.LATE_DEPTH_TREND: "upper half of the blocks, last epoch",
-    Quantity.LATE_TREND_PROBABILITY: "probability of the fall over the upper half",
-    Quantity.DISTANCE_TREND: "rank correlation of distance and epoch",
-    Quantity.START_DISTANCE: "distance before training (values have mean square 1)",
-    Quantity.FIRST_VECTOR_ANGLE: "angle of the first vector",
-    Quantity.OTHER_VECTORS_ANGLE: "median angle of each other vector",
-    Quantity.EXPLAINED: "share of the energy after every epoch",
-    Quantity.END_EXPLAINED: "share of the energy after the last epoch",
-    Quantity.KENDALL_TAU: "Kendall's tau",
-    Quantity.PEARSON_R: "Pearson's r",
-    Quantity.EXPONENT: "exponent",
-}
-
-_CAVEATS: dict[Caveat, str] = {
-    Caveat.OWN_END: "any path of shrinking steps approaches its own end",
-    Caveat.ORDER_FREE: "there is no permutation null: a distribution does not depend "
-    "on the order of the samples",
-}
-
-_SAMPLES: dict[Samples, str] = {
-    Samples.TRAIN: "training samples",
-    Samples.TEST: "test samples",
-    Samples.BOTH: "training and test samples",
-}
-
-_RAW_DATA: dict[RawData, str] = {
-    RawData.PIXELS: "raw data are pixels in [0, 1]",
-    RawData.STANDARDISED: "raw data are standardised pixels",
-}
-
-_CAUSES: dict[Cause, str] = {
-    Cause.TOO_FEW_NETWORKS: "needs {needed} networks or more",
-    Cause.TOO_FEW_MOMENTS: "needs {needed} moments or more within the first epoch, has "
-    "{found} (log them with --log_freq=first_epoch:1)",
-    Cause.TOO_FEW_BLOCKS: "needs {needed} blocks or more, has {found}",
-    Cause.TOO_FEW_VECTORS: "needs {needed} singular vectors or more, has {found}",
-    Cause.TOO_FEW_MODELS: "needs {needed} models or more, has {found}",
-    Cause.MODELS_ALIKE: "needs models that differ in angle and accuracy",
-    Cause.NO_FACTOR: "needs models that differ in one factor only",
-    Cause.MISSING_REFERENCES: "needs finished runs of {names}",
-    Cause.RANDOM_WEIGHTS: "the networks have random weights",
-    Cause.NOT_SELECTED: "left out by --only",
-    Cause.NO_RUNS: "none of its runs is finished",
-    Cause.NO_IMAGES: "needs --images and --weights",
-    Cause.STUDY_FAILED: "its study failed",
-}
 
 
 def headline(result: ClaimResult) -> str:
@@ -116,19 +40,60 @@ def evidence(result: ClaimResult) -> str:
     parts = []
     if result.obstacle is not None:
         parts.append(obstacle_text(result.obstacle))
-    if result.met is not None:
-        condition, _ = wording(result.spec.criterion)
-        counts = [_count_of(rung) for rung in result.ladder]
-        parts.append(f"{_n_of(result.met)} {condition}{_bracketed(counts)}")
-    elif result.effects:
-        main, *others = result.effects
-        nulls = [_estimate_of(rung) for rung in result.ladder]
-        parts.append(f"{effect_text(main)} over {main.n} models{_bracketed(nulls)}")
-        factors = [e.estimate for e in others if e.quantity is main.quantity]
-        if factors:
-            n_negative = sum(estimate < 0 for estimate in factors)
-            parts.append(f"negative within {n_negative} of {len(factors)} factors")
+    if result.parts:
+        for part in result.parts:
+            counted = _counted(result, part.met, part.ladder)
+            parts.append(f"{part.aspect.value}, {counted}")
+    elif result.met is not None:
+        parts.append(_counted(result, result.met, result.ladder))
+    elif isinstance(result.spec.criterion, RankCorrelation | PowerLaw):
+        parts += _of_models(result)
+    else:
+        parts += [_briefly(effect) for effect in result.effects]
+        nulls = [_bracketed([_nulls_of(rung)]) for rung in result.ladder]
+        parts[-1:] = [parts[-1] + "".join(nulls)] if parts else []
+    if result.explained_by:
+        names = ", ".join(null.value for null in result.explained_by)
+        parts.append(f"no more than: {names}")
+    if result.n_left_out:
+        parts.append(f"{result.n_left_out} networks not well trained, left out")
     return "; ".join(parts)
+
+
+def _counted(result: ClaimResult, met: Share, ladder: Sequence[Rung]) -> str:
+    condition, _ = wording(result.spec.criterion)
+    counts = [_count_of(rung) for rung in ladder]
+    return f"{_n_of(met)} {condition}{_bracketed(counts)}"
+
+
+def _of_models(result: ClaimResult) -> list[str]:
+    """A correlation over models, beside those of the nulls and within architectures."""
+    if not result.effects:
+        return []
+    main, *others = result.effects
+    nulls = [_estimate_of(rung) for rung in result.ladder]
+    parts = [f"{effect_text(main)} over {main.n} models{_bracketed(nulls)}"]
+    kinds = [e.estimate for e in others if e.quantity is main.quantity]
+    if kinds:
+        n_negative = sum(estimate < 0 for estimate in kinds)
+        parts.append(f"negative within {n_negative} of {len(kinds)} architectures")
+    return parts
+
+
+def _briefly(effect: Effect) -> str:
+    """The name of a quantity and its estimate."""
+    unit = f" {effect.quantity.unit.value}" if effect.quantity.unit.value else ""
+    value = f"{effect.estimate:.2f}{unit}" if effect.n else "unknown"
+    name = QUANTITIES[effect.quantity]
+    median = "median " if effect.estimator is Estimator.MEDIAN else ""
+    group = f" ({effect.group})" if effect.group else ""
+    return f"{median}{name}{group} {value}"
+
+
+def _nulls_of(rung: Rung) -> str:
+    """The estimates that a null gives for a criterion on medians."""
+    values = " and ".join(f"{effect.estimate:.2f}" for effect in rung.effects)
+    return f"{values} by the {rung.null.value}"
 
 
 def details(result: ClaimResult) -> dict[str, str]:
@@ -138,8 +103,9 @@ def details(result: ClaimResult) -> dict[str, str]:
         "measured": measured(result),
         "share": "" if result.met is None else share_text(result.met),
         **{rung.null.value: rung_text(rung) for rung in result.ladder},
+        **{part.aspect.value: part_text(part) for part in result.parts[1:]},
         "explained by": ", ".join(null.value for null in result.explained_by),
-        "note": "; ".join(_CAVEATS[caveat] for caveat in result.caveats),
+        "note": "; ".join(CAVEATS[caveat] for caveat in result.caveats),
         "criterion": criterion_text(spec.criterion),
         "reading": reading_text(result.reading),
         "paper": source_text(spec.source),
@@ -155,7 +121,7 @@ def measured(result: ClaimResult) -> str:
 
 def effect_text(effect: Effect) -> str:
     """The name of a quantity, its value or spread, and its interval."""
-    name = _QUANTITIES[effect.quantity]
+    name = QUANTITIES[effect.quantity]
     if effect.group:
         name += f" ({effect.group})"
     return f"{name} {_size(effect)}"
@@ -166,21 +132,31 @@ def rung_text(rung: Rung) -> str:
     parts = [effect_text(effect) for effect in rung.effects]
     if rung.met is not None:
         parts.append(f"{_n_of(rung.met)} meet the criterion")
+    if rung.n_beyond is not None:
+        parts.append(f"{rung.n_beyond} meet it where their null does not")
     return "; ".join(parts)
+
+
+def part_text(part: Part) -> str:
+    """What one part of a criterion gives."""
+    told = [part.verdict.value, *(effect_text(effect) for effect in part.effects)]
+    told.append(share_text(part.met))
+    told += [f"{rung.null.value}: {rung_text(rung)}" for rung in part.ladder]
+    return "; ".join(told)
 
 
 def share_text(share: Share) -> str:
     """The share of units that meet a criterion, with its interval."""
     low, high = share.interval
-    text = f"{share.fraction:.0%} of the {share.counted.value} ({_percent(low, high)}"
-    if share.counted is not Counted.RUNS:
-        text += f", if {share.counted.value} were independent"
-    return f"{text})"
+    return (
+        f"{share.fraction:.0%} of the {share.counted.value} ({_percent(low, high)} "
+        f"over {share.n_networks} networks)"
+    )
 
 
 def obstacle_text(obstacle: Obstacle) -> str:
     """Why a claim was not tested."""
-    return _CAUSES[obstacle.cause].format(
+    return CAUSES[obstacle.cause].format(
         needed=obstacle.needed,
         found=obstacle.found,
         names=", ".join(obstacle.names),
@@ -191,9 +167,9 @@ def reading_text(reading: Reading) -> str:
     """Which reading of a claim a result belongs to."""
     parts = []
     if reading.samples is not None:
-        parts.append(_SAMPLES[reading.samples])
+        parts.append(SAMPLES[reading.samples])
     if reading.raw_data is not None:
-        parts.append(_RAW_DATA[reading.raw_data])
+        parts.append(RAW_DATA[reading.raw_data])
     return "; ".join(parts)
 
 
@@ -218,25 +194,28 @@ def _size(effect: Effect) -> str:
         return f"{low:.2f}{unit}"
     inside = [f"median {median:.2f}"]
     if effect.interval is not None:
-        inside.append(f"mean {effect.estimate:.2f}, {_interval(effect.interval)}")
+        inside.append(_with_interval(effect, effect.interval))
     return f"{low:.2f} to {high:.2f}{unit}{_bracketed(inside)}"
 
 
+def _with_interval(effect: Effect, interval: Interval) -> str:
+    """The interval of a median, or a mean with its interval."""
+    if effect.estimator is Estimator.MEDIAN:
+        return _interval(interval)
+    return f"mean {effect.estimate:.2f}, {_interval(interval)}"
+
+
 def _coefficient(effect: Effect) -> str:
-    """The interval of a coefficient, or why there is none."""
-    if effect.interval is not None:
-        return _interval(effect.interval)
-    if effect.quantity is Quantity.KENDALL_TAU and effect.group:
-        return f"all {effect.n} groups alike" if effect.n > 1 else "one group"
-    return ""
+    """The interval of a coefficient, if there is one."""
+    return "" if effect.interval is None else _interval(effect.interval)
 
 
 def _count_of(rung: Rung) -> str:
     """How many units a null lets meet the criterion."""
     if rung.met is None:
         return ""
-    if rung.null is Null.UNTRAINED_TWIN:
-        return f"{rung.met.n_met} of {rung.met.n} to their untrained twins"
+    if rung.null is Null.UNTRAINED:
+        return f"{rung.met.n_met} of {rung.met.n} untrained pairs within that angle"
     return f"{rung.met.n_met} by the {rung.null.value}"
 
 

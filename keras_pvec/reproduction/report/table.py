@@ -16,14 +16,18 @@ _COLUMNS = {
     **dict.fromkeys(("claim", "verdict", "evidence", "statement"), _TEXT),
     **dict.fromkeys(("measured", "criterion", "obstacle", "source", "study"), _TEXT),
     **dict.fromkeys(("samples", "raw_data", "counted"), _TEXT),
-    **dict.fromkeys(("n_met", "n"), _WHOLE),
+    **dict.fromkeys(("n_met", "n", "n_networks", "n_left_out"), _WHOLE),
     **dict.fromkeys(("share", "share_low", "share_high"), _NUMBER),
-    **dict.fromkeys(("effect", "effect_unit"), _TEXT),
+    **dict.fromkeys(("effect", "effect_unit", "effect_estimator"), _TEXT),
     "effect_n": _WHOLE,
     **dict.fromkeys(("effect_estimate", "effect_low", "effect_high"), _NUMBER),
     **dict.fromkeys(("effect_min", "effect_median", "effect_max"), _NUMBER),
 }
-_RUNG_COLUMNS = {"n_met": _WHOLE, "n": _WHOLE, "estimate": _NUMBER, "meets": _FLAG}
+_RUNG_COLUMNS = {
+    **dict.fromkeys(("n_met", "n", "n_beyond"), _WHOLE),
+    "estimate": _NUMBER,
+    "meets": _FLAG,
+}
 for _null in Null:
     _COLUMNS |= {
         f"{_null.name.lower()}_{name}": kind for name, kind in _RUNG_COLUMNS.items()
@@ -40,13 +44,17 @@ def claims_table(results: Iterable[ClaimResult]) -> pd.DataFrame:
         `samples`, `raw_data`.
 
         Numbers: `n_met` of `n` `counted` units meet the criterion, which is a `share`
-        with the 95% interval `share_low`, `share_high`. `effect` is the main quantity
-        in `effect_unit`: `effect_estimate` is its mean over `effect_n` values, or the
-        coefficient of that many models, with the 95% interval `effect_low`,
-        `effect_high`; `effect_min`, `effect_median` and `effect_max` are the spread.
-        For each null, e.g. `permutation`: `permutation_n_met` of `permutation_n` units
-        meet the criterion, `permutation_estimate` is its main quantity, and
-        `permutation_meets` says whether the null meets the criterion as a whole.
+        with the 95% interval `share_low`, `share_high`; of a criterion in parts, those
+        of the first. The units are made of `n_networks`; `n_left_out` networks are not
+        well trained and were left out. `effect` is the main quantity in `effect_unit`:
+        `effect_estimate` is its mean or median over `effect_n` values, or the
+        coefficient of that many models, as `effect_estimator` says, with the 95%
+        interval `effect_low`, `effect_high`; `effect_min`, `effect_median` and
+        `effect_max` are the spread. For each null, e.g. `permutation`:
+        `permutation_n_met` of `permutation_n` units meet the criterion,
+        `permutation_n_beyond` units of the claim do where their null does not,
+        `permutation_estimate` is its main quantity, and `permutation_meets` says
+        whether the null reaches the level that the claim reaches.
     """
     rows = [_row(result) for result in results]
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
@@ -64,6 +72,7 @@ def _row(result: ClaimResult) -> dict[str, object]:
         "obstacle": None if obstacle is None else sentences.obstacle_text(obstacle),
         "source": sentences.source_text(spec.source),
         "study": spec.study,
+        "n_left_out": result.n_left_out,
         "samples": None if reading.samples is None else reading.samples.value,
         "raw_data": None if reading.raw_data is None else reading.raw_data.value,
     }
@@ -81,6 +90,7 @@ def _share(share: Share) -> dict[str, object]:
         "counted": share.counted.value,
         "n_met": share.n_met,
         "n": share.n,
+        "n_networks": share.n_networks,
         "share": share.fraction,
         "share_low": share.interval.low,
         "share_high": share.interval.high,
@@ -92,6 +102,7 @@ def _effect(effect: Effect) -> dict[str, object]:
         "effect": effect.quantity.label,
         "effect_unit": effect.quantity.unit.value or None,
         "effect_n": effect.n,
+        "effect_estimator": effect.estimator.value,
         "effect_estimate": effect.estimate,
     }
     if effect.interval is not None:
@@ -107,6 +118,7 @@ def _rung(rung: Rung) -> dict[str, object]:
     values: dict[str, object] = {"meets": rung.meets}
     if rung.met is not None:
         values |= {"n_met": rung.met.n_met, "n": rung.met.n}
+        values["n_beyond"] = rung.n_beyond
     if rung.effects:
         values["estimate"] = rung.effects[0].estimate
     return {f"{rung.null.name.lower()}_{name}": v for name, v in values.items()}

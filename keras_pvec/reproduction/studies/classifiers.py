@@ -28,7 +28,7 @@ def generalization(runs: Sequence[Run], options: Options) -> Findings:
             "rank_correlations": figures.rank_correlations_figure(correlations, title),
         },
         (
-            claims.rate_c10(accuracy, options.reading_with_data),
+            claims.rate_c10(means, options.reading_with_data),
             claims.rate_c11(means, options.reading_with_data),
         ),
     )

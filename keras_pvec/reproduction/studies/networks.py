@@ -39,9 +39,9 @@ def convergence(runs: Sequence[Run], options: Options) -> Findings:
         tables | tables_of_pairs,
         drawn | drawn_of_pairs,
         (
-            claims.rate_c1(pairs, untrained, options.reading),
+            claims.rate_c1(pairs, analysis.untrained_pairs(runs), options.reading),
             claims.rate_c2(angles, options.reading),
-            claims.rate_c3(angles, options.reading),
+            claims.rate_c3(angles, pairs, options.reading),
         ),
     )
 

@@ -86,7 +86,9 @@ def singular_vectors(runs: Sequence[Run], options: Options) -> Findings:
             "explained_variance": figures.explained_variance_figure(explained, title),
         },
         (
-            claims.rate_c9(angles, options.reading),
+            claims.rate_c9(
+                angles, analysis.singular_vectors_between(runs), options.reading
+            ),
             claims.rate_c12(explained, options.reading),
         ),
     )
