@@ -15,10 +15,10 @@ from keras_pvec.reproduction.analysis import schema as col
 from keras_pvec.reproduction.analysis.labels import model_of, run_label
 from keras_pvec.reproduction.analysis.layouts import TABLES
 from keras_pvec.reproduction.analysis.nulls import with_null_band
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun
 
 
-def angles_between(runs: Sequence[Run]) -> pd.DataFrame:
+def angles_between(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Comparisons of the last epochs of all pairs of runs; see `pairwise_angles`. Runs
     of one model with different seeds are a group."""
     return pairwise_angles(

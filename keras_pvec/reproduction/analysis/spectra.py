@@ -14,10 +14,10 @@ from keras_pvec.reproduction.analysis import schema as col
 from keras_pvec.reproduction.analysis.labels import concatenated
 from keras_pvec.reproduction.analysis.moments import p_vectors_by_epoch
 from keras_pvec.reproduction.analysis.nulls import with_null_band
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun
 
 
-def singular_vector_angles(runs: Sequence[Run]) -> pd.DataFrame:
+def singular_vector_angles(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Angle of each of the top singular vectors to that of the last epoch.
 
     Returns:
@@ -30,7 +30,7 @@ def singular_vector_angles(runs: Sequence[Run]) -> pd.DataFrame:
     )
 
 
-def _singular_vector_angles(run: Run) -> pd.DataFrame:
+def _singular_vector_angles(run: LoggedRun) -> pd.DataFrame:
     final = run.p_vector("final", run.layers[0])
     rows = []
     for epoch, p in p_vectors_by_epoch(run):
@@ -48,7 +48,7 @@ def _singular_vector_angles(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def explained_variance(runs: Sequence[Run]) -> pd.DataFrame:
+def explained_variance(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Share of the features in the top `k` singular triplets, epoch by epoch.
 
     Returns:
@@ -61,7 +61,7 @@ def explained_variance(runs: Sequence[Run]) -> pd.DataFrame:
     return concatenated((run, _explained_variance(run)) for run in runs)
 
 
-def _explained_variance(run: Run) -> pd.DataFrame:
+def _explained_variance(run: LoggedRun) -> pd.DataFrame:
     rows = []
     for epoch, p in p_vectors_by_epoch(run):
         total = p.frobenius_norm**2

@@ -25,13 +25,26 @@ from keras_pvec.reproduction.claims.criteria import (
 from keras_pvec.reproduction.claims.depth import rate_c7
 from keras_pvec.reproduction.claims.first_epoch import rate_c4, rate_c6a
 from keras_pvec.reproduction.claims.generalization import rate_c10, rate_c11
-from keras_pvec.reproduction.claims.reading import RawData, Reading, Samples
+from keras_pvec.reproduction.claims.reading import (
+    Centring,
+    ComparedWith,
+    Extraction,
+    RawData,
+    Reading,
+    Representation,
+    SampleCount,
+    Samples,
+    Start,
+    Vectors,
+)
 from keras_pvec.reproduction.claims.registry import (
     CLAIMS,
     PARTS,
     ClaimSpec,
+    ReadingChoice,
     Source,
     claims_of,
+    selected_readings,
 )
 from keras_pvec.reproduction.claims.result import (
     Cause,
@@ -62,13 +75,16 @@ __all__ = [
     "PARTS",
     "Cause",
     "Caveat",
+    "Centring",
     "ClaimResult",
     "ClaimSpec",
+    "ComparedWith",
     "Counted",
     "Criterion",
     "DriftThenSettle",
     "Effect",
     "EndNearReference",
+    "Extraction",
     "FallToOwnEnd",
     "FallToSmallEnd",
     "FirstConvergesAlone",
@@ -82,16 +98,21 @@ __all__ = [
     "RankCorrelation",
     "RawData",
     "Reading",
+    "ReadingChoice",
+    "Representation",
     "RiseThenFall",
     "Rung",
+    "SampleCount",
     "Samples",
     "Share",
     "SmallAngle",
     "Source",
     "Spread",
+    "Start",
     "TurnWithDepth",
     "Unit",
     "UnitCriterion",
+    "Vectors",
     "Verdict",
     "claims_of",
     "not_tested",
@@ -109,4 +130,5 @@ __all__ = [
     "rate_c11",
     "rate_c12",
     "rate_c13",
+    "selected_readings",
 ]

@@ -51,15 +51,18 @@ def rate_c1(
     return _rate_pairs(C1, pairs, reading, _untrained_rungs(untrained))
 
 
-def rate_c13(pairs: pd.DataFrame, random_weights: bool = False) -> ClaimResult:
+def rate_c13(
+    pairs: pd.DataFrame, random_weights: bool = False, reading: Reading = C13.primary
+) -> ClaimResult:
     """C13: pretrained ImageNet networks have small angles to each other.
 
     Args:
         pairs: As `analysis.pairwise_angles` gives them.
         random_weights: Whether the networks were not trained, in which case the claim
             is not tested whatever their angles are.
+        reading: The reading that the table was made under.
     """
-    result = _rate_pairs(C13, pairs, C13.primary)
+    result = _rate_pairs(C13, pairs, reading)
     if not random_weights or result.obstacle is not None:
         return result
     return dataclasses.replace(

@@ -21,13 +21,14 @@ from keras_pvec.reproduction.claims.statistics import summarise
 from keras_pvec.reproduction.claims.verdicts import rate_units, rung_of
 
 
-def rate_c4(peaks: pd.DataFrame) -> ClaimResult:
+def rate_c4(peaks: pd.DataFrame, reading: Reading = C4.primary) -> ClaimResult:
     """C4: the angle to the well-trained model first rises, then falls.
 
     Args:
         peaks: As `analysis.first_epoch_peaks` gives them, on both splits.
+        reading: The reading that the table was made under.
     """
-    return _rate_peaks(C4, peaks[peaks[REFERENCE] == FINAL], C4.primary)
+    return _rate_peaks(C4, peaks[peaks[REFERENCE] == FINAL], reading)
 
 
 def rate_c6a(peaks: pd.DataFrame, reading: Reading = C6A.primary) -> ClaimResult:

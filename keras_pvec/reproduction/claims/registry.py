@@ -9,6 +9,7 @@ verdict.
 from __future__ import annotations
 
 import dataclasses
+import enum
 from typing import Generic, TypeVar
 
 from keras_pvec.reproduction.claims.criteria import (
@@ -27,7 +28,21 @@ from keras_pvec.reproduction.claims.criteria import (
     SmallAngle,
     TurnWithDepth,
 )
-from keras_pvec.reproduction.claims.reading import RawData, Reading, Samples, readings
+from keras_pvec.reproduction.claims.reading import (
+    FACTORS,
+    Centring,
+    ComparedWith,
+    Extraction,
+    Level,
+    RawData,
+    Reading,
+    Representation,
+    SampleCount,
+    Samples,
+    Start,
+    Vectors,
+    readings,
+)
 
 C = TypeVar("C", bound=Criterion, covariant=True)
 
@@ -47,6 +62,14 @@ class Source:
     tables: tuple[int, ...] = ()
 
 
+class ReadingChoice(enum.Enum):
+    """Which readings of a claim are computed."""
+
+    PRIMARY = "primary"
+    STORED = "stored"
+    ALL = "all"
+
+
 @dataclasses.dataclass(frozen=True)
 class ClaimSpec(Generic[C]):
     """A claim and how it is tested.
@@ -56,7 +79,8 @@ class ClaimSpec(Generic[C]):
         statement: What is claimed, as a sentence.
         source: Where the paper claims it.
         criterion: What has to hold for it to be reproduced.
-        readings: The readings that it admits, the primary one first.
+        readings: The readings that it admits: the primary one, the column-centred one,
+            then one factor at a time.
         study: The study that tests it, after which its folder of results is named.
     """
 
@@ -72,9 +96,28 @@ class ClaimSpec(Generic[C]):
         """The reading that takes the paper's words literally."""
         return self.readings[0]
 
+    def admits(self, reading: Reading) -> bool:
+        """Whether each level of a reading is one that the claim admits, also if several
+        factors vary at once."""
+        return all(
+            getattr(reading, factor) in {getattr(r, factor) for r in self.readings}
+            for factor in FACTORS.values()
+        )
 
-_ON_EITHER_SPLIT = readings()
-_TO_THE_DATA = readings(raw_data=tuple(RawData))
+
+# Levels besides the primary ones, as groups of claims admit them.
+_FEATURES: tuple[Level, ...] = (
+    *(level for level in Representation if level is not Representation.POOLED),
+    *(level for level in Extraction if level is not Extraction.EVALUATION),
+    *(level for level in SampleCount if level is not SampleCount.ALL),
+)
+_ON_TRAIN = Reading(Samples.TRAIN)
+_TO_PIXELS = Reading(Samples.TRAIN, RawData.PIXELS)
+_ON_EITHER_SPLIT = readings(_ON_TRAIN, Samples.TEST, *_FEATURES)
+_BETWEEN_NETWORKS = readings(_ON_TRAIN, Samples.TEST, Vectors.SPAN, *_FEATURES)
+_TO_THE_DATA = readings(
+    _TO_PIXELS, Samples.TEST, RawData.STANDARDISED, Vectors.SPAN, *_FEATURES
+)
 _SMALL_DEG = 20.0
 _CHANGE_DEG = 2.0
 _LAST_TENTH = 0.1
@@ -86,7 +129,7 @@ C1 = ClaimSpec(
     "Any two well-trained networks of one dataset have a small angle.",
     Source(),
     SmallAngle(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
-    _ON_EITHER_SPLIT,
+    _BETWEEN_NETWORKS,
     "convergence",
 )
 C2 = ClaimSpec(
@@ -95,7 +138,11 @@ C2 = ClaimSpec(
     "falls.",
     Source(),
     LargeStartThenFall(counted=Counted.RUNS, min_start_deg=60.0, max_trend=_FALLING),
-    _ON_EITHER_SPLIT,
+    readings(
+        _ON_TRAIN,
+        *(Samples.TEST, ComparedWith.OTHER_ENDS, Start.LARGEST, Vectors.SPAN),
+        *_FEATURES,
+    ),
     "convergence",
 )
 C3 = ClaimSpec(
@@ -106,7 +153,11 @@ C3 = ClaimSpec(
     FallToOwnEnd(
         counted=Counted.RUNS, max_deg=10.0, max_trend=_FALLING, last_share=_LAST_TENTH
     ),
-    _ON_EITHER_SPLIT,
+    readings(
+        _ON_TRAIN,
+        *(Samples.TEST, ComparedWith.OTHER_ENDS, Vectors.SPAN),
+        *_FEATURES,
+    ),
     "convergence",
 )
 C4 = ClaimSpec(
@@ -120,7 +171,7 @@ C4 = ClaimSpec(
         min_fall_deg=_CHANGE_DEG,
         min_moments=3,
     ),
-    (Reading(Samples.BOTH),),
+    readings(Reading(Samples.BOTH), ComparedWith.OTHER_ENDS, Vectors.SPAN, *_FEATURES),
     "first_epoch",
 )
 C5 = ClaimSpec(
@@ -129,7 +180,7 @@ C5 = ClaimSpec(
     "supervised, one unsupervised, one self-supervised.",
     Source("A.3", figures=(14,)),
     EndNearReference(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
-    _ON_EITHER_SPLIT,
+    readings(_ON_TRAIN, Samples.TEST, Start.LARGEST, Vectors.SPAN, *_FEATURES),
     "common_subspace",
 )
 C6A = ClaimSpec(
@@ -138,7 +189,7 @@ C6A = ClaimSpec(
     "then falls, on training samples.",
     Source("A.4", figures=(15,)),
     C4.criterion,
-    readings((Samples.TRAIN,), tuple(RawData)),
+    readings(_TO_PIXELS, RawData.STANDARDISED, Vectors.SPAN, *_FEATURES),
     "first_epoch",
 )
 C6B = ClaimSpec(
@@ -159,7 +210,12 @@ C7 = ClaimSpec(
     TurnWithDepth(
         counted=Counted.RUNS, min_early_trend=0.5, max_late_trend=-0.5, min_blocks=5
     ),
-    _TO_THE_DATA,
+    # Logits and the layer before the last activation are no blocks.
+    tuple(
+        reading
+        for reading in _TO_THE_DATA
+        if reading.representation in (Representation.POOLED, Representation.FLATTENED)
+    ),
     "layerwise",
 )
 C8 = ClaimSpec(
@@ -213,7 +269,7 @@ C13 = ClaimSpec(
     "Pretrained ImageNet networks have small angles to each other.",
     Source("A.0", figures=(11,)),
     SmallAngle(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
-    (Reading(),),  # the user names the images
+    (Reading(), Reading(centring=Centring.COLUMNS)),  # the user names the images
     "imagenet",
 )
 
@@ -223,6 +279,23 @@ CLAIMS: dict[str, ClaimSpec[Criterion]] = {
 }
 # Claims of the paper that are tested in parts.
 PARTS: dict[str, tuple[str, ...]] = {"C6": (C6A.id, C6B.id)}
+
+
+def selected_readings(
+    spec: ClaimSpec[Criterion], which: ReadingChoice
+) -> tuple[Reading, ...]:
+    """The readings of a claim that are asked for, the primary one first.
+
+    Args:
+        spec: The claim.
+        which: The primary reading and the column-centred one; all that need stored
+            P-vectors only; or all.
+    """
+    if which is ReadingChoice.PRIMARY:
+        return spec.readings[:2]
+    if which is ReadingChoice.STORED:
+        return tuple(reading for reading in spec.readings if reading.is_stored)
+    return spec.readings
 
 
 def claims_of(study: str) -> tuple[str, ...]:

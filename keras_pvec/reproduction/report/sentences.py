@@ -101,6 +101,9 @@ _CAUSES: dict[Cause, str] = {
     Cause.NOT_SELECTED: "left out by --only",
     Cause.NO_RUNS: "none of its runs is finished",
     Cause.NO_IMAGES: "needs --images and --weights",
+    Cause.NO_WEIGHTS: "no weights are stored of {names}",
+    Cause.NOT_APPLICABLE: "no such features in {names}",
+    Cause.TOO_FEW_SAMPLES: "needs {needed} samples or more, has {found}",
     Cause.STUDY_FAILED: "its study failed",
 }
 
@@ -194,6 +197,8 @@ def reading_text(reading: Reading) -> str:
         parts.append(_SAMPLES[reading.samples])
     if reading.raw_data is not None:
         parts.append(_RAW_DATA[reading.raw_data])
+    primary = Reading(reading.samples, reading.raw_data)
+    parts += [level.value for level in reading.changes(primary).values()]
     return "; ".join(parts)
 
 

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from keras_pvec.reproduction import analysis, claims, figures
-from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 from keras_pvec.reproduction.studies.study import Findings, Options
-from keras_pvec.runs import Run
 
 
-def generalization(runs: Sequence[Run], options: Options) -> Findings:
+def generalization(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """Does the angle to the raw data correlate with generalization?"""
     variants = [TrainingRecord.of(run).variant for run in runs]
     matrix, title = options.data_matrix, options.title

@@ -11,16 +11,15 @@ from matplotlib.figure import Figure
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction import analysis, claims, figures
 from keras_pvec.reproduction.claims import Cause, Obstacle
-from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 from keras_pvec.reproduction.studies.study import Findings, Options
-from keras_pvec.runs import Run
 
 # Architectures of a supervised, an unsupervised and a self-supervised network, as in
 # the paper.
 REFERENCES = ("wide_resnet", "autoencoder", "simclr")
 
 
-def convergence(runs: Sequence[Run], options: Options) -> Findings:
+def convergence(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """Do networks of one dataset converge to a common P-vector?"""
     runs = [run.on(options.split) for run in runs]
     title = options.title
@@ -46,7 +45,7 @@ def convergence(runs: Sequence[Run], options: Options) -> Findings:
     )
 
 
-def common_subspace(runs: Sequence[Run], options: Options) -> Findings:
+def common_subspace(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """Do all models converge to a supervised, an unsupervised and a self-supervised
     one?"""
     runs = [run.on(options.split) for run in runs]

@@ -16,8 +16,8 @@ from keras_pvec.reproduction.claims import (
     Samples,
     claims_of,
 )
+from keras_pvec.reproduction.record import LoggedRun
 from keras_pvec.reproduction.studies.variants import Variant
-from keras_pvec.runs import Run
 
 _SPLITS = (Samples.TRAIN.value, Samples.TEST.value)
 DATA_MATRICES: tuple[str, ...] = tuple(level.value for level in RawData)
@@ -91,7 +91,7 @@ class Study:
 
     name: str
     models: tuple[str, ...]
-    analyse: Callable[[Sequence[Run], Options], Findings]
+    analyse: Callable[[Sequence[LoggedRun], Options], Findings]
     references: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
     quick_models: tuple[str, ...] = ()

@@ -8,11 +8,11 @@ import pandas as pd
 
 from keras_pvec.reproduction import analysis, claims, figures
 from keras_pvec.reproduction.claims import RawData, Reading, Samples
+from keras_pvec.reproduction.record import LoggedRun
 from keras_pvec.reproduction.studies.study import Findings, Options
-from keras_pvec.runs import Run
 
 
-def first_epoch(runs: Sequence[Run], options: Options) -> Findings:
+def first_epoch(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """What does the P-vector do, update by update, in the first epoch?"""
     angles = analysis.first_epoch_angles(runs, options.data_matrix)
     peaks = analysis.first_epoch_peaks(angles)
@@ -25,7 +25,7 @@ def first_epoch(runs: Sequence[Run], options: Options) -> Findings:
     )
 
 
-def data_angle(runs: Sequence[Run], options: Options) -> Findings:
+def data_angle(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """How does the angle to the raw data change over the epochs?"""
     runs = [run.on(options.split) for run in runs]
     angles = analysis.angles_to_data(runs, options.data_matrix)
@@ -37,7 +37,7 @@ def data_angle(runs: Sequence[Run], options: Options) -> Findings:
     )
 
 
-def layerwise(runs: Sequence[Run], options: Options) -> Findings:
+def layerwise(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """How does the angle to the raw data change with depth?"""
     runs = [run.on(options.split) for run in runs]
     angles = analysis.angles_by_block(runs, options.data_matrix)
@@ -50,7 +50,7 @@ def layerwise(runs: Sequence[Run], options: Options) -> Findings:
     return Findings({"angle_by_block": angles}, drawn, (result,))
 
 
-def distribution(runs: Sequence[Run], options: Options) -> Findings:
+def distribution(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """How are the P-vector's values distributed, and how does that drift?"""
     runs = [run.on(options.split) for run in runs]
     drift = analysis.value_drift(runs)
@@ -67,7 +67,7 @@ def distribution(runs: Sequence[Run], options: Options) -> Findings:
     )
 
 
-def singular_vectors(runs: Sequence[Run], options: Options) -> Findings:
+def singular_vectors(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """Do other singular vectors converge, and how much does the first one explain?"""
     runs = [run.on(options.split) for run in runs]
     title = options.title
