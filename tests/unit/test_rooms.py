@@ -47,9 +47,10 @@ REPRODUCTION = {
     "pretrained": {"data"},
     "analysis": {"record"},
     "claims": set(),
+    "readings": {"claims", "data", "models", "record", "training"},
     "figures": {"analysis"},
     "report": {"analysis", "claims", "record"},
-    "studies": {"analysis", "claims", "figures", "record"},
+    "studies": {"analysis", "claims", "figures", "readings", "record"},
 }
 # What comes with the extra [reproduction], and is not for the library.
 NOT_FOR_THE_LIBRARY = {

@@ -1,0 +1,49 @@
+"""Where the measurements under readings that take a forward pass are kept.
+
+```
+<run>/readings/<name>/          a run folder: the training samples
+<run>/readings/<name>/test/     another split
+```
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keras_pvec.reproduction.claims import Cause, Obstacle
+from keras_pvec.reproduction.readings.unavailable import ReadingUnavailableError
+from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
+from keras_pvec.runs import Run, RunFolder
+
+
+def reading_path(run: Path, name: str, split: str = "train") -> Path:
+    """The folder of a measurement.
+
+    Args:
+        run: Folder of the run.
+        name: As in `Reading.measurement`.
+        split: The samples.
+    """
+    path = run / "readings" / name
+    return path if split == "train" else path / split
+
+
+def measured_run(run: LoggedRun, name: str, split: str = "train") -> Run:
+    """The measurement of a run under a reading.
+
+    Args:
+        run: The run, or the folder of another split of it.
+        name: As in `Reading.measurement`.
+        split: The samples of `run`.
+
+    Raises:
+        ReadingUnavailableError: There is no complete one.
+    """
+    path = reading_path(run.path if split == "train" else run.path.parent, name, split)
+    if not RunFolder(path).read_info().complete:
+        label = TrainingRecord.of(run).model or run.path.name
+        raise ReadingUnavailableError(
+            f"{path} holds no complete measurement. Make it with `measure_reading`.",
+            Obstacle(Cause.NO_WEIGHTS, names=(label,)),
+        )
+    return Run(path)
