@@ -99,10 +99,17 @@ class ClaimSpec(Generic[C]):
     def admits(self, reading: Reading) -> bool:
         """Whether each level of a reading is one that the claim admits, also if several
         factors vary at once."""
-        return all(
-            getattr(reading, factor) in {getattr(r, factor) for r in self.readings}
+        return reading == self.closest(reading)
+
+    def closest(self, reading: Reading) -> Reading:
+        """A reading with the primary level of each factor whose level the claim does
+        not admit."""
+        levels = {
+            factor: getattr(reading, factor)
             for factor in FACTORS.values()
-        )
+            if getattr(reading, factor) in {getattr(r, factor) for r in self.readings}
+        }
+        return dataclasses.replace(self.primary, **levels)
 
 
 # Levels besides the primary ones, as groups of claims admit them.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from keras_pvec.reproduction.readings.extraction import (
     shown_images,
 )
 from keras_pvec.reproduction.readings.raw_data import raw_data_p_vectors
-from keras_pvec.reproduction.readings.stored import reading_path
+from keras_pvec.reproduction.readings.stored import NOT_APPLICABLE, reading_path
 from keras_pvec.reproduction.readings.targets import Target, find_target
 from keras_pvec.reproduction.readings.unavailable import (
     ReadingUnavailableError,
@@ -98,7 +98,7 @@ def measure_reading(run: Run, reading: Reading, data: ImageData) -> Run:
     paths = [reading_path(run.path, name, split) for split in settings.num_samples]
     if not all(RunFolder(path).read_info().complete for path in paths):
         moments = _moments(run)
-        network = _Network(settings, data, reading)
+        network = _network(settings, data, reading, paths)
         for split, path in zip(settings.num_samples, paths, strict=True):
             samples = data.samples(split, settings.num_samples[split])
             _measure_split(network, moments, samples, path)
@@ -137,6 +137,22 @@ def _take_weights(model: keras.Model, run: Run) -> None:
     model.set_weights(load_model(run.path).get_weights())
 
 
+class _LackingError(Exception):
+    """A network lacks what a reading asks for."""
+
+
+def _network(
+    settings: RunSettings, data: ImageData, reading: Reading, paths: Sequence[Path]
+) -> _Network:
+    """The network of a run, set up for a reading; notes it where there is none."""
+    try:
+        return _Network(settings, data, reading)
+    except _LackingError as error:
+        for path in paths:
+            RunFolder(path).note(**{NOT_APPLICABLE: str(error)})
+        raise not_applicable(str(error), settings.model) from None
+
+
 class _Network:
     """The model of a run, set up to be measured under a reading.
 
@@ -153,7 +169,7 @@ class _Network:
         self.data = data
         self.reading = reading
         if reading.extraction in AUGMENTED and not data.augment:
-            raise not_applicable(f"augmentation that suits {data.name}", settings.model)
+            raise _LackingError(f"augmentation that suits {data.name}")
         self.model, self.target = self._build(settings.seed)
 
     def probe(self, model: keras.Model, samples: SampleSet) -> PVectorProbe:
@@ -182,7 +198,7 @@ class _Network:
             model, architecture, self.reading.representation, settings.pooling
         )
         if target is None:
-            raise not_applicable(self.reading.representation.value, settings.model)
+            raise _LackingError(self.reading.representation.value)
         if target.linear is not None:
             target.linear.activation = keras.activations.linear
         return model, target

@@ -11,9 +11,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from keras_pvec.reproduction.claims import Cause, Obstacle
-from keras_pvec.reproduction.readings.unavailable import ReadingUnavailableError
+from keras_pvec.reproduction.readings.unavailable import (
+    ReadingUnavailableError,
+    not_applicable,
+)
 from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 from keras_pvec.runs import Run, RunFolder
+
+# Key in run.json: what the network lacks, so that there is nothing to measure.
+NOT_APPLICABLE = "not_applicable"
 
 
 def reading_path(run: Path, name: str, split: str = "train") -> Path:
@@ -37,11 +43,15 @@ def measured_run(run: LoggedRun, name: str, split: str = "train") -> Run:
         split: The samples of `run`.
 
     Raises:
-        ReadingUnavailableError: There is no complete one.
+        ReadingUnavailableError: There is no complete one, or the network has no such
+            features.
     """
     path = reading_path(run.path if split == "train" else run.path.parent, name, split)
-    if not RunFolder(path).read_info().complete:
-        label = TrainingRecord.of(run).model or run.path.name
+    info = RunFolder(path).read_info()
+    label = TrainingRecord.of(run).model or run.path.name
+    if NOT_APPLICABLE in info.notes:
+        raise not_applicable(info.notes[NOT_APPLICABLE], label)
+    if not info.complete:
         raise ReadingUnavailableError(
             f"{path} holds no complete measurement. Make it with `measure_reading`.",
             Obstacle(Cause.NO_WEIGHTS, names=(label,)),

@@ -17,8 +17,15 @@ class ReadingUnavailableError(LookupError):
         self.obstacle = obstacle
 
 
-def not_applicable(what: str, model: str) -> ReadingUnavailableError:
-    """The error for a network that has no features of that kind."""
+def not_applicable(lacking: str, model: str) -> ReadingUnavailableError:
+    """The error for a network of which there is nothing to measure under a reading.
+
+    Args:
+        lacking: What it lacks, e.g. `"logits"`.
+        model: Name of the network.
+    """
     return ReadingUnavailableError(
-        f"{model} has no {what}.", Obstacle(Cause.NOT_APPLICABLE, names=(model,))
+        f"There is nothing to measure of {model} under this reading. It lacks: "
+        f"{lacking}.",
+        Obstacle(Cause.NOT_APPLICABLE, names=(model,)),
     )

@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -81,7 +81,8 @@ class RunView:
         split: The samples of `run`.
 
     Raises:
-        ReadingUnavailableError: The run does not hold what the reading needs.
+        ReadingUnavailableError: The run does not hold what the reading needs. That it
+            has too few samples or vectors is found when they are asked for.
     """
 
     def __init__(
@@ -102,7 +103,6 @@ class RunView:
         self._stored = run if name is None else measured_run(run, name, split)
         self._compare = compare_spans if reading.vectors is Vectors.SPAN else compare
         self._log: pd.DataFrame | None = None
-        self._check_enough()
 
     def __repr__(self) -> str:
         return f"RunView({self._run!r}, {self._reading})"
@@ -177,15 +177,9 @@ class RunView:
                 continue  # no P-vector at this moment
             else:
                 p = p_vectors[layer]
-            compared = pd.DataFrame(
-                log_row(moment, p, label, self._compare(p, q)) for q in references
-            )
-            row = compared.iloc[0].copy()
-            if len(compared) > 1:
-                row[_OF_AN_ANGLE] = compared[_OF_AN_ANGLE].astype(float).mean()
-            rows.append(row)
-        table = pd.DataFrame(rows, columns=list(LOG_COLUMNS)).infer_objects()
-        return self._with_start(table.reset_index(drop=True))
+            rows.append(self._mean_row(moment, p, label, references))
+        table = pd.DataFrame(rows, columns=list(LOG_COLUMNS))
+        return self._with_start(table)
 
     @property
     def log(self) -> pd.DataFrame:
@@ -210,6 +204,7 @@ class RunView:
         )
 
     def _under_reading(self, p: PVector, moment: Moment) -> PVector | None:
+        self._check_enough(p)
         under: PVector | None = p
         if self._reading.extraction is Extraction.MISALIGNED:
             under = shuffled(p, self._seed(moment))
@@ -220,29 +215,33 @@ class RunView:
             under = centred(under)
         return under
 
+    def _mean_row(
+        self, moment: Moment, p: PVector, label: str, references: Sequence[PVector]
+    ) -> dict[str, Any]:
+        """A row of the log, with the mean angle to the references."""
+        rows = [log_row(moment, p, label, self._compare(p, q)) for q in references]
+        for name in _OF_AN_ANGLE if len(rows) > 1 else ():
+            known = [row[name] for row in rows if row[name] is not None]
+            rows[0][name] = float(np.mean(known)) if known else None
+        return rows[0]
+
     def _seed(self, moment: Moment) -> list[int]:
         """Of the order of the rows: another one for each network and moment."""
         record = TrainingRecord.of(self._run)
         name = f"{record.model} {record.seed} {record.variant}"
         return [*name.encode(), moment.epoch - _BEFORE_TRAINING, moment.step]
 
-    def _check_enough(self) -> None:
-        logged = self._stored.info.logged_with
+    def _check_enough(self, p: PVector) -> None:
         n = self._reading.n_samples.n
-        if logged is not None and n is not None and n > (logged.n_samples or n):
+        if n is not None and n > p.n_samples:
             raise ReadingUnavailableError(
-                f"{self.path} holds P-vectors of {logged.n_samples} samples; {n} are "
-                "asked for.",
-                Obstacle(Cause.TOO_FEW_SAMPLES, needed=n, found=logged.n_samples),
+                f"{self.path} holds P-vectors of {p.n_samples} samples, not of {n}.",
+                Obstacle(Cause.TOO_FEW_SAMPLES, needed=n, found=p.n_samples),
             )
-        if (
-            logged is not None
-            and logged.k < 2
-            and self._reading.vectors is Vectors.SPAN
-        ):
+        if self._reading.vectors is Vectors.SPAN and p.k < 2 <= p.n_features:
             raise ReadingUnavailableError(
                 f"{self.path} holds one singular vector; a span takes two or more.",
-                Obstacle(Cause.TOO_FEW_VECTORS, needed=2, found=logged.k),
+                Obstacle(Cause.TOO_FEW_VECTORS, needed=2, found=p.k),
             )
 
     def _ends_of_others(self) -> list[PVector]:

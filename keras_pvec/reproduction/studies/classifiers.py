@@ -20,14 +20,17 @@ def generalization(runs: Sequence[LoggedRun], options: Options) -> Findings:
     accuracy = analysis.rank_correlations(means, "test_accuracy")
     gap = analysis.rank_correlations(means, "gap")
     correlations = pd.concat([accuracy, gap], ignore_index=True)
-    return Findings(
-        {"generalization": models, "rank_correlations": correlations},
-        {
+    drawn = {}
+    if options.with_figures:
+        drawn = {
             "generalization": figures.generalization_figure(models, matrix, title),
             "rank_correlations": figures.rank_correlations_figure(correlations, title),
-        },
+        }
+    return Findings(
+        {"generalization": models, "rank_correlations": correlations},
+        drawn,
         (
-            claims.rate_c10(accuracy, options.reading_with_data),
-            claims.rate_c11(means, options.reading_with_data),
+            claims.rate_c10(accuracy, options.reading_of("C10")),
+            claims.rate_c11(means, options.reading_of("C11")),
         ),
     )
