@@ -4,6 +4,7 @@ Nothing here needs Keras, except for the modules `measure` and `targets`, which 
 imported by their names: they compute what takes a forward pass of stored weights.
 """
 
+from keras_pvec.reproduction.readings.cached import CachedRun
 from keras_pvec.reproduction.readings.raw_data import RawImages, raw_data_p_vectors
 from keras_pvec.reproduction.readings.spans import compare_spans, with_span_angles
 from keras_pvec.reproduction.readings.stored import measured_run, reading_path
@@ -13,6 +14,7 @@ from keras_pvec.reproduction.readings.view import FIRST_UPDATES, RunView
 
 __all__ = [
     "FIRST_UPDATES",
+    "CachedRun",
     "RawImages",
     "ReadingUnavailableError",
     "RunView",

@@ -7,6 +7,7 @@ direction of one is close to the other. Its null permutes the samples of one sid
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 
@@ -78,9 +79,15 @@ def _top(p: PVector, k: int) -> PVector:
 def _permuted_cosines(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Smallest principal cosines of `u` and `v` with rows permuted, one for each
     permutation."""
-    rng = np.random.default_rng(0)
-    orders = np.array([rng.permutation(len(v)) for _ in range(_N_PERMUTATIONS)])
+    orders = _orders(len(v))
     return np.linalg.svd(u.T @ v[orders], compute_uv=False)[:, -1]
+
+
+@functools.lru_cache(maxsize=4)
+def _orders(n: int) -> np.ndarray:
+    """The same permutations of `n` samples each time."""
+    rng = np.random.default_rng(0)
+    return np.array([rng.permutation(n) for _ in range(_N_PERMUTATIONS)])
 
 
 def _cosine_to_ones(vectors: np.ndarray) -> float:

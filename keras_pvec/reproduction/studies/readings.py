@@ -18,6 +18,7 @@ from keras_pvec.reproduction.claims import (
     selected_readings,
 )
 from keras_pvec.reproduction.readings import (
+    CachedRun,
     RawImages,
     ReadingUnavailableError,
     RunView,
@@ -65,6 +66,7 @@ def analyse_readings(
         One result for each claim and reading, by claim; the first one of each claim has
         its primary reading.
     """
+    runs = [CachedRun(run) for run in runs]
     results: dict[tuple[str, Reading], ClaimResult] = {}
     for combined, asked in _passes(study, which).items():
         found = _rate(study, runs, options, combined, images)
