@@ -28,6 +28,7 @@ from keras_pvec.reproduction.studies import (
     analyse_reading,
     analyse_readings,
     measured_readings,
+    pretrained,
 )
 from keras_pvec.runs import LoggedWith, RunFolder
 
@@ -168,6 +169,22 @@ def test_networks_without_such_features_are_left_out(tmp_path, images):
         analyse_reading(study, runs[2:], Options("made up"), reading, images)
     assert caught.value.obstacle.cause is Cause.NOT_APPLICABLE
     assert caught.value.obstacle.names == ("autoencoder",)
+
+
+def test_pretrained_networks_column_centred():
+    rng = np.random.default_rng(1)
+    x = [5 + rng.random((50, 6)) * 0.8 ** np.arange(6) for _ in range(3)]
+    p_vectors = {str(i): kp.p_vector(one, k=2) for i, one in enumerate(x)}
+    plain, under = (
+        pretrained(p_vectors, "imagenet", "made up", centring) for centring in Centring
+    )
+    assert plain.claims[0].verdict is not Verdict.NOT_REPRODUCED
+    assert under.claims[0].verdict is Verdict.NOT_REPRODUCED
+    assert under.claims[0].reading == CLAIMS["C13"].readings[1]
+    np.testing.assert_allclose(
+        under.tables["angle_matrix"]["angle_deg"].astype(float),
+        plain.tables["angle_matrix"]["centered_angle_deg"].astype(float),
+    )
 
 
 def test_selected_readings():

@@ -121,10 +121,35 @@ _FEATURES: tuple[Level, ...] = (
 _ON_TRAIN = Reading(Samples.TRAIN)
 _TO_PIXELS = Reading(Samples.TRAIN, RawData.PIXELS)
 _ON_EITHER_SPLIT = readings(_ON_TRAIN, Samples.TEST, *_FEATURES)
-_BETWEEN_NETWORKS = readings(_ON_TRAIN, Samples.TEST, Vectors.SPAN, *_FEATURES)
+_OF_PAIRS = readings(_ON_TRAIN, Samples.TEST, Vectors.SPAN, *_FEATURES)
+_FROM_START_TO_END = readings(
+    _ON_TRAIN,
+    *(Samples.TEST, ComparedWith.OTHER_ENDS, Start.LARGEST, Vectors.SPAN),
+    *_FEATURES,
+)
+_TO_THE_END = readings(
+    _ON_TRAIN, Samples.TEST, ComparedWith.OTHER_ENDS, Vectors.SPAN, *_FEATURES
+)
+_TO_REFERENCES = readings(
+    _ON_TRAIN, Samples.TEST, Start.LARGEST, Vectors.SPAN, *_FEATURES
+)
+_WITHIN_FIRST_EPOCH = readings(
+    Reading(Samples.BOTH), ComparedWith.OTHER_ENDS, Vectors.SPAN, *_FEATURES
+)
 _TO_THE_DATA = readings(
     _TO_PIXELS, Samples.TEST, RawData.STANDARDISED, Vectors.SPAN, *_FEATURES
 )
+_TO_THE_DATA_ON_TRAIN = readings(
+    _TO_PIXELS, RawData.STANDARDISED, Vectors.SPAN, *_FEATURES
+)
+# Logits, and features before the last activation, are those of no block.
+_OF_BLOCKS = tuple(
+    reading
+    for reading in _TO_THE_DATA
+    if reading.representation in (Representation.POOLED, Representation.FLATTENED)
+)
+# The user names the images.
+_OF_PRETRAINED = (Reading(), Reading(centring=Centring.COLUMNS))
 _SMALL_DEG = 20.0
 _CHANGE_DEG = 2.0
 _LAST_TENTH = 0.1
@@ -136,7 +161,7 @@ C1 = ClaimSpec(
     "Any two well-trained networks of one dataset have a small angle.",
     Source(),
     SmallAngle(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
-    _BETWEEN_NETWORKS,
+    _OF_PAIRS,
     "convergence",
 )
 C2 = ClaimSpec(
@@ -145,11 +170,7 @@ C2 = ClaimSpec(
     "falls.",
     Source(),
     LargeStartThenFall(counted=Counted.RUNS, min_start_deg=60.0, max_trend=_FALLING),
-    readings(
-        _ON_TRAIN,
-        *(Samples.TEST, ComparedWith.OTHER_ENDS, Start.LARGEST, Vectors.SPAN),
-        *_FEATURES,
-    ),
+    _FROM_START_TO_END,
     "convergence",
 )
 C3 = ClaimSpec(
@@ -160,11 +181,7 @@ C3 = ClaimSpec(
     FallToOwnEnd(
         counted=Counted.RUNS, max_deg=10.0, max_trend=_FALLING, last_share=_LAST_TENTH
     ),
-    readings(
-        _ON_TRAIN,
-        *(Samples.TEST, ComparedWith.OTHER_ENDS, Vectors.SPAN),
-        *_FEATURES,
-    ),
+    _TO_THE_END,
     "convergence",
 )
 C4 = ClaimSpec(
@@ -178,7 +195,7 @@ C4 = ClaimSpec(
         min_fall_deg=_CHANGE_DEG,
         min_moments=3,
     ),
-    readings(Reading(Samples.BOTH), ComparedWith.OTHER_ENDS, Vectors.SPAN, *_FEATURES),
+    _WITHIN_FIRST_EPOCH,
     "first_epoch",
 )
 C5 = ClaimSpec(
@@ -187,7 +204,7 @@ C5 = ClaimSpec(
     "supervised, one unsupervised, one self-supervised.",
     Source("A.3", figures=(14,)),
     EndNearReference(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
-    readings(_ON_TRAIN, Samples.TEST, Start.LARGEST, Vectors.SPAN, *_FEATURES),
+    _TO_REFERENCES,
     "common_subspace",
 )
 C6A = ClaimSpec(
@@ -196,7 +213,7 @@ C6A = ClaimSpec(
     "then falls, on training samples.",
     Source("A.4", figures=(15,)),
     C4.criterion,
-    readings(_TO_PIXELS, RawData.STANDARDISED, Vectors.SPAN, *_FEATURES),
+    _TO_THE_DATA_ON_TRAIN,
     "first_epoch",
 )
 C6B = ClaimSpec(
@@ -217,12 +234,7 @@ C7 = ClaimSpec(
     TurnWithDepth(
         counted=Counted.RUNS, min_early_trend=0.5, max_late_trend=-0.5, min_blocks=5
     ),
-    # Logits and the layer before the last activation are no blocks.
-    tuple(
-        reading
-        for reading in _TO_THE_DATA
-        if reading.representation in (Representation.POOLED, Representation.FLATTENED)
-    ),
+    _OF_BLOCKS,
     "layerwise",
 )
 C8 = ClaimSpec(
@@ -276,7 +288,7 @@ C13 = ClaimSpec(
     "Pretrained ImageNet networks have small angles to each other.",
     Source("A.0", figures=(11,)),
     SmallAngle(counted=Counted.PAIRS, max_deg=_SMALL_DEG),
-    (Reading(), Reading(centring=Centring.COLUMNS)),  # the user names the images
+    _OF_PRETRAINED,
     "imagenet",
 )
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction import analysis, claims, figures
-from keras_pvec.reproduction.claims import Cause, Obstacle, Vectors
-from keras_pvec.reproduction.readings import with_span_angles
+from keras_pvec.reproduction.claims import Cause, Centring, Obstacle, Reading, Vectors
+from keras_pvec.reproduction.readings import centred, with_span_angles
 from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 from keras_pvec.reproduction.studies.study import Findings, Options
 
@@ -80,7 +80,12 @@ def common_subspace(runs: Sequence[LoggedRun], options: Options) -> Findings:
     )
 
 
-def pretrained(p_vectors: Mapping[str, PVector], weights: str, title: str) -> Findings:
+def pretrained(
+    p_vectors: Mapping[str, PVector],
+    weights: str,
+    title: str,
+    centring: Centring = Centring.NONE,
+) -> Findings:
     """Do pretrained networks have small angles to each other?
 
     Args:
@@ -88,9 +93,14 @@ def pretrained(p_vectors: Mapping[str, PVector], weights: str, title: str) -> Fi
         weights: The weights that were loaded; `"none"` for random ones, with which the
             claim is not tested.
         title: What the images are, for the figure.
+        centring: Whether to compare the column-centred features.
     """
+    if centring is Centring.COLUMNS:
+        under = {name: centred(p) for name, p in p_vectors.items()}
+        p_vectors = {name: p for name, p in under.items() if p is not None}
     pairs = analysis.pairwise_angles(p_vectors)
-    result = claims.rate_c13(pairs, random_weights=weights == "none")
+    reading = Reading(centring=centring)
+    result = claims.rate_c13(pairs, weights == "none", reading)
     heading = "Angle between keras.applications networks"
     drawn = _pair_figures(pairs, heading, title, images=None)
     return Findings(_pair_tables(pairs), drawn, (result,))
