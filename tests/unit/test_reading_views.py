@@ -16,6 +16,7 @@ from keras_pvec.reproduction.claims import (
     Centring,
     ComparedWith,
     Extraction,
+    Moments,
     RawData,
     Reading,
     Representation,
@@ -252,6 +253,30 @@ def test_shuffled_rows(made, view):
     pd.testing.assert_frame_equal(again.angles("final", "features"), table)
     data = seen.log[seen.log["reference"].eq("data")]
     assert (data["z"].astype(float).abs() < 5).all()
+
+
+def test_kept_moments(tmp_path, images):
+    one = MadeUp(tmp_path / "run", 0, images)
+    reading = Reading(moments=Moments.KEPT)
+    with pytest.raises(ReadingUnavailableError) as caught:
+        RunView(one.run, reading)
+    assert caught.value.obstacle.cause is Cause.NO_WEIGHTS
+    kept = [(-1, 0), (0, 300), (2, 1200)]
+    folder = RunFolder(one.run.path)
+    for moment in kept:
+        path = one.run.path / "weights" / folder.moment_path(moment).name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    seen = RunView(one.run, reading)
+    assert seen.moments == kept
+    for table, plain in (
+        (seen.angles("final", "features"), one.run.angles("final", "features")),
+        (seen.log, one.run.log),
+    ):
+        at_kept = [m in kept for m in zip(plain["epoch"], plain["step"], strict=True)]
+        pd.testing.assert_frame_equal(
+            table, plain[at_kept].reset_index(drop=True), check_dtype=False
+        )
 
 
 def test_images_of_other_samples(made):

@@ -95,6 +95,17 @@ class SampleCount(enum.Enum):
         return None if self is SampleCount.ALL else int(self.value.split()[0])
 
 
+class Moments(enum.Enum):
+    """Which moments of a training are looked at.
+
+    Weights are kept at about ten moments. Readings that take a forward pass have these
+    alone, and are to be held against `KEPT` rather than against the primary reading.
+    """
+
+    LOGGED = "all logged moments"
+    KEPT = "moments with stored weights"
+
+
 Level: TypeAlias = (
     Samples
     | RawData
@@ -105,6 +116,7 @@ Level: TypeAlias = (
     | Extraction
     | Start
     | SampleCount
+    | Moments
 )
 
 
@@ -124,6 +136,7 @@ class Reading:
         extraction: How features are computed.
         start: Which angle a training starts from.
         n_samples: How many samples are used.
+        moments: Which moments of a training are looked at.
     """
 
     samples: Samples | None = None
@@ -135,6 +148,7 @@ class Reading:
     extraction: Extraction = Extraction.EVALUATION
     start: Start = Start.UNTRAINED
     n_samples: SampleCount = SampleCount.ALL
+    moments: Moments = Moments.LOGGED
 
     @property
     def is_stored(self) -> bool:
@@ -173,6 +187,7 @@ FACTORS: dict[type[enum.Enum], str] = {
     Extraction: "extraction",
     Start: "start",
     SampleCount: "n_samples",
+    Moments: "moments",
 }
 
 

@@ -34,6 +34,7 @@ from keras_pvec.reproduction.claims.reading import (
     ComparedWith,
     Extraction,
     Level,
+    Moments,
     RawData,
     Reading,
     Representation,
@@ -117,6 +118,7 @@ _FEATURES: tuple[Level, ...] = (
     *(level for level in Representation if level is not Representation.POOLED),
     *(level for level in Extraction if level is not Extraction.EVALUATION),
     *(level for level in SampleCount if level is not SampleCount.ALL),
+    Moments.KEPT,
 )
 _ON_TRAIN = Reading(Samples.TRAIN)
 _TO_PIXELS = Reading(Samples.TRAIN, RawData.PIXELS)

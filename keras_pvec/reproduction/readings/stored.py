@@ -16,7 +16,7 @@ from keras_pvec.reproduction.readings.unavailable import (
     not_applicable,
 )
 from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
-from keras_pvec.runs import Run, RunFolder
+from keras_pvec.runs import Moment, Run, RunFolder
 
 # Key in run.json: what the network lacks, so that there is nothing to measure.
 NOT_APPLICABLE = "not_applicable"
@@ -34,6 +34,26 @@ def reading_path(run: Path, name: str, split: str = "train") -> Path:
     return path if split == "train" else path / split
 
 
+def kept_moments(run: LoggedRun, split: str = "train") -> frozenset[Moment]:
+    """The moments whose weights are stored.
+
+    Args:
+        run: The run, or the folder of another split of it.
+        split: The samples of `run`.
+
+    Raises:
+        ReadingUnavailableError: There are none.
+    """
+    folder = run.path if split == "train" else run.path.parent
+    found = set()
+    for path in (folder / "weights").glob("epoch_*_step_*.npz"):
+        _, epoch, _, step = path.stem.split("_")
+        found.add(Moment(int(epoch), int(step)))
+    if not found:
+        raise _without_weights(run, folder)
+    return frozenset(found)
+
+
 def measured_run(run: LoggedRun, name: str, split: str = "train") -> Run:
     """The measurement of a run under a reading.
 
@@ -48,12 +68,17 @@ def measured_run(run: LoggedRun, name: str, split: str = "train") -> Run:
     """
     path = reading_path(run.path if split == "train" else run.path.parent, name, split)
     info = RunFolder(path).read_info()
-    label = TrainingRecord.of(run).model or run.path.name
     if NOT_APPLICABLE in info.notes:
+        label = TrainingRecord.of(run).model or run.path.name
         raise not_applicable(info.notes[NOT_APPLICABLE], label)
     if not info.complete:
-        raise ReadingUnavailableError(
-            f"{path} holds no complete measurement. Make it with `measure_reading`.",
-            Obstacle(Cause.NO_WEIGHTS, names=(label,)),
-        )
+        raise _without_weights(run, path)
     return Run(path)
+
+
+def _without_weights(run: LoggedRun, path: Path) -> ReadingUnavailableError:
+    return ReadingUnavailableError(
+        f"{path} holds neither weights nor a complete measurement of them. Train with "
+        "`keep_weights=True`, then call `measure_reading`.",
+        Obstacle(Cause.NO_WEIGHTS, names=(TrainingRecord.of(run).model or path.name,)),
+    )

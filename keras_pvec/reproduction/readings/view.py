@@ -22,6 +22,7 @@ from keras_pvec.reproduction.claims import (
     Centring,
     ComparedWith,
     Extraction,
+    Moments,
     Obstacle,
     Reading,
     Start,
@@ -29,7 +30,7 @@ from keras_pvec.reproduction.claims import (
 )
 from keras_pvec.reproduction.readings.raw_data import RawImages, raw_data_p_vectors
 from keras_pvec.reproduction.readings.spans import compare_spans
-from keras_pvec.reproduction.readings.stored import measured_run
+from keras_pvec.reproduction.readings.stored import kept_moments, measured_run
 from keras_pvec.reproduction.readings.unavailable import ReadingUnavailableError
 from keras_pvec.reproduction.readings.vectors import (
     centred,
@@ -67,6 +68,7 @@ class RunView:
     - Largest start: in a table of angles, the row before training is replaced by the
       one with the largest angle within the first 391 updates.
     - Shuffled rows: P-vectors of each run and moment have an order of their own.
+    - Kept moments: there are no other moments.
     - Readings that take a forward pass: P-vectors are those that `measure_reading`
       stored.
 
@@ -101,6 +103,9 @@ class RunView:
         self._split = split
         name = reading.measurement
         self._stored = run if name is None else measured_run(run, name, split)
+        self._kept = (
+            kept_moments(run, split) if reading.moments is Moments.KEPT else None
+        )
         self._compare = compare_spans if reading.vectors is Vectors.SPAN else compare
         self._log: pd.DataFrame | None = None
 
@@ -122,7 +127,8 @@ class RunView:
 
     @property
     def moments(self) -> list[Moment]:
-        return self._stored.moments
+        logged = self._stored.moments
+        return [m for m in logged if self._kept is None or m in self._kept]
 
     @property
     def layers(self) -> list[str]:
@@ -272,6 +278,9 @@ class RunView:
     def _read(self) -> pd.DataFrame:
         """The stored log with the angles of the reading."""
         log = self._stored.log
+        if self._kept is not None:
+            kept = zip(log["epoch"], log["step"], strict=True)
+            log = log[[moment in self._kept for moment in kept]]
         if self._reading.centring is Centring.NONE:
             return log
         log = log[log["centered_angle_deg"].notna()]
