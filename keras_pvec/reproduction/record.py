@@ -1,13 +1,55 @@
-"""What a training notes about its run, read from `run.json`."""
+"""What analysis asks of a run, and what a training notes about it in `run.json`."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from keras_pvec.pvector import PVector
 from keras_pvec.reproduction.model_names import parse_model_name, stored_model_name
-from keras_pvec.runs import Run, RunInfo
+from keras_pvec.runs import Moment, RunInfo
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class LoggedRun(Protocol):
+    """What the analysis of a run asks of it: a `keras_pvec.runs.Run`, or one that is
+    seen under another reading. Members are those of `Run`."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def info(self) -> RunInfo: ...
+
+    @property
+    def log(self) -> pandas.DataFrame: ...
+
+    @property
+    def samples(self) -> dict[str, np.ndarray]: ...
+
+    @property
+    def moments(self) -> list[Moment]: ...
+
+    @property
+    def layers(self) -> list[str]: ...
+
+    def on(self, split: str) -> LoggedRun: ...
+
+    def p_vectors(self, moment: Moment) -> dict[str, PVector]: ...
+
+    def p_vector(
+        self, epoch: int | str = "final", layer: str | None = None
+    ) -> PVector: ...
+
+    def angles(
+        self, to: str | int | PVector = "final", layer: str | None = None
+    ) -> pandas.DataFrame: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +84,9 @@ class TrainingRecord:
     git_revision: str | None = None
 
     @classmethod
-    def of(cls, source: Run | RunInfo) -> TrainingRecord:
+    def of(cls, source: LoggedRun | RunInfo) -> TrainingRecord:
         """The record of a run, or of the content of its `run.json`."""
-        notes = (source.info if isinstance(source, Run) else source).notes
+        notes = (source if isinstance(source, RunInfo) else source.info).notes
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in notes.items() if name in known})
 

@@ -35,14 +35,9 @@ def test_the_registry():
 
 def test_primary_readings_take_the_words_literally():
     assert CLAIMS["C6b"].primary == Reading(Samples.TRAIN, RawData.PIXELS)
-    assert set(CLAIMS["C6b"].readings) == {
-        Reading(samples, raw_data)
-        for samples in (Samples.TRAIN, Samples.TEST)
-        for raw_data in RawData
-    }
     # To itself, no raw data; the paper says which samples for these.
     assert {reading.raw_data for reading in CLAIMS["C2"].readings} == {None}
-    assert CLAIMS["C4"].readings == (Reading(Samples.BOTH),)
+    assert CLAIMS["C4"].primary == Reading(Samples.BOTH)
     assert {reading.samples for reading in CLAIMS["C6a"].readings} == {Samples.TRAIN}
 
 

@@ -47,9 +47,10 @@ REPRODUCTION = {
     "pretrained": {"data"},
     "analysis": {"record"},
     "claims": set(),
+    "readings": {"claims", "data", "models", "record", "training"},
     "figures": {"analysis"},
     "report": {"analysis", "claims", "record"},
-    "studies": {"analysis", "claims", "figures", "record"},
+    "studies": {"analysis", "claims", "figures", "readings", "record"},
     # From settings to runs to results.
     "config": {"data", "devices", "model_names", "studies", "training"},
     "flag_values": {"config"},

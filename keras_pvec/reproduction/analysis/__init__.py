@@ -12,6 +12,7 @@ from keras_pvec.reproduction.analysis.nulls import with_null_band
 from keras_pvec.reproduction.analysis.pairs import (
     angles_between,
     influential_samples,
+    p_vectors_at_the_end,
     pairwise_angles,
 )
 from keras_pvec.reproduction.analysis.performance import generalization, over_seeds
@@ -29,7 +30,10 @@ from keras_pvec.reproduction.analysis.trajectories import (
     first_epoch_angles,
     first_epoch_peaks,
 )
-from keras_pvec.reproduction.analysis.untrained import untrained_pairs
+from keras_pvec.reproduction.analysis.untrained import (
+    p_vectors_before_training,
+    untrained_pairs,
+)
 from keras_pvec.reproduction.analysis.values import (
     p_vector_values,
     value_densities,
@@ -61,6 +65,8 @@ __all__ = [
     "model_of",
     "over_seeds",
     "p_vector_values",
+    "p_vectors_at_the_end",
+    "p_vectors_before_training",
     "pairwise_angles",
     "rank_correlations",
     "run_label",

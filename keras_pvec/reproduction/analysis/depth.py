@@ -11,12 +11,11 @@ from keras_pvec.reproduction.analysis import schema as col
 from keras_pvec.reproduction.analysis.labels import concatenated
 from keras_pvec.reproduction.analysis.moments import spaced_epochs
 from keras_pvec.reproduction.analysis.nulls import with_null_band
-from keras_pvec.reproduction.record import TrainingRecord
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 
 
 def angles_by_block(
-    runs: Sequence[Run], matrix: str = col.DATA, n_epochs: int = 5
+    runs: Sequence[LoggedRun], matrix: str = col.DATA, n_epochs: int = 5
 ) -> pd.DataFrame:
     """Angle of each block of a network to the raw data, at some epochs of a training.
 
@@ -33,7 +32,7 @@ def angles_by_block(
     )
 
 
-def _angles_by_block(run: Run, matrix: str, n_epochs: int) -> pd.DataFrame:
+def _angles_by_block(run: LoggedRun, matrix: str, n_epochs: int) -> pd.DataFrame:
     blocks = {layer: i for i, layer in enumerate(block_layers(run), start=1)}
     log = run.log
     table = log[(log[col.REFERENCE] == matrix) & log[col.LAYER].isin(blocks)]
@@ -46,7 +45,7 @@ def _angles_by_block(run: Run, matrix: str, n_epochs: int) -> pd.DataFrame:
     return ends.sort_values([col.EPOCH, col.BLOCK])
 
 
-def block_layers(run: Run) -> list[str]:
+def block_layers(run: LoggedRun) -> list[str]:
     """The blocks that a run logged, from the input to the output."""
     first, *others = run.layers
     # The features are logged first; in some networks they are also the last block.

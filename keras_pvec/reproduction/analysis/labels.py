@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from keras_pvec.reproduction.analysis import schema as col
-from keras_pvec.reproduction.record import TrainingRecord
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 
 
-def run_label(run: Run) -> str:
+def run_label(run: LoggedRun) -> str:
     """Label of a run, e.g. `"resnet18, seed 0"`; its folder's name without a record."""
     record = TrainingRecord.of(run)
     if record.model is None:
@@ -19,18 +18,18 @@ def run_label(run: Run) -> str:
     return f"{record.model}, seed {record.seed}"
 
 
-def model_of(run: Run) -> str:
+def model_of(run: LoggedRun) -> str:
     """Name of the model, e.g. `"wide_resnet28_2"`; as `run_label` without a record."""
     return TrainingRecord.of(run).model or run.path.name
 
 
-def well_trained(run: Run) -> bool | None:
+def well_trained(run: LoggedRun) -> bool | None:
     """Whether the record of a run says that it is well trained; `None` if it does not
     say."""
     return TrainingRecord.of(run).training_quality.get("well_trained")
 
 
-def labelled(table: pd.DataFrame, run: Run) -> pd.DataFrame:
+def labelled(table: pd.DataFrame, run: LoggedRun) -> pd.DataFrame:
     """A copy of a run's table that begins with `run`, `model`, `seed` and
     `well_trained`."""
     table = table.copy()
@@ -42,7 +41,7 @@ def labelled(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     return table
 
 
-def with_quality(pairs: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
+def with_quality(pairs: pd.DataFrame, runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Adds `well_trained` and `other_well_trained` to a table of pairs of runs."""
     known = {run_label(run): well_trained(run) for run in runs}
     return pairs.assign(
@@ -56,6 +55,6 @@ def with_quality(pairs: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     )
 
 
-def concatenated(tables: Iterable[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
+def concatenated(tables: Iterable[tuple[LoggedRun, pd.DataFrame]]) -> pd.DataFrame:
     """The tables of several runs as one, each labelled."""
     return pd.concat([labelled(table, run) for run, table in tables], ignore_index=True)

@@ -9,16 +9,17 @@ import pandas as pd
 
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction.analysis import schema as col
-from keras_pvec.runs import Moment, Run
+from keras_pvec.reproduction.record import LoggedRun
+from keras_pvec.runs import Moment
 
 
-def _end_moments(run: Run) -> list[Moment]:
+def _end_moments(run: LoggedRun) -> list[Moment]:
     """The last logged moment of each epoch, in order of time."""
     last = {moment.epoch: moment for moment in run.moments}
     return [*last.values()]
 
 
-def p_vectors_by_epoch(run: Run) -> Iterator[tuple[int, PVector]]:
+def p_vectors_by_epoch(run: LoggedRun) -> Iterator[tuple[int, PVector]]:
     """Epoch and P-vector of the features at the end of each epoch that has one."""
     layer = run.layers[0]
     for moment in _end_moments(run):
@@ -40,7 +41,7 @@ def spaced_epochs(last: int, n_epochs: int) -> list[int]:
     return sorted({int(count) - 1 for count in counts})
 
 
-def logged(run: Run, reference: str) -> pd.DataFrame:
+def logged(run: LoggedRun, reference: str) -> pd.DataFrame:
     """The rows of `log.csv` of a run's first layer and a reference."""
     log = run.log
     chosen = (log[col.REFERENCE] == reference) & (log[col.LAYER] == run.layers[0])

@@ -20,10 +20,10 @@ from keras_pvec.reproduction.analysis.labels import (
 from keras_pvec.reproduction.analysis.ladder import with_ladder
 from keras_pvec.reproduction.analysis.layouts import TABLES
 from keras_pvec.reproduction.analysis.nulls import with_null_band
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun
 
 
-def angles_between(runs: Sequence[Run]) -> pd.DataFrame:
+def angles_between(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Comparisons of the last epochs of all pairs of runs.
 
     Runs of one model with different seeds are a group.
@@ -32,10 +32,15 @@ def angles_between(runs: Sequence[Run]) -> pd.DataFrame:
         As `pairwise_angles`, with `well_trained`, `other_well_trained`, and the ladder
         of nulls as `with_ladder` adds it.
     """
-    p_vectors = {run_label(run): run.p_vector("final", run.layers[0]) for run in runs}
+    p_vectors = p_vectors_at_the_end(runs)
     groups = {run_label(run): model_of(run) for run in runs}
     pairs = with_quality(pairwise_angles(p_vectors, groups), runs)
     return with_ladder(pairs, p_vectors, runs[0].samples if runs else {})
+
+
+def p_vectors_at_the_end(runs: Sequence[LoggedRun]) -> dict[str, PVector]:
+    """P-vectors of the features after the last epoch, by label of the run."""
+    return {run_label(run): run.p_vector("final", run.layers[0]) for run in runs}
 
 
 def pairwise_angles(

@@ -10,12 +10,14 @@ from keras_pvec.reproduction.analysis import schema as col
 from keras_pvec.reproduction.analysis.labels import concatenated
 from keras_pvec.reproduction.analysis.moments import epoch_ends, logged
 from keras_pvec.reproduction.analysis.nulls import with_null_band
-from keras_pvec.reproduction.record import TrainingRecord
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 
 
 def generalization(
-    runs: Sequence[Run], variants: Sequence[str], split: str, matrix: str = col.DATA
+    runs: Sequence[LoggedRun],
+    variants: Sequence[str],
+    split: str,
+    matrix: str = col.DATA,
 ) -> pd.DataFrame:
     """Angle to the data and performance of each trained classifier.
 
@@ -39,7 +41,7 @@ def generalization(
     return with_null_band(concatenated(rows))
 
 
-def _performance(run: Run, variant: str, split: str, matrix: str) -> pd.DataFrame:
+def _performance(run: LoggedRun, variant: str, split: str, matrix: str) -> pd.DataFrame:
     record = TrainingRecord.of(run)
     train, test = record.evaluation["train"], record.evaluation["test"]
     last = epoch_ends(logged(run.on(split), matrix)).tail(1)

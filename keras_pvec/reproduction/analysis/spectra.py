@@ -22,10 +22,10 @@ from keras_pvec.reproduction.analysis.labels import (
 from keras_pvec.reproduction.analysis.layouts import TABLES
 from keras_pvec.reproduction.analysis.moments import p_vectors_by_epoch
 from keras_pvec.reproduction.analysis.nulls import with_null_band
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun
 
 
-def singular_vector_angles(runs: Sequence[Run]) -> pd.DataFrame:
+def singular_vector_angles(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Angle of each of the top singular vectors to that of the last epoch.
 
     Returns:
@@ -38,7 +38,7 @@ def singular_vector_angles(runs: Sequence[Run]) -> pd.DataFrame:
     )
 
 
-def _singular_vector_angles(run: Run) -> pd.DataFrame:
+def _singular_vector_angles(run: LoggedRun) -> pd.DataFrame:
     final = run.p_vector("final", run.layers[0])
     rows = []
     for epoch, p in p_vectors_by_epoch(run):
@@ -54,7 +54,7 @@ def _singular_vector_angles(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def singular_vectors_between(runs: Sequence[Run]) -> pd.DataFrame:
+def singular_vectors_between(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Angles between the top singular vectors of the last epochs of all pairs of runs.
 
     Returns:
@@ -98,7 +98,7 @@ def _span_angle(p: PVector, q: PVector, i: int) -> float:
     return float(principal_angles(*spans)[-1])
 
 
-def explained_variance(runs: Sequence[Run]) -> pd.DataFrame:
+def explained_variance(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Share of the features in the top `k` singular triplets, epoch by epoch.
 
     Returns:
@@ -112,7 +112,7 @@ def explained_variance(runs: Sequence[Run]) -> pd.DataFrame:
     return concatenated((run, _explained_variance(run)) for run in runs)
 
 
-def _explained_variance(run: Run) -> pd.DataFrame:
+def _explained_variance(run: LoggedRun) -> pd.DataFrame:
     rows = []
     for epoch, p in p_vectors_by_epoch(run):
         total = p.frobenius_norm**2

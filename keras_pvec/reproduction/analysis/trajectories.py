@@ -15,10 +15,10 @@ from keras_pvec.reproduction.analysis import schema as col
 from keras_pvec.reproduction.analysis.labels import concatenated, run_label
 from keras_pvec.reproduction.analysis.moments import epoch_ends, logged
 from keras_pvec.reproduction.analysis.nulls import with_null_band
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun
 
 
-def angles_to_final(runs: Sequence[Run]) -> pd.DataFrame:
+def angles_to_final(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Angle of each run to its own last epoch, epoch by epoch.
 
     Returns:
@@ -28,7 +28,7 @@ def angles_to_final(runs: Sequence[Run]) -> pd.DataFrame:
     return _banded((run, epoch_ends(_to_final(run))) for run in runs)
 
 
-def angles_to_data(runs: Sequence[Run], matrix: str = col.DATA) -> pd.DataFrame:
+def angles_to_data(runs: Sequence[LoggedRun], matrix: str = col.DATA) -> pd.DataFrame:
     """Angle of each run to the raw data, epoch by epoch.
 
     Args:
@@ -41,7 +41,7 @@ def angles_to_data(runs: Sequence[Run], matrix: str = col.DATA) -> pd.DataFrame:
     return _banded((run, epoch_ends(logged(run, matrix))) for run in runs)
 
 
-def angles_to_untrained(runs: Sequence[Run]) -> pd.DataFrame:
+def angles_to_untrained(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Angle of each run, epoch by epoch, to the same network with other initial weights
     and without training.
 
@@ -52,7 +52,7 @@ def angles_to_untrained(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def angles_to_references(
-    runs: Sequence[Run], references: Sequence[Run]
+    runs: Sequence[LoggedRun], references: Sequence[LoggedRun]
 ) -> pd.DataFrame:
     """Angle of every epoch of every run to the last epoch of each reference.
 
@@ -69,7 +69,7 @@ def angles_to_references(
 
 
 def first_epoch_angles(
-    runs: Sequence[Run],
+    runs: Sequence[LoggedRun],
     matrix: str = col.DATA,
     splits: Sequence[str] = (col.TRAIN, col.TEST),
 ) -> pd.DataFrame:
@@ -157,21 +157,21 @@ def _noise(angles: pd.Series) -> float:
     return float(np.median(steps) / _MEDIAN_OF_NORMAL / np.sqrt(2))
 
 
-def _to_final(run: Run) -> pd.DataFrame:
+def _to_final(run: LoggedRun) -> pd.DataFrame:
     return run.angles(to=col.FINAL, layer=run.layers[0])
 
 
-def _to_reference(run: Run, reference: Run) -> pd.DataFrame:
+def _to_reference(run: LoggedRun, reference: LoggedRun) -> pd.DataFrame:
     final = reference.p_vector("final", reference.layers[0])
     table = epoch_ends(run.angles(to=final, layer=run.layers[0]))
     return table.assign(**{col.REFERENCE: run_label(reference)})
 
 
-def _first_epoch(run: Run, reference: str) -> pd.DataFrame:
+def _first_epoch(run: LoggedRun, reference: str) -> pd.DataFrame:
     table = _to_final(run) if reference == col.FINAL else logged(run, reference)
     table = table[table[col.EPOCH] <= 0]
     return table.drop_duplicates(col.STEP, keep="last")
 
 
-def _banded(tables: Iterable[tuple[Run, pd.DataFrame]]) -> pd.DataFrame:
+def _banded(tables: Iterable[tuple[LoggedRun, pd.DataFrame]]) -> pd.DataFrame:
     return with_null_band(concatenated(tables))

@@ -15,13 +15,13 @@ from scipy import stats
 from keras_pvec.reproduction.analysis import schema as col
 from keras_pvec.reproduction.analysis.labels import concatenated, labelled
 from keras_pvec.reproduction.analysis.moments import p_vectors_by_epoch, spaced_epochs
-from keras_pvec.runs import Run
+from keras_pvec.reproduction.record import LoggedRun
 
 # Entries that differ by less are equal: they have no density and no skewness.
 _EQUAL_STD = 1e-9
 
 
-def p_vector_values(run: Run) -> dict[int, np.ndarray]:
+def p_vector_values(run: LoggedRun) -> dict[int, np.ndarray]:
     """The scaled entries of a run's P-vector by epoch, arrays of shape `(n_samples,)`.
 
     Signs are those of the last epoch, so that epochs compare.
@@ -34,7 +34,9 @@ def p_vector_values(run: Run) -> dict[int, np.ndarray]:
     return values
 
 
-def value_histograms(run: Run, n_epochs: int = 5, n_bins: int = 60) -> pd.DataFrame:
+def value_histograms(
+    run: LoggedRun, n_epochs: int = 5, n_bins: int = 60
+) -> pd.DataFrame:
     """Histograms of the scaled entries, before training and at some epochs.
 
     Args:
@@ -66,7 +68,7 @@ def _histogram(epoch: int, values: np.ndarray, edges: np.ndarray) -> pd.DataFram
     )
 
 
-def value_densities(run: Run, n_points: int = 200) -> pd.DataFrame:
+def value_densities(run: LoggedRun, n_points: int = 200) -> pd.DataFrame:
     """Kernel density estimate of the scaled entries at every epoch.
 
     Args:
@@ -110,7 +112,7 @@ def _central_range(values: Sequence[np.ndarray]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def value_drift(runs: Sequence[Run]) -> pd.DataFrame:
+def value_drift(runs: Sequence[LoggedRun]) -> pd.DataFrame:
     """Distance of the distribution of the scaled entries to that of the last epoch.
 
     Returns:

@@ -25,13 +25,27 @@ from keras_pvec.reproduction.claims.depth import rate_c7
 from keras_pvec.reproduction.claims.first_epoch import rate_c4, rate_c6a
 from keras_pvec.reproduction.claims.generalization import rate_c10, rate_c11
 from keras_pvec.reproduction.claims.quantity import Quantity, Unit
-from keras_pvec.reproduction.claims.reading import RawData, Reading, Samples
+from keras_pvec.reproduction.claims.reading import (
+    Centring,
+    ComparedWith,
+    Extraction,
+    Moments,
+    RawData,
+    Reading,
+    Representation,
+    SampleCount,
+    Samples,
+    Start,
+    Vectors,
+)
 from keras_pvec.reproduction.claims.registry import (
     CLAIMS,
     PARTS,
     ClaimSpec,
+    ReadingChoice,
     Source,
     claims_of,
+    selected_readings,
 )
 from keras_pvec.reproduction.claims.resampling import Estimator
 from keras_pvec.reproduction.claims.result import (
@@ -64,17 +78,21 @@ __all__ = [
     "Aspect",
     "Cause",
     "Caveat",
+    "Centring",
     "ClaimResult",
     "ClaimSpec",
+    "ComparedWith",
     "Counted",
     "Criterion",
     "Effect",
     "Estimator",
+    "Extraction",
     "FallToReferences",
     "FallToSmallEnd",
     "FirstConvergesAlone",
     "Interval",
     "LargeStartThenFall",
+    "Moments",
     "Null",
     "Obstacle",
     "Part",
@@ -83,8 +101,11 @@ __all__ = [
     "RankCorrelation",
     "RawData",
     "Reading",
+    "ReadingChoice",
+    "Representation",
     "RiseThenFall",
     "Rung",
+    "SampleCount",
     "Samples",
     "Share",
     "Shown",
@@ -93,8 +114,10 @@ __all__ = [
     "SmallEnd",
     "Source",
     "Spread",
+    "Start",
     "Unit",
     "UnitCriterion",
+    "Vectors",
     "Verdict",
     "claims_of",
     "not_tested",
@@ -112,4 +135,5 @@ __all__ = [
     "rate_c11",
     "rate_c12",
     "rate_c13",
+    "selected_readings",
 ]

@@ -9,6 +9,7 @@ trained on whole datasets.
 from __future__ import annotations
 
 import dataclasses
+import enum
 from typing import Generic, TypeVar
 
 from keras_pvec.reproduction.claims.criteria import (
@@ -26,7 +27,22 @@ from keras_pvec.reproduction.claims.criteria import (
     SmallAngle,
     SmallEnd,
 )
-from keras_pvec.reproduction.claims.reading import RawData, Reading, Samples, readings
+from keras_pvec.reproduction.claims.reading import (
+    FACTORS,
+    Centring,
+    ComparedWith,
+    Extraction,
+    Level,
+    Moments,
+    RawData,
+    Reading,
+    Representation,
+    SampleCount,
+    Samples,
+    Start,
+    Vectors,
+    readings,
+)
 
 C = TypeVar("C", bound=Criterion, covariant=True)
 
@@ -46,6 +62,14 @@ class Source:
     tables: tuple[int, ...] = ()
 
 
+class ReadingChoice(enum.Enum):
+    """Which readings of a claim are computed."""
+
+    PRIMARY = "primary"
+    STORED = "stored"
+    ALL = "all"
+
+
 @dataclasses.dataclass(frozen=True)
 class ClaimSpec(Generic[C]):
     """A claim and how it is tested.
@@ -55,7 +79,8 @@ class ClaimSpec(Generic[C]):
         statement: What is claimed, as a sentence.
         source: Where the paper claims it.
         criterion: What has to hold for it to be reproduced.
-        readings: The readings that it admits, the primary one first.
+        readings: The readings that it admits: the primary one, the column-centred one,
+            then one factor at a time.
         study: The study that tests it, after which its folder of results is named.
         of_well_trained: Whether it is claimed of well-trained networks only.
     """
@@ -73,9 +98,61 @@ class ClaimSpec(Generic[C]):
         """The reading that takes the paper's words literally."""
         return self.readings[0]
 
+    def admits(self, reading: Reading) -> bool:
+        """Whether each level of a reading is one that the claim admits, also if several
+        factors vary at once."""
+        return reading == self.closest(reading)
 
-_ON_EITHER_SPLIT = readings()
-_TO_THE_DATA = readings(raw_data=tuple(RawData))
+    def closest(self, reading: Reading) -> Reading:
+        """A reading with the primary level of each factor whose level the claim does
+        not admit."""
+        levels = {
+            factor: getattr(reading, factor)
+            for factor in FACTORS.values()
+            if getattr(reading, factor) in {getattr(r, factor) for r in self.readings}
+        }
+        return dataclasses.replace(self.primary, **levels)
+
+
+# Levels besides the primary ones, as groups of claims admit them.
+_FEATURES: tuple[Level, ...] = (
+    *(level for level in Representation if level is not Representation.POOLED),
+    *(level for level in Extraction if level is not Extraction.EVALUATION),
+    *(level for level in SampleCount if level is not SampleCount.ALL),
+    Moments.KEPT,
+)
+_ON_TRAIN = Reading(Samples.TRAIN)
+_TO_PIXELS = Reading(Samples.TRAIN, RawData.PIXELS)
+_ON_EITHER_SPLIT = readings(_ON_TRAIN, Samples.TEST, *_FEATURES)
+_OF_PAIRS = readings(_ON_TRAIN, Samples.TEST, Vectors.SPAN, *_FEATURES)
+_FROM_START_TO_END = readings(
+    _ON_TRAIN,
+    *(Samples.TEST, ComparedWith.OTHER_ENDS, Start.LARGEST, Vectors.SPAN),
+    *_FEATURES,
+)
+_TO_THE_END = readings(
+    _ON_TRAIN, Samples.TEST, ComparedWith.OTHER_ENDS, Vectors.SPAN, *_FEATURES
+)
+_TO_REFERENCES = readings(
+    _ON_TRAIN, Samples.TEST, Start.LARGEST, Vectors.SPAN, *_FEATURES
+)
+_WITHIN_FIRST_EPOCH = readings(
+    Reading(Samples.BOTH), ComparedWith.OTHER_ENDS, Vectors.SPAN, *_FEATURES
+)
+_TO_THE_DATA = readings(
+    _TO_PIXELS, Samples.TEST, RawData.STANDARDISED, Vectors.SPAN, *_FEATURES
+)
+_TO_THE_DATA_ON_TRAIN = readings(
+    _TO_PIXELS, RawData.STANDARDISED, Vectors.SPAN, *_FEATURES
+)
+# Logits, and features before the last activation, are those of no block.
+_OF_BLOCKS = tuple(
+    reading
+    for reading in _TO_THE_DATA
+    if reading.representation in (Representation.POOLED, Representation.FLATTENED)
+)
+# The user names the images.
+_OF_PRETRAINED = (Reading(), Reading(centring=Centring.COLUMNS))
 _SMALL_DEG = 20.0
 _CHANGE_DEG = 2.0
 _FEWEST_MODELS = 8
@@ -87,7 +164,7 @@ C1 = ClaimSpec(
     "Any two well-trained networks of one dataset have a small angle.",
     Source(),
     SmallAngle(counted=Counted.PAIRS, required_share=_MOST_PAIRS, max_deg=_SMALL_DEG),
-    _ON_EITHER_SPLIT,
+    _OF_PAIRS,
     "convergence",
     of_well_trained=True,
 )
@@ -97,7 +174,7 @@ C2 = ClaimSpec(
     "falls.",
     Source(),
     LargeStartThenFall(min_start_deg=60.0, max_trend=-0.8),
-    _ON_EITHER_SPLIT,
+    _FROM_START_TO_END,
     "convergence",
     of_well_trained=True,
 )
@@ -107,7 +184,7 @@ C3 = ClaimSpec(
     "degrees.",
     Source("A.1", figures=(12,)),
     SmallEnd(counted=Counted.RUNS, max_deg=10.0, last_share=0.1),
-    _ON_EITHER_SPLIT,
+    _TO_THE_END,
     "convergence",
     of_well_trained=True,
 )
@@ -124,7 +201,7 @@ C4 = ClaimSpec(
         min_updates=352,  # 90% of them, since a log may skip the last ones
         min_moments=5,
     ),
-    (Reading(Samples.BOTH),),
+    _WITHIN_FIRST_EPOCH,
     "first_epoch",
     of_well_trained=True,
 )
@@ -136,7 +213,7 @@ C5 = ClaimSpec(
     FallToReferences(
         counted=Counted.RUNS, min_fall_deg=_CHANGE_DEG, max_deg=_SMALL_DEG
     ),
-    _ON_EITHER_SPLIT,
+    _TO_REFERENCES,
     "common_subspace",
     of_well_trained=True,
 )
@@ -146,7 +223,7 @@ C6A = ClaimSpec(
     "then falls, on training samples.",
     Source("A.4", figures=(15,)),
     C4.criterion,
-    readings((Samples.TRAIN,), tuple(RawData)),
+    _TO_THE_DATA_ON_TRAIN,
     "first_epoch",
 )
 C6B = ClaimSpec(
@@ -165,7 +242,7 @@ C7 = ClaimSpec(
     "late in training, it falls towards the top blocks.",
     Source("A.5", figures=(16,)),
     SlopeFalls(counted=Counted.RUNS, min_blocks=3, null_level=0.05),
-    _TO_THE_DATA,
+    _OF_BLOCKS,
     "layerwise",
 )
 C8 = ClaimSpec(
@@ -221,7 +298,7 @@ C13 = ClaimSpec(
     "Pretrained ImageNet networks have small angles to each other.",
     Source("A.0", figures=(11,)),
     SmallAngle(counted=Counted.PAIRS, required_share=_MOST_PAIRS, max_deg=_SMALL_DEG),
-    (Reading(),),  # the user names the images
+    _OF_PRETRAINED,
     "imagenet",
 )
 
@@ -231,6 +308,23 @@ CLAIMS: dict[str, ClaimSpec[Criterion]] = {
 }
 # Claims of the paper that are tested in parts.
 PARTS: dict[str, tuple[str, ...]] = {"C6": (C6A.id, C6B.id)}
+
+
+def selected_readings(
+    spec: ClaimSpec[Criterion], which: ReadingChoice
+) -> tuple[Reading, ...]:
+    """The readings of a claim that are asked for, the primary one first.
+
+    Args:
+        spec: The claim.
+        which: The primary reading and the column-centred one; all that need stored
+            P-vectors only; or all.
+    """
+    if which is ReadingChoice.PRIMARY:
+        return spec.readings[:2]
+    if which is ReadingChoice.STORED:
+        return tuple(reading for reading in spec.readings if reading.is_stored)
+    return spec.readings
 
 
 def claims_of(study: str) -> tuple[str, ...]:

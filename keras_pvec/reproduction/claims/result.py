@@ -156,6 +156,9 @@ class Cause(enum.Enum):
     NOT_SELECTED = enum.auto()
     NO_RUNS = enum.auto()
     NO_IMAGES = enum.auto()
+    NO_WEIGHTS = enum.auto()
+    NOT_APPLICABLE = enum.auto()
+    TOO_FEW_SAMPLES = enum.auto()
     STUDY_FAILED = enum.auto()
 
 
@@ -236,7 +239,7 @@ class ClaimResult:
             raise ValueError(
                 f"There is no claim {self.claim!r}; there are {', '.join(CLAIMS)}."
             )
-        if self.reading not in self.spec.readings:
+        if not self.spec.admits(self.reading):
             raise ValueError(
                 f"{self.claim} admits the readings {self.spec.readings}. Received: "
                 f"{self.reading}"

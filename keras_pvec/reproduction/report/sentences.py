@@ -170,6 +170,8 @@ def reading_text(reading: Reading) -> str:
         parts.append(SAMPLES[reading.samples])
     if reading.raw_data is not None:
         parts.append(RAW_DATA[reading.raw_data])
+    primary = Reading(reading.samples, reading.raw_data)
+    parts += [level.value for level in reading.changes(primary).values()]
     return "; ".join(parts)
 
 

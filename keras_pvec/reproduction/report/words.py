@@ -125,5 +125,8 @@ CAUSES: dict[Cause, str] = {
     Cause.NOT_SELECTED: "left out by --only",
     Cause.NO_RUNS: "none of its runs is finished",
     Cause.NO_IMAGES: "needs --images and --weights",
+    Cause.NO_WEIGHTS: "no weights are stored of {names}",
+    Cause.NOT_APPLICABLE: "no such features in {names}",
+    Cause.TOO_FEW_SAMPLES: "needs {needed} samples or more, has {found}",
     Cause.STUDY_FAILED: "its study failed",
 }

@@ -5,6 +5,11 @@ here needs TensorFlow.
 """
 
 from keras_pvec.reproduction.studies.networks import pretrained
+from keras_pvec.reproduction.studies.readings import (
+    analyse_reading,
+    analyse_readings,
+    measured_readings,
+)
 from keras_pvec.reproduction.studies.registry import STUDIES
 from keras_pvec.reproduction.studies.study import (
     DATA_MATRICES,
@@ -22,5 +27,8 @@ __all__ = [
     "Options",
     "Study",
     "Variant",
+    "analyse_reading",
+    "analyse_readings",
+    "measured_readings",
     "pretrained",
 ]

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from keras_pvec.reproduction import analysis, claims, figures
-from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 from keras_pvec.reproduction.studies.study import Findings, Options
-from keras_pvec.runs import Run
 
 
-def generalization(runs: Sequence[Run], options: Options) -> Findings:
+def generalization(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """Does the angle to the raw data correlate with generalization?"""
     variants = [TrainingRecord.of(run).variant for run in runs]
     matrix, title = options.data_matrix, options.title
@@ -21,14 +20,17 @@ def generalization(runs: Sequence[Run], options: Options) -> Findings:
     accuracy = analysis.rank_correlations(means, "test_accuracy")
     gap = analysis.rank_correlations(means, "gap")
     correlations = pd.concat([accuracy, gap], ignore_index=True)
-    return Findings(
-        {"generalization": models, "rank_correlations": correlations},
-        {
+    drawn = {}
+    if options.with_figures:
+        drawn = {
             "generalization": figures.generalization_figure(models, matrix, title),
             "rank_correlations": figures.rank_correlations_figure(correlations, title),
-        },
+        }
+    return Findings(
+        {"generalization": models, "rank_correlations": correlations},
+        drawn,
         (
-            claims.rate_c10(means, options.reading_with_data),
-            claims.rate_c11(means, options.reading_with_data),
+            claims.rate_c10(means, options.reading_of("C10")),
+            claims.rate_c11(means, options.reading_of("C11")),
         ),
     )

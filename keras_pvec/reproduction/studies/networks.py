@@ -10,43 +10,53 @@ from matplotlib.figure import Figure
 
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction import analysis, claims, figures
-from keras_pvec.reproduction.claims import Cause, Obstacle
-from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.claims import Cause, Centring, Obstacle, Reading, Vectors
+from keras_pvec.reproduction.readings import centred, with_span_angles
+from keras_pvec.reproduction.record import LoggedRun, TrainingRecord
 from keras_pvec.reproduction.studies.study import Findings, Options
-from keras_pvec.runs import Run
 
 # Architectures of a supervised, an unsupervised and a self-supervised network, as in
 # the paper.
 REFERENCES = ("wide_resnet", "autoencoder", "simclr")
 
 
-def convergence(runs: Sequence[Run], options: Options) -> Findings:
+def convergence(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """Do networks of one dataset converge to a common P-vector?"""
     runs = [run.on(options.split) for run in runs]
     title = options.title
     angles = analysis.angles_to_final(runs)
     untrained = analysis.angles_to_untrained(runs)
     pairs = analysis.angles_between(runs)
-    tables = {"angle_to_final": angles, "angle_to_untrained": untrained}
-    drawn = {"angle_to_final": figures.angle_to_final_figure(angles, title)}
-    if not untrained.empty:
-        drawn["angle_to_untrained"] = figures.angle_to_untrained_figure(
-            untrained, title
+    untrained_pairs = analysis.untrained_pairs(runs)
+    if options.factors.vectors is Vectors.SPAN:
+        pairs = with_span_angles(pairs, analysis.p_vectors_at_the_end(runs))
+        untrained_pairs = with_span_angles(
+            untrained_pairs, analysis.p_vectors_before_training(runs)
         )
+    tables = {"angle_to_final": angles, "angle_to_untrained": untrained}
+    drawn = {}
+    if options.with_figures:
+        drawn["angle_to_final"] = figures.angle_to_final_figure(angles, title)
+        if not untrained.empty:
+            drawn["angle_to_untrained"] = figures.angle_to_untrained_figure(
+                untrained, title
+            )
     heading = "Angle between networks after their last epochs"
-    tables_of_pairs, drawn_of_pairs = _of_pairs(pairs, heading, title, options.images)
+    tables |= _pair_tables(pairs)
+    if options.with_figures:
+        drawn |= _pair_figures(pairs, heading, title, options.images)
     return Findings(
-        tables | tables_of_pairs,
-        drawn | drawn_of_pairs,
+        tables,
+        drawn,
         (
-            claims.rate_c1(pairs, analysis.untrained_pairs(runs), options.reading),
-            claims.rate_c2(angles, options.reading),
-            claims.rate_c3(angles, pairs, options.reading),
+            claims.rate_c1(pairs, untrained_pairs, options.reading_of("C1")),
+            claims.rate_c2(angles, options.reading_of("C2")),
+            claims.rate_c3(angles, pairs, options.reading_of("C3")),
         ),
     )
 
 
-def common_subspace(runs: Sequence[Run], options: Options) -> Findings:
+def common_subspace(runs: Sequence[LoggedRun], options: Options) -> Findings:
     """Do all models converge to a supervised, an unsupervised and a self-supervised
     one?"""
     runs = [run.on(options.split) for run in runs]
@@ -55,17 +65,27 @@ def common_subspace(runs: Sequence[Run], options: Options) -> Findings:
     missing = tuple(name for name in REFERENCES if name not in first_seeds)
     if missing:
         obstacle = Obstacle(Cause.MISSING_REFERENCES, names=missing)
-        return Findings({}, {}, (claims.not_tested("C5", obstacle, options.reading),))
+        return Findings(
+            {}, {}, (claims.not_tested("C5", obstacle, options.reading_of("C5")),)
+        )
     references = [first_seeds[name] for name in REFERENCES]
     angles = analysis.angles_to_references(runs, references)
+    drawn = {}
+    if options.with_figures:
+        drawn["angle_to_references"] = figures.references_figure(angles, options.title)
     return Findings(
         {"angle_to_references": angles},
-        {"angle_to_references": figures.references_figure(angles, options.title)},
-        (claims.rate_c5(angles, options.reading),),
+        drawn,
+        (claims.rate_c5(angles, options.reading_of("C5")),),
     )
 
 
-def pretrained(p_vectors: Mapping[str, PVector], weights: str, title: str) -> Findings:
+def pretrained(
+    p_vectors: Mapping[str, PVector],
+    weights: str,
+    title: str,
+    centring: Centring = Centring.NONE,
+) -> Findings:
     """Do pretrained networks have small angles to each other?
 
     Args:
@@ -73,29 +93,41 @@ def pretrained(p_vectors: Mapping[str, PVector], weights: str, title: str) -> Fi
         weights: The weights that were loaded; `"none"` for random ones, with which the
             claim is not tested.
         title: What the images are, for the figure.
+        centring: Whether to compare the column-centred features.
     """
+    if centring is Centring.COLUMNS:
+        under = {name: centred(p) for name, p in p_vectors.items()}
+        p_vectors = {name: p for name, p in under.items() if p is not None}
     pairs = analysis.pairwise_angles(p_vectors)
-    result = claims.rate_c13(pairs, random_weights=weights == "none")
+    reading = Reading(centring=centring)
+    result = claims.rate_c13(pairs, weights == "none", reading)
     heading = "Angle between keras.applications networks"
-    tables, drawn = _of_pairs(pairs, heading, title, images=None)
-    return Findings(tables, drawn, (result,))
+    drawn = _pair_figures(pairs, heading, title, images=None)
+    return Findings(_pair_tables(pairs), drawn, (result,))
 
 
-def _of_pairs(
-    pairs: pd.DataFrame, heading: str, title: str, images: np.ndarray | None
-) -> tuple[dict[str, pd.DataFrame], dict[str, Figure]]:
-    """Tables and figures of networks that were compared with each other."""
+def _pair_tables(pairs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables of networks that were compared with each other."""
     tables = {"angle_matrix": pairs.drop(columns=analysis.DETAILS)}
-    drawn = {}
     if not pairs.empty:
         tables["measures"] = pairs[analysis.MEASURES]
         tables["influential_samples"] = analysis.influential_samples(pairs)
-        drawn["angle_matrix"] = figures.angle_matrix_figure(
-            pairs, f"{heading}: {title}"
+    return tables
+
+
+def _pair_figures(
+    pairs: pd.DataFrame, heading: str, title: str, images: np.ndarray | None
+) -> dict[str, Figure]:
+    """Figures of networks that were compared with each other."""
+    if pairs.empty:
+        return {}
+    drawn = {
+        "angle_matrix": figures.angle_matrix_figure(pairs, f"{heading}: {title}"),
+        "measures": figures.measures_figure(pairs, title),
+    }
+    influential = analysis.influential_samples(pairs)
+    if images is not None and not influential.empty:
+        drawn["influential_samples"] = figures.influential_samples_figure(
+            influential, images, title
         )
-        drawn["measures"] = figures.measures_figure(pairs, title)
-        if images is not None and not tables["influential_samples"].empty:
-            drawn["influential_samples"] = figures.influential_samples_figure(
-                tables["influential_samples"], images, title
-            )
-    return tables, drawn
+    return drawn

@@ -10,14 +10,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from keras_pvec.reproduction.claims import (
+    CLAIMS,
     ClaimResult,
     RawData,
     Reading,
     Samples,
     claims_of,
 )
+from keras_pvec.reproduction.record import LoggedRun
 from keras_pvec.reproduction.studies.variants import Variant
-from keras_pvec.runs import Run
 
 _SPLITS = (Samples.TRAIN.value, Samples.TEST.value)
 DATA_MATRICES: tuple[str, ...] = tuple(level.value for level in RawData)
@@ -34,12 +35,17 @@ class Options:
             for the standardised ones that the networks are trained on.
         images: The samples of that split, shape `(n_samples, height, width, channels)`,
             in [0, 1], for figures that show images; `None` for no such figures.
+        factors: Levels of the other factors of a reading. Runs are to be given as they
+            look under them, see `analyse_reading`.
+        with_figures: Whether to draw figures.
     """
 
     title: str
     split: str = "train"
     data_matrix: str = "data"
     images: np.ndarray | None = None
+    factors: Reading = dataclasses.field(default_factory=Reading)
+    with_figures: bool = True
 
     def __post_init__(self) -> None:
         for name, allowed in (("split", _SPLITS), ("data_matrix", DATA_MATRICES)):
@@ -49,15 +55,18 @@ class Options:
                     f"{name} must be one of {', '.join(allowed)}. Received: {value!r}"
                 )
 
-    @property
-    def reading(self) -> Reading:
-        """The reading of a claim that does not depend on the raw data."""
-        return Reading(Samples(self.split))
+    def reading_of(self, claim: str) -> Reading:
+        """The reading of a claim, in the factors that it admits.
 
-    @property
-    def reading_with_data(self) -> Reading:
-        """The reading of a claim about the raw data."""
-        return Reading(Samples(self.split), RawData(self.data_matrix))
+        Args:
+            claim: Id of the claim.
+        """
+        reading = dataclasses.replace(
+            self.factors,
+            samples=Samples(self.split),
+            raw_data=RawData(self.data_matrix),
+        )
+        return CLAIMS[claim].closest(reading)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +100,7 @@ class Study:
 
     name: str
     models: tuple[str, ...]
-    analyse: Callable[[Sequence[Run], Options], Findings]
+    analyse: Callable[[Sequence[LoggedRun], Options], Findings]
     references: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
     quick_models: tuple[str, ...] = ()
