@@ -48,8 +48,8 @@ REPRODUCTION = {
     "analysis": {"record"},
     "claims": set(),
     "readings": {"claims", "data", "models", "record", "training"},
-    "figures": {"analysis"},
-    "report": {"analysis", "claims", "record"},
+    "figures": {"analysis", "claims"},
+    "report": {"analysis", "claims", "figures", "record"},
     "studies": {"analysis", "claims", "figures", "readings", "record"},
 }
 # What comes with the extra [reproduction], and is not for the library.
