@@ -60,7 +60,9 @@ table { border-collapse: collapse; font-size: .9rem; }
 th, td { border: 1px solid #dadce0; padding: .25rem .5rem; text-align: left;
          vertical-align: top; min-width: 8rem; }
 @media (max-width: 36rem) { dl { grid-template-columns: 1fr; }
-                            dt { font-weight: 600; } }
+                            dt { font-weight: 600; }
+                            th, td { min-width: 6rem; padding: .2rem .3rem;
+                                     font-size: .8rem; } }
 """
 
 

@@ -196,9 +196,9 @@ def _influences(
         keyed = rated[["verdict", "effect"]].set_index(
             pd.MultiIndex.from_frame(levels[others])
         )
-        changes = keyed[~base.to_numpy()].join(
-            keyed[base.to_numpy()], how="inner", rsuffix="_before"
-        )
+        is_base = base.to_numpy(bool)
+        before = keyed[is_base].add_suffix("_before")
+        changes = keyed[~is_base].join(before, how="inner")
         if len(changes):
             flips = changes["verdict"] != changes["verdict_before"]
             shifts = (changes["effect"] - changes["effect_before"]).abs()
