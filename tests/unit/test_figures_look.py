@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from drawn import assert_layout
 from matplotlib.colors import same_color, to_rgb
+from matplotlib.lines import Line2D
 
 from keras_pvec.reproduction import figures
 from keras_pvec.reproduction.claims import Verdict
@@ -66,7 +67,10 @@ def test_verdicts_differ_for_all_eyes(vision):
     seen = [lab(matrix @ linear(look.colour)) for look in looks]
     for one, other in itertools.combinations(seen, 2):
         assert np.linalg.norm(one - other) > 10
-    assert len({look.marker for look in looks}) == len(seen)
+    # Distinct in grey as well; markers that are lines would have no white edge.
+    markers = {look.marker for look in looks}
+    assert len(markers) == len(seen)
+    assert markers <= {*Line2D.filled_markers}
 
 
 def test_every_verdict_has_a_colour_for_white_text():

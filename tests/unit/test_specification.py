@@ -233,6 +233,19 @@ def test_layout_of_a_curve(claim):
     assert claim in title_of(figure) and "made-up data" in title_of(figure)
 
 
+def test_a_result_that_was_not_tested_is_drawn_if_it_was_measured():
+    """E.g. a criterion that cannot be met under a reading."""
+    made = dataclasses.replace(
+        result("C1", PRIMARY, Verdict.REPRODUCED, 30.0),
+        verdict=Verdict.NOT_TESTED,
+        obstacle=Obstacle(Cause.NOT_APPLICABLE),
+    )
+    table = report.specification_table([made])
+    figure = figures.specification_figure(table, "C1", "made-up data")
+    assert_layout(figure)
+    assert Verdict.NOT_TESTED.value in legend_labels(figure)
+
+
 def test_a_claim_without_an_effect_has_no_curve():
     table = report.specification_table([not_tested("C1", Obstacle(Cause.NO_RUNS))])
     with pytest.raises(ValueError, match="C1"):

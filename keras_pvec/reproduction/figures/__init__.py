@@ -16,11 +16,13 @@ from keras_pvec.reproduction.figures.pairs import (
     influential_samples_figure,
     measures_figure,
 )
-from keras_pvec.reproduction.figures.specification import (
+from keras_pvec.reproduction.figures.reading_labels import (
     factor_label,
     level_label,
-    overview_figure,
     quantity_label,
+)
+from keras_pvec.reproduction.figures.specification import (
+    overview_figure,
     specification_figure,
 )
 from keras_pvec.reproduction.figures.spectra import (

@@ -13,25 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from keras_pvec.reproduction.claims import Verdict
 from keras_pvec.reproduction.claims.reading import FACTORS
 from keras_pvec.reproduction.figures.legends import Entry, legend_below
-from keras_pvec.reproduction.figures.look import (
-    MATRIX_NAMES,
-    add_height,
-    entitle,
-    new_figure,
+from keras_pvec.reproduction.figures.look import add_height, entitle, new_figure
+from keras_pvec.reproduction.figures.reading_labels import (
+    factor_label,
+    level_label,
+    quantity_label,
 )
 from keras_pvec.reproduction.figures.verdicts import VERDICT_STYLES
 
-# Names of levels that do not explain themselves.
-_LEVEL_LABELS = {
-    "train": "training samples",
-    "test": "test samples",
-    "train and test": "training and test samples",
-    "shuffled rows": "shuffled rows (a mistake)",
-    **{name: text.removeprefix("the ") for name, text in MATRIX_NAMES.items()},
-}
 _WIDTH = 10.0
 _CURVE_INCHES = 2.8
 _LEVEL_INCHES = 0.21
@@ -53,11 +44,6 @@ class _Level(NamedTuple):
 
     factor: str
     level: str
-
-
-def level_label(level: str) -> str:
-    """A level of a factor in words."""
-    return _LEVEL_LABELS.get(level, level)
 
 
 def specification_figure(
@@ -128,12 +114,10 @@ def overview_figure(table: pd.DataFrame, title: str) -> Figure:
     y = table["claim"].map({name: i for i, name in enumerate(claims)})
     for verdict, style in VERDICT_STYLES.items():
         rows = table["verdict"] == verdict.value
-        if rows.any():
-            for left, top in zip(x[rows] - 0.44, y[rows] - 0.44, strict=True):
-                cell = _cell(verdict, left, top)
-                axes.add_patch(cell)
-            places = x[rows].to_numpy(float), y[rows].to_numpy(float)
-            axes.plot(*places, ls="none", marker=style.marker, color="white", ms=5)
+        for left, top in zip(x[rows] - 0.44, y[rows] - 0.44, strict=True):
+            axes.add_patch(Rectangle((left, top), 0.88, 0.88, fc=style.colour, lw=0))
+        places = x[rows].to_numpy(float), y[rows].to_numpy(float)
+        axes.plot(*places, ls="none", marker=style.marker, color="white", ms=5)
     n_first = int((order > 0).sum())
     if 0 < n_first < len(readings):
         axes.axvline(n_first - 0.5, color="black", lw=0.8)
@@ -208,26 +192,6 @@ def _draw_levels(axes: Axes, readings: pd.DataFrame, levels: Sequence[_Level]) -
     axes.tick_params(length=0)
 
 
-def factor_label(factor: str) -> str:
-    """A factor of readings in words.
-
-    Args:
-        factor: Its column.
-    """
-    return {"n_samples": "number of samples"}.get(factor, factor.replace("_", " "))
-
-
-def quantity_label(quantity: str, unit: str) -> str:
-    """A quantity in words, with its unit.
-
-    Args:
-        quantity: Its name in tables, e.g. `"end_angle_deg"`.
-        unit: E.g. `"degrees"`; `""` for none.
-    """
-    name = quantity.removesuffix("_deg").replace("_", " ")
-    return f"{name} ({unit})" if unit else name
-
-
 def _effect_label(readings: pd.DataFrame) -> str:
     pairs = readings[["quantity", "unit"]].fillna("").drop_duplicates()
     return "\n".join(quantity_label(q, u) for q, u in pairs.to_numpy())
@@ -236,11 +200,6 @@ def _effect_label(readings: pd.DataFrame) -> str:
 def _marks(readings: pd.DataFrame) -> list[Entry]:
     """Legend entries for the lines through marked readings."""
     return [entry for column, entry in _LINES.items() if readings[column].any()]
-
-
-def _cell(verdict: Verdict, left: float, top: float) -> Rectangle:
-    colour = VERDICT_STYLES[verdict].colour
-    return Rectangle((left, top), 0.88, 0.88, facecolor=colour, linewidth=0)
 
 
 def _cell_entries(table: pd.DataFrame) -> list[Entry]:

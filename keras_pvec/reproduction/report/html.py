@@ -127,9 +127,9 @@ def _readings(specification: Specification) -> Iterator[str]:
     missing = unavailable_readings(specification.results)
     if missing:
         n_missing = sum(len(group.readings) * len(group.claims) for group in missing)
-        yield f"<details><summary>{n_missing} results are not available</summary>"
+        yield f"<details><summary>{n_missing} results were not tested</summary>"
         yield _definitions(
-            (", ".join(group.readings), unavailable_text(group)) for group in missing
+            ("; ".join(group.readings), unavailable_text(group)) for group in missing
         )
         yield "</details>"
 

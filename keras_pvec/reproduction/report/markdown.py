@@ -97,10 +97,10 @@ def _readings(specification: Specification, folder: Path) -> Iterator[str]:
     yield ""
     missing = unavailable_readings(specification.results)
     if missing:
-        yield "Readings that are not available:"
+        yield "Not tested:"
         yield ""
         for group in missing:
-            names = ", ".join(group.readings)
+            names = "; ".join(group.readings)
             yield f"- {_escape(names)}: {_escape(unavailable_text(group))}"
         yield ""
 

@@ -17,7 +17,7 @@ from keras_pvec.reproduction.claims.reading import FACTORS, vary
 from keras_pvec.reproduction.figures import level_label
 from keras_pvec.reproduction.report.sentences import obstacle_text
 
-PRIMARY = "primary"
+_PRIMARY = "primary"
 _TEXT, _WHOLE, _NUMBER, _FLAG = "string", "Int64", "Float64", "boolean"
 _COLUMNS = {
     "claim": _TEXT,
@@ -151,7 +151,7 @@ def reading_name(result: ClaimResult) -> str:
     last."""
     changes = result.reading.changes(result.spec.primary).values()
     ordered = sorted(changes, key=lambda level: isinstance(level, Centring))
-    return ", ".join(level_label(level.value) for level in ordered) or PRIMARY
+    return ", ".join(level_label(level.value) for level in ordered) or _PRIMARY
 
 
 def _row(result: ClaimResult) -> dict[str, object]:

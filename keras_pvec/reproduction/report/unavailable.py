@@ -1,4 +1,4 @@
-"""Readings that could not be computed, and why."""
+"""Readings under which a claim could not be tested, and why."""
 
 from __future__ import annotations
 
