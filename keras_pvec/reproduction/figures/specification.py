@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ _CELL_INCHES = 0.3
 _NOTE_CHARACTERS_PER_INCH = 13
 _NOTE_LINE_INCHES = 0.18
 _EMPTY = "0.85"
+# How the marker of a verdict is drawn on its cell.
+_SIGN: dict[str, Any] = {"ls": "none", "color": "white", "ms": 6.5, "mew": 0}
 # Through the marked readings, by the column that marks them.
 _LINES = {
     "is_primary": Entry(Line2D([], [], color="black", lw=1.2), "primary reading"),
@@ -117,7 +119,7 @@ def overview_figure(table: pd.DataFrame, title: str) -> Figure:
         for left, top in zip(x[rows] - 0.44, y[rows] - 0.44, strict=True):
             axes.add_patch(Rectangle((left, top), 0.88, 0.88, fc=style.colour, lw=0))
         places = x[rows].to_numpy(float), y[rows].to_numpy(float)
-        axes.plot(*places, ls="none", marker=style.marker, color="white", ms=5)
+        axes.plot(*places, marker=style.marker, **_SIGN)
     n_first = int((order > 0).sum())
     if 0 < n_first < len(readings):
         axes.axvline(n_first - 0.5, color="black", lw=0.8)
@@ -208,7 +210,7 @@ def _cell_entries(table: pd.DataFrame) -> list[Entry]:
     for verdict, style in VERDICT_STYLES.items():
         if (table["verdict"] == verdict.value).any():
             square = Line2D([], [], ls="none", marker="s", color=style.colour, ms=11)
-            sign = Line2D([], [], ls="none", marker=style.marker, color="white", ms=5)
+            sign = Line2D([], [], marker=style.marker, **_SIGN)
             entries.append(Entry((square, sign), verdict.value))
     return entries
 

@@ -14,6 +14,6 @@ VERDICT_STYLES: dict[Verdict, Style] = {
     Verdict.NOT_REPRODUCED: Style("#7c0012", "X"),
     Verdict.INCONCLUSIVE: Style("#534f88", "^"),
     Verdict.PRECONDITION_NOT_MET: Style("#311a34", "v"),
-    Verdict.NOT_TESTED: Style("#61626f", "p"),
+    Verdict.NOT_TESTED: Style("#61626f", "<"),
     Verdict.DESCRIBED: Style("#290e64", "P"),
 }
