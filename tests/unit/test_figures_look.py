@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from drawn import assert_layout
 from matplotlib.colors import same_color, to_rgb
+from matplotlib.lines import Line2D
 
 from keras_pvec.reproduction import figures
+from keras_pvec.reproduction.claims import Verdict
 from keras_pvec.reproduction.figures import look
 
 # Viénot, Brettel and Mollon (1999), "Digital video colourmaps for checking the
@@ -56,6 +58,28 @@ def test_colours_stand_out_from_white_and_are_not_black():
         # The contrast ratio of WCAG 2.
         assert 1.05 / (luminance + 0.05) > 2
         assert luminance > 0.02
+
+
+@pytest.mark.parametrize("vision", ["normal", *SIMULATED])
+def test_verdicts_differ_for_all_eyes(vision):
+    matrix = SIMULATED.get(vision, np.eye(3))
+    looks = figures.VERDICT_STYLES.values()
+    seen = [lab(matrix @ linear(look.colour)) for look in looks]
+    for one, other in itertools.combinations(seen, 2):
+        assert np.linalg.norm(one - other) > 10
+    # Distinct in grey as well; markers that are lines would have no white edge.
+    markers = {look.marker for look in looks}
+    assert len(markers) == len(seen)
+    assert markers <= {*Line2D.filled_markers}
+
+
+def test_every_verdict_has_a_colour_for_white_text():
+    """The contrast ratio that WCAG 2 asks of text is 4.5."""
+    assert set(figures.VERDICT_STYLES) == set(Verdict)
+    for style in figures.VERDICT_STYLES.values():
+        red, green, blue = linear(style.colour)
+        luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+        assert 1.05 / (luminance + 0.05) > 4.5
 
 
 def test_styles_do_not_repeat():

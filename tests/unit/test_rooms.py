@@ -48,8 +48,8 @@ REPRODUCTION = {
     "analysis": {"record"},
     "claims": set(),
     "readings": {"claims", "data", "models", "record", "training"},
-    "figures": {"analysis"},
-    "report": {"analysis", "claims", "record"},
+    "figures": {"analysis", "claims"},
+    "report": {"analysis", "claims", "figures", "record"},
     "studies": {"analysis", "claims", "figures", "readings", "record"},
     # From settings to runs to results.
     "config": {"data", "devices", "model_names", "studies", "training"},

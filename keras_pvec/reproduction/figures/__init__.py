@@ -16,6 +16,15 @@ from keras_pvec.reproduction.figures.pairs import (
     influential_samples_figure,
     measures_figure,
 )
+from keras_pvec.reproduction.figures.reading_labels import (
+    factor_label,
+    level_label,
+    quantity_label,
+)
+from keras_pvec.reproduction.figures.specification import (
+    overview_figure,
+    specification_figure,
+)
 from keras_pvec.reproduction.figures.spectra import (
     explained_variance_figure,
     singular_vectors_figure,
@@ -27,8 +36,10 @@ from keras_pvec.reproduction.figures.trajectories import (
     first_epoch_figure,
     references_figure,
 )
+from keras_pvec.reproduction.figures.verdicts import VERDICT_STYLES
 
 __all__ = [
+    "VERDICT_STYLES",
     "angle_by_block_figure",
     "angle_matrix_figure",
     "angle_to_data_figure",
@@ -37,13 +48,18 @@ __all__ = [
     "densities_figure",
     "drift_figure",
     "explained_variance_figure",
+    "factor_label",
     "first_epoch_figure",
     "generalization_figure",
     "histograms_figure",
     "influential_samples_figure",
+    "level_label",
     "measures_figure",
+    "overview_figure",
+    "quantity_label",
     "rank_correlations_figure",
     "references_figure",
     "save_figure",
     "singular_vectors_figure",
+    "specification_figure",
 ]

@@ -11,11 +11,30 @@ from pathlib import Path
 from keras_pvec.reproduction.report.html import render_html
 from keras_pvec.reproduction.report.markdown import render_markdown
 from keras_pvec.reproduction.report.section import Section
+from keras_pvec.reproduction.report.specification import (
+    factor_influence,
+    specification_summary,
+    specification_table,
+)
+from keras_pvec.reproduction.report.specification_files import (
+    Specification,
+    write_specification,
+)
 from keras_pvec.reproduction.report.table import claims_table
 from keras_pvec.reproduction.report.terminal import render_claims
 from keras_pvec.runs import write_atomically
 
-__all__ = ["Section", "claims_table", "render_claims", "write_report"]
+__all__ = [
+    "Section",
+    "Specification",
+    "claims_table",
+    "factor_influence",
+    "render_claims",
+    "specification_summary",
+    "specification_table",
+    "write_report",
+    "write_specification",
+]
 
 
 def write_report(folder: Path, sections: Sequence[Section]) -> list[Path]:
@@ -26,7 +45,7 @@ def write_report(folder: Path, sections: Sequence[Section]) -> list[Path]:
     """
     texts = {
         folder / "report.html": render_html(sections),
-        folder / "report.md": render_markdown(sections),
+        folder / "report.md": render_markdown(sections, folder),
     }
     for path, text in texts.items():
         with write_atomically(path) as file:

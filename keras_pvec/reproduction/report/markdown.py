@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from keras_pvec.reproduction.claims import CLAIMS, ClaimResult
 from keras_pvec.reproduction.report.section import (
     Section,
+    column_titles,
+    columns,
     overview,
     provenance_details,
     provenance_of,
@@ -17,6 +22,16 @@ from keras_pvec.reproduction.report.sentences import (
     details,
     evidence,
 )
+from keras_pvec.reproduction.report.specification import specification_summary
+from keras_pvec.reproduction.report.specification_files import Specification
+from keras_pvec.reproduction.report.specification_text import (
+    HOW_TO_READ_READINGS,
+    summary_text,
+)
+from keras_pvec.reproduction.report.unavailable import (
+    unavailable_readings,
+    unavailable_text,
+)
 from keras_pvec.reproduction.report.words import HOW_TO_READ, VERDICTS
 
 # What Markdown would take for markup; a pipe ends a cell, an underscore within a word
@@ -24,23 +39,36 @@ from keras_pvec.reproduction.report.words import HOW_TO_READ, VERDICTS
 _MARKUP = re.compile(r"[\\`*\[\]<>|]|(?<!\w)_|_(?!\w)")
 
 
-def render_markdown(sections: Sequence[Section]) -> str:
-    """The whole document."""
-    return "\n".join(_document(sections))
+def render_markdown(sections: Sequence[Section], folder: Path | None = None) -> str:
+    """The whole document.
+
+    Args:
+        sections: What it shows.
+        folder: Where it will lie, to which links to figures are relative; default the
+            working directory.
+    """
+    return "\n".join(_document(sections, folder or Path()))
 
 
-def _document(sections: Sequence[Section]) -> Iterator[str]:
+def _document(sections: Sequence[Section], folder: Path) -> Iterator[str]:
     yield "# The paper's claims, tested"
     yield ""
     yield _escape(HOW_TO_READ)
     yield ""
+    if any(section.specification for section in sections):
+        yield _escape(HOW_TO_READ_READINGS)
+        yield ""
     yield from _overview(sections)
     yield from _list({v.value: VERDICTS[v] for v in used_verdicts(sections)})
     for section in sections:
         yield f"## {_escape(section.title)}"
         yield ""
+        if section.specification is not None:
+            yield from _readings(section.specification, folder)
+        curves = _curves(section, folder)
         for result in section.claims:
             yield from _claim(result)
+            yield from curves.pop(result.claim, ())
         if section.runs:
             yield "Made from:"
             yield ""
@@ -48,23 +76,61 @@ def _document(sections: Sequence[Section]) -> Iterator[str]:
 
 
 def _overview(sections: Sequence[Section]) -> Iterator[str]:
-    yield _line(["claim", *(_escape(section.title) for section in sections)])
-    yield _line(["---"] * (len(sections) + 1))
+    titles = [title for section in sections for title in column_titles(section)]
+    yield _line(["claim", *map(_escape, titles)])
+    yield _line(["---"] * (len(titles) + 1))
     for claim, cells in overview(sections).items():
         statement = _escape(f"{claim}: {CLAIMS[claim].statement}")
-        yield _line([statement, *("<br>".join(map(_cell, cell)) for cell in cells)])
+        found = [
+            "<br>".join(map(_cell, column))
+            for section, cell in zip(sections, cells, strict=True)
+            for column in columns(section, claim, [result for _, result in cell])
+        ]
+        yield _line([statement, *found])
     yield ""
 
 
-def _cell(entry: tuple[int, ClaimResult]) -> str:
-    _, result = entry
+def _readings(specification: Specification, folder: Path) -> Iterator[str]:
+    """The overview of all readings, and which are missing."""
+    yield _figure("Verdicts under each reading", specification.overview, folder)
+    yield ""
+    missing = unavailable_readings(specification.results)
+    if missing:
+        yield "Not tested:"
+        yield ""
+        for group in missing:
+            names = "; ".join(group.readings)
+            yield f"- {_escape(names)}: {_escape(unavailable_text(group))}"
+        yield ""
+
+
+def _curves(section: Section, folder: Path) -> dict[str, list[str]]:
+    """Lines on each claim under all of its readings, by claim."""
+    if section.specification is None:
+        return {}
+    curves = {}
+    for _, row in specification_summary(section.specification.results).iterrows():
+        claim = row["claim"]
+        curves[claim] = [_escape(summary_text(row)), ""]
+        if claim in section.specification.curves:
+            path = section.specification.curves[claim]
+            curves[claim] += [_figure(f"{claim} under each reading", path, folder), ""]
+    return curves
+
+
+def _figure(caption: str, path: Path, folder: Path) -> str:
+    link = Path(os.path.relpath(path, folder)).as_posix()
+    return f"![{_escape(caption)}]({urllib.parse.quote(link)})"
+
+
+def _cell(result: ClaimResult) -> str:
     return f"**{result.verdict.value}**: {_escape(evidence(result))}"
 
 
 def _claim(result: ClaimResult) -> Iterator[str]:
     yield f"### {_escape(f'{result.claim}: {result.spec.statement}')}"
     yield ""
-    yield _cell((0, result))
+    yield _cell(result)
     yield ""
     yield from _list(details(result))
 

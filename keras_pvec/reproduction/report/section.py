@@ -9,6 +9,8 @@ from pathlib import Path
 from keras_pvec.reproduction.analysis import model_of
 from keras_pvec.reproduction.claims import CLAIMS, ClaimResult, Verdict
 from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.report.specification import column_centred
+from keras_pvec.reproduction.report.specification_files import Specification
 from keras_pvec.runs import Run
 
 
@@ -22,6 +24,7 @@ class Section:
         figures: Paths of png files, by caption.
         runs: The runs behind them; none for networks that came trained.
         n_missing: How many more were planned and are not finished.
+        specification: The results under all readings, where they were asked for.
     """
 
     title: str
@@ -29,6 +32,25 @@ class Section:
     figures: Mapping[str, Path]
     runs: Sequence[Run]
     n_missing: int = 0
+    specification: Specification | None = None
+
+    def under(self, claim: str, centred: bool) -> list[ClaimResult]:
+        """The results of a claim under its primary reading, or under the one that
+        differs from it in column-centred features only.
+
+        Args:
+            claim: Id of the claim.
+            centred: Which of the two.
+        """
+        if self.specification is None:
+            return []
+        return [
+            result
+            for result in self.specification.results
+            if result.claim == claim
+            and result.reading
+            == (column_centred(result.spec.primary) if centred else result.spec.primary)
+        ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +139,41 @@ def overview(
     return {claim: cells for claim, cells in table.items() if any(cells)}
 
 
+def column_titles(section: Section) -> list[str]:
+    """Heads of the columns that a section has in the overview."""
+    if section.specification is None:
+        return [section.title]
+    return [f"{section.title}: primary reading", f"{section.title}: column-centred"]
+
+
+def columns(
+    section: Section, claim: str, results: Sequence[ClaimResult]
+) -> list[list[ClaimResult]]:
+    """What the overview shows of one claim: in the column of the section or, with
+    results under all readings, under the primary and the column-centred reading.
+
+    Args:
+        section: The section.
+        claim: Id of the claim.
+        results: Those of the section for this claim, which stand for the primary
+            reading where there is no result under it.
+    """
+    if section.specification is None:
+        return [list(results)]
+    primary = section.under(claim, centred=False) or list(results)
+    return [primary, section.under(claim, centred=True)]
+
+
 def used_verdicts(sections: Sequence[Section]) -> list[Verdict]:
     """The verdicts that occur, in their own order."""
-    found = {result.verdict for section in sections for result in section.claims}
+    found = {
+        result.verdict
+        for section in sections
+        for result in (
+            *section.claims,
+            *(section.specification.results if section.specification else ()),
+        )
+    }
     return [verdict for verdict in Verdict if verdict in found]
 
 

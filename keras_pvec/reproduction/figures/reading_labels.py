@@ -1,0 +1,39 @@
+"""Readings in words: levels, factors and quantities, as figures name them."""
+
+from __future__ import annotations
+
+from keras_pvec.reproduction.figures.look import MATRIX_NAMES
+
+# Names of levels that do not explain themselves.
+_LEVEL_LABELS = {
+    "train": "training samples",
+    "test": "test samples",
+    "train and test": "training and test samples",
+    "shuffled rows": "shuffled rows (a mistake)",
+    **{name: text.removeprefix("the ") for name, text in MATRIX_NAMES.items()},
+}
+
+
+def level_label(level: str) -> str:
+    """A level of a factor in words."""
+    return _LEVEL_LABELS.get(level, level)
+
+
+def factor_label(factor: str) -> str:
+    """A factor of readings in words.
+
+    Args:
+        factor: Its column.
+    """
+    return {"n_samples": "number of samples"}.get(factor, factor.replace("_", " "))
+
+
+def quantity_label(quantity: str, unit: str) -> str:
+    """A quantity in words, with its unit.
+
+    Args:
+        quantity: Its name in tables, e.g. `"end_angle_deg"`.
+        unit: E.g. `"degrees"`; `""` for none.
+    """
+    name = quantity.removesuffix("_deg").replace("_", " ")
+    return f"{name} ({unit})" if unit else name
