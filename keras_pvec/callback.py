@@ -20,7 +20,7 @@ class PVectorLogger(keras.callbacks.Callback):
     """Logs the P-vectors of chosen layers, and their angles to references.
 
     A moment is logged before training, at the end of every epoch, and at the steps
-    that `log_freq` asks for. Each moment takes one forward pass over `samples` in
+    that `log_freq` selects. Each moment takes one forward pass over `samples` in
     inference mode, for any number of layers, and does not change the training.
 
     At the end of an epoch the angles are added to Keras's `logs`: that of the first

@@ -63,11 +63,11 @@ class MeasurementOptions:
                     f"`{name}` must be an int, at least {lowest}. Received: "
                     f"{name}={value!r}"
                 )
-        for name, known in (("method", METHODS), ("pooling", POOLINGS)):
+        for name, allowed in (("method", METHODS), ("pooling", POOLINGS)):
             value = getattr(self, name)
-            if value not in known:
+            if value not in allowed:
                 raise ValueError(
-                    f"`{name}` must be one of {known}. Received: {name}={value!r}"
+                    f"`{name}` must be one of {allowed}. Received: {name}={value!r}"
                 )
 
 

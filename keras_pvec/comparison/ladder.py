@@ -256,20 +256,20 @@ def image_statistics_basis(
     Raises:
         ValueError: The statistics are of a different number of samples.
     """
-    known = [
+    tables = [
         np.asarray(statistics[name], float).reshape(len(statistics[name]), -1)
         for name in _IMAGE_STATISTICS
         if name in statistics
     ]
-    for table in known:
+    for table in tables:
         if len(table) != n_samples:
             raise ValueError(
                 f"The image statistics are of {len(table)} samples, the P-vectors of "
                 f"{n_samples}."
             )
-    if not known:
+    if not tables:
         return None
-    linear = np.concatenate(known, axis=1)
+    linear = np.concatenate(tables, axis=1)
     spread = linear.std(axis=0)
     linear = (linear - linear.mean(axis=0)) / np.where(spread > 0, spread, 1)
     i, j = np.triu_indices(linear.shape[1])

@@ -70,18 +70,23 @@ def compare_files(
             common.
         SampleMismatchError: The P-vectors are of different samples.
     """
-    ours, theirs = _load(first), _load(second)
-    pairs = [(name, name) for name in ours if name in theirs and layer in (None, name)]
-    if not pairs and layer is None and len(ours) == len(theirs) == 1:
-        pairs = [(next(iter(ours)), next(iter(theirs)))]
+    first_vectors, second_vectors = _load(first), _load(second)
+    pairs = [
+        (name, name)
+        for name in first_vectors
+        if name in second_vectors and layer in (None, name)
+    ]
+    if not pairs and layer is None and len(first_vectors) == len(second_vectors) == 1:
+        pairs = [(next(iter(first_vectors)), next(iter(second_vectors)))]
     if not pairs:
         received = "" if layer is None else f" Received: layer={layer!r}"
         raise ValueError(
-            f"No layer to compare: {first} has {list(ours)}, {second} has "
-            f"{list(theirs)}.{received}"
+            f"No layer to compare: {first} has {list(first_vectors)}, {second} has "
+            f"{list(second_vectors)}.{received}"
         )
     return [
-        _compare_layers(name, ours[name], other, theirs[other]) for name, other in pairs
+        _compare_layers(name, first_vectors[name], other, second_vectors[other])
+        for name, other in pairs
     ]
 
 

@@ -159,8 +159,8 @@ def _vector_problems(
     if stored is None:
         yield Kind.LAYER_NOT_STORED, {}
         return
-    known = stored.samples_sha256 is not None and not pd.isna(row["samples_sha256"])
-    if known and stored.samples_sha256 != row["samples_sha256"]:
+    both_known = not (stored.samples_sha256 is None or pd.isna(row["samples_sha256"]))
+    if both_known and stored.samples_sha256 != row["samples_sha256"]:
         yield Kind.OTHER_SAMPLES, {}
     if not is_unit(stored):
         yield Kind.VECTOR_NOT_UNIT, {"norm": float(np.linalg.norm(stored.vector))}

@@ -86,8 +86,7 @@ def wrap(text: str, width: int, *, first: str = "") -> str:
 
 
 def format_number(value: float | None, decimals: int = 1) -> str:
-    """A rounded number; `-` if it is unknown. Tiny numbers keep one significant
-    digit."""
+    """A rounded number; `-` if unknown. Tiny numbers keep one significant digit."""
     if value is None or math.isnan(value):
         return "-"
     if abs(value) >= 1e5:

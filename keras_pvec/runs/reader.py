@@ -151,8 +151,7 @@ class Run:
     def _check_not_failed(
         self, last: Moment, epoch: int | str, layer: str | None
     ) -> None:
-        """Raises if the requested P-vector failed, rather than return an earlier
-        one."""
+        """Raises if the requested P-vector failed, so no earlier one is returned."""
         for failure in self.info.failures:
             asked = epoch in ("final", failure.epoch) and failure.step >= last.step
             if asked and layer in (None, failure.layer):

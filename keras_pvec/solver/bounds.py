@@ -142,9 +142,9 @@ def n_determined(values: np.ndarray, errors_deg: np.ndarray, rounding: float) ->
         errors_deg: Errors of the wanted vectors, shape `(k,)`.
         rounding: Relative error of the products.
     """
-    known = errors_deg < _UNDETERMINED_DEG
-    known |= values[: len(known)] > 4 * rounding * values[0]
-    return max(int(np.argmin(np.append(known, False))), 1)
+    determined = errors_deg < _UNDETERMINED_DEG
+    determined |= values[: len(determined)] > 4 * rounding * values[0]
+    return max(int(np.argmin(np.append(determined, False))), 1)
 
 
 def _following_estimated(

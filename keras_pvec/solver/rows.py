@@ -129,9 +129,9 @@ class RowProducts:
         y: `(X V)^T`, shape `(directions, rows)`.
         z: `(X^T X V)^T`, shape `(directions, n_features)`, float64.
         column_sums: Sums over the rows, shape `(n_features,)`, float64; empty if not
-            asked for.
+            requested.
         row_squares: Sum of squares of each row, shape `(rows,)`, float64; empty if not
-            asked for.
+            requested.
     """
 
     y: np.ndarray

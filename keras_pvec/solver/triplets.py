@@ -18,7 +18,7 @@ class SingularTriplets:
 
     Attributes:
         left: Left singular vectors, shape `(n_samples, k)`, float64, unit columns;
-            fewer than were asked for if the matrix has a lower rank.
+            fewer than requested if the matrix has a lower rank.
         right: Right singular vectors, shape `(n_features, k)`.
         singular_values: The `k` singular values and, where the matrix has one, the
             next, largest first, in the units of the features. The next one is meant for
