@@ -77,6 +77,9 @@ def diagnose(path: str | os.PathLike) -> Diagnosis:
         path: A run folder, with further sample sets in subfolders that hold a
             `log.csv`; or a log.
 
+    Returns:
+        The diagnosis.
+
     Raises:
         RunNotFoundError: `path` is neither a run folder nor a log.
         ValueError: The log cannot be read.
@@ -167,6 +170,9 @@ def read_log(path: Path, run: Run | None = None) -> pd.DataFrame:
     Args:
         path: Path of the log.
         run: The run that it belongs to, if any.
+
+    Returns:
+        The log, as `typed_log` returns it.
 
     Raises:
         ValueError: The file is not a log, or a cell has the wrong type.

@@ -64,6 +64,9 @@ def compare_files(
         layer: The layer to compare; default: all common layers. Files with one layer
             each are compared whatever the names of the layers.
 
+    Returns:
+        One comparison per layer, in the order of the first file.
+
     Raises:
         RunNotFoundError: A file does not exist.
         ValueError: A file does not hold P-vectors, or the files have no layer in

@@ -144,12 +144,14 @@ def replace_atomically(
 
 
 def csv_cell(value: Any) -> Any:
+    """A value for the CSV writer: `None` is empty, floats are not rounded."""
     if value is None:
         return ""
     return repr(float(value)) if isinstance(value, (float, np.floating)) else value
 
 
 def csv_bytes(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """The content of a CSV file; missing values are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
@@ -167,6 +169,11 @@ def _read_whole_lines(path: Path) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
+    """Reads the complete rows of a CSV file of a run, as text.
+
+    Raises:
+        RunConflictError: The file has no columns `epoch` and `step`.
+    """
     reader = csv.DictReader(io.StringIO(_read_whole_lines(path)))
     if reader.fieldnames and not {"epoch", "step"} <= set(reader.fieldnames):
         raise RunConflictError(
@@ -177,6 +184,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def read_table(path: Path) -> pandas.DataFrame:
+    """Reads the complete rows of a CSV file of a run as a table."""
     import pandas
 
     return pandas.read_csv(io.StringIO(_read_whole_lines(path)))

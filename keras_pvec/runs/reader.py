@@ -102,6 +102,9 @@ class Run:
             epoch: Counted from 0; -1 for before training; `"final"` for the last.
             layer: Name of the layer; may be left out if only one is watched.
 
+        Returns:
+            The stored P-vector.
+
         Raises:
             RunNotFoundError: No such epoch or layer in this run, or the layer had no
                 P-vector there (all zero, or not finite).

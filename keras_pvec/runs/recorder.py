@@ -87,6 +87,9 @@ class Recorder:
             epoch: The epoch, counted from 0.
             updates: Steps that the optimizer has counted. Its count may be lost when a
                 model is restored, so the log may record more steps.
+
+        Returns:
+            The number of steps.
         """
         if epoch == 0:
             return 0

@@ -80,6 +80,9 @@ def orthonormal_complement(
         candidates: Shape `(candidates, n_features)`.
         basis: Orthonormal rows, shape `(m, n_features)`.
         smallest: Candidates of at most this norm are left out.
+
+    Returns:
+        Shape `(r, n_features)`, with `r` at most the number of candidates.
     """
     lengths = np.linalg.norm(candidates, axis=1)
     rows = (candidates / np.maximum(lengths, 1e-300)[:, None])[lengths > smallest]

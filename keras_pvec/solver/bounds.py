@@ -141,6 +141,9 @@ def n_determined(values: np.ndarray, errors_deg: np.ndarray, rounding: float) ->
         values: Ritz values, largest first.
         errors_deg: Errors of the wanted vectors, shape `(k,)`.
         rounding: Relative error of the products.
+
+    Returns:
+        The number of vectors, from 1 to `k`.
     """
     determined = errors_deg < _UNDETERMINED_DEG
     determined |= values[: len(determined)] > 4 * rounding * values[0]

@@ -14,7 +14,8 @@ from keras_pvec.solver.triplets import check_energy, too_few_rows
 # The squared norm of a row may differ by this share from pass to pass: features that
 # are recomputed on an accelerator, in half precision, differ a little.
 _ROW_SQUARES_RTOL = 0.05
-# How many rows of a block are compared: at least this many, and about this many entries.
+# How many rows of a block are compared: at least this many rows, and about this many
+# entries.
 _COMPARED_ROWS = 4
 _COMPARED_ENTRIES = 1 << 12
 # Where sums of squares are within this range, float32 neither over- nor underflows.
@@ -230,14 +231,12 @@ class RowPass:
         moments = self._request.moments
         if moments is None:
             return
-        expected = moments.row_squares[self._n_rows :][: len(some_rows)]
-        some_rows = some_rows[: len(expected)]
+        earlier = moments.row_squares[self._n_rows :][: len(some_rows)]
+        some_rows = some_rows[: len(earlier)]
         squares = np.einsum("ij,ij->i", some_rows, some_rows)
         # Rows that are nearly zero may differ by their own size.
         atol = _ROW_SQUARES_RTOL * moments.energy / moments.n_rows
-        if not (
-            np.abs(squares - expected) <= atol + _ROW_SQUARES_RTOL * expected
-        ).all():
+        if not (np.abs(squares - earlier) <= atol + _ROW_SQUARES_RTOL * earlier).all():
             self._raise_other_rows(moments)
 
     def _raise_other_rows(self, moments: Moments) -> NoReturn:
