@@ -1,4 +1,4 @@
-"""What a training notes about its run, read from `run.json`."""
+"""The record of a training, read from `run.json`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class TrainingRecord:
         status: `"running"` or `"finished"`.
         evaluation: Loss and metrics after the last epoch, by split.
         linear_accuracy: Accuracy of a linear classifier on the features of a network
-            without labels, `untrained` and `trained`.
+            trained without labels, `untrained` and `trained`.
         training_quality: The fields of `TrainingQuality`.
         n_parameters: Number of trainable parameters.
         n_train: Number of training images.
         n_cores: Number of cores that the training could use.
-        wall_time_s: Time of the training in seconds.
+        wall_time_s: Duration of the training, in seconds.
         git_revision: Revision of the code that trained it.
     """
 
@@ -43,14 +43,14 @@ class TrainingRecord:
 
     @classmethod
     def of(cls, source: Run | RunInfo) -> TrainingRecord:
-        """The record of a run, or of the content of its `run.json`."""
+        """Reads the record from a run, or from the content of its `run.json`."""
         notes = (source.info if isinstance(source, Run) else source).notes
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in notes.items() if name in known})
 
     @property
     def model(self) -> str | None:
-        """Canonical name of the network, also if an earlier version stored another."""
+        """Canonical name of the network, even if the run stored an older name."""
         name = self.settings.get("model")
         if name is None:
             return None
@@ -58,7 +58,7 @@ class TrainingRecord:
 
     @property
     def architecture(self) -> str | None:
-        """Architecture of the network, such as `"wide_resnet"`, whatever its sizes."""
+        """Architecture of the network, without its sizes, such as `"wide_resnet"`."""
         name = self.settings.get("model")
         try:
             return None if name is None else parse_model_name(name).architecture
