@@ -1,4 +1,4 @@
-"""How runs are called in tables and figures."""
+"""Labels of runs in tables and figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from keras_pvec.runs import Run
 
 
 def run_label(run: Run) -> str:
-    """Label of a run, e.g. `"resnet18, seed 0"`; its folder's name without a record."""
+    """Label of a run, e.g. `"resnet18, seed 0"`, or its folder's name without a
+    record."""
     record = TrainingRecord.of(run)
     if record.model is None:
         return run.path.name
@@ -20,7 +21,7 @@ def run_label(run: Run) -> str:
 
 
 def model_of(run: Run) -> str:
-    """Name of the model, e.g. `"wide_resnet28_2"`; as `run_label` without a record."""
+    """Name of the model, e.g. `"wide_resnet28_2"`; without a record, as `run_label`."""
     return TrainingRecord.of(run).model or run.path.name
 
 
