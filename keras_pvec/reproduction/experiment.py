@@ -109,6 +109,9 @@ def analyse_study(
         runs: The finished runs by their folders.
         settings: The flag values to save; default: those of `config`.
 
+    Returns:
+        The findings of the study.
+
     Raises:
         NoRunsError: No finished run has P-vectors at its end.
     """

@@ -95,6 +95,9 @@ def run_imagenet(config: PretrainedConfig) -> Outcome:
     Args:
         config: The networks and the images.
 
+    Returns:
+        The folder of results; nothing has failed.
+
     Raises:
         ConfigError: Unknown networks, images that cannot be read, or a folder that
             cannot be written to.

@@ -146,7 +146,7 @@ class Run:
         for moment in self.moments:
             p_vectors = self.p_vectors(moment)
             if layer in watched and layer not in p_vectors:
-                continue  # no P-vector at this moment; see `info["failures"]`
+                continue  # no P-vector at this moment; see `info.failures`
             p = self._layer_of(p_vectors, layer)
             rows.append(log_row(moment, p, label, compare(p, reference)))
         return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))

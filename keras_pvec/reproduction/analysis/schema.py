@@ -113,7 +113,7 @@ ROW_NORMALISED_NULL_ANGLE_DEG = _column(
     "row_normalised_null_angle_deg", "Its null angle.", _DEG
 )
 STORED_ENERGY = _column(
-    "stored_energy", "Share of ||X||_F^2 in the stored vectors; the smaller of both."
+    "stored_energy", "Share of ||X||_F^2 in the stored vectors; the smaller of the two."
 )
 LARGEST_PRINCIPAL_ANGLE_DEG = _column(
     "largest_principal_angle_deg",

@@ -51,7 +51,7 @@ class ImageDataSpec:
 
         Raises:
             ValueError: An unknown name, or subsets larger than the set.
-            DatasetUnavailableError: It is not on disk and cannot be downloaded.
+            DatasetUnavailableError: Not on disk and cannot be downloaded.
         """
         return _load(self)
 
@@ -78,9 +78,12 @@ def load_data(
         data_dir: Folder of tensorflow-datasets; default: `TFDS_DATA_DIR`, else the
             default of tensorflow-datasets. Missing data sets are downloaded into it.
 
+    Returns:
+        The whole data set.
+
     Raises:
         ValueError: An unknown name.
-        DatasetUnavailableError: It is not on disk and cannot be downloaded.
+        DatasetUnavailableError: The data set is not on disk and cannot be downloaded.
     """
     if name == "digits":
         splits, n_classes = _load_digits()

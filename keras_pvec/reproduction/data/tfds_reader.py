@@ -79,7 +79,7 @@ def read_or_download(
         The splits, the number of classes, and the folder that they were read from.
 
     Raises:
-        DatasetUnavailableError: It is not on disk and cannot be downloaded.
+        DatasetUnavailableError: The data set is not on disk and cannot be downloaded.
     """
     tfds = _tensorflow_datasets(name)
     with _quiet_absl():

@@ -50,6 +50,9 @@ def train_jobs(
         cores: Ids of the cores of each worker; default: equal shares of the cores of
             this process.
 
+    Returns:
+        The finished runs, and the failures of the others.
+
     Raises:
         ValueError: Fewer than one worker, or `cores` for a different number of workers.
         KeyboardInterrupt: After all workers are stopped; all runs can be resumed.

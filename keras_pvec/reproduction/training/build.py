@@ -45,6 +45,9 @@ def load_model(run: str | os.PathLike) -> keras.Model:
 
     Args:
         run: Folder of the run.
+
+    Returns:
+        The compiled model.
     """
     return keras.saving.load_model(RunFolder(run).model_path)
 

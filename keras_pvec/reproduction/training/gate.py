@@ -56,6 +56,9 @@ def rate_training(
         losses: Training loss of each epoch.
         accuracy: Accuracy on the test images, in [0, 1]; `None` if it is not known.
         reference: The accuracy to compare with; `None` if it is not known.
+
+    Returns:
+        The rating, to be recorded in `run.json`.
     """
     losses = [float(loss) for loss in losses]
     change, by_itself = _loss_changes(losses)
