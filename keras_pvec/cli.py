@@ -63,14 +63,14 @@ def _parser() -> argparse.ArgumentParser:
         "doctor",
         parents=[as_json],
         help=text,
-        description=f"{text.capitalize()}. The exit status is 1 if there are errors.",
+        description=f"{_sentence_case(text)}. The exit status is 1 if there are errors.",
     )
     doctor.add_argument("path", help="run folder, or log.csv")
     doctor.set_defaults(command=_doctor)
 
     text = "compare two files of P-vectors"
     compare = commands.add_parser(
-        "compare", parents=[as_json], help=text, description=f"{text.capitalize()}."
+        "compare", parents=[as_json], help=text, description=f"{_sentence_case(text)}."
     )
     compare.add_argument("first", help=".npz file, as in <run>/pvectors")
     compare.add_argument("second", help="another .npz file, of the same samples")
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         "export",
         parents=[as_json],
         help=text,
-        description=f"{text.capitalize()}: the rows of its log, and the angle of each "
+        description=f"{_sentence_case(text)}: the rows of its log, and the angle of each "
         "layer at each moment to its own last P-vector (reference `final`).",
     )
     export.add_argument("run", help="run folder")
@@ -92,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(command=_export)
     return parser
+
+
+def _sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _message(error: Exception) -> str:
