@@ -63,14 +63,14 @@ def _parser() -> argparse.ArgumentParser:
         "doctor",
         parents=[as_json],
         help=text,
-        description=f"{_sentence_case(text)}. The exit status is 1 if there are errors.",
+        description=f"{_capitalized(text)}. The exit status is 1 if there are errors.",
     )
     doctor.add_argument("path", help="run folder, or log.csv")
     doctor.set_defaults(command=_doctor)
 
     text = "compare two files of P-vectors"
     compare = commands.add_parser(
-        "compare", parents=[as_json], help=text, description=f"{_sentence_case(text)}."
+        "compare", parents=[as_json], help=text, description=f"{_capitalized(text)}."
     )
     compare.add_argument("first", help=".npz file, as in <run>/pvectors")
     compare.add_argument("second", help="another .npz file, of the same samples")
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         "export",
         parents=[as_json],
         help=text,
-        description=f"{_sentence_case(text)}: the rows of its log, and the angle of each "
+        description=f"{_capitalized(text)}: the rows of its log, and the angle of each "
         "layer at each moment to its own last P-vector (reference `final`).",
     )
     export.add_argument("run", help="run folder")
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _sentence_case(text: str) -> str:
+def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
