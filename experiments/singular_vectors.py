@@ -2,7 +2,7 @@
 
     python experiments/singular_vectors.py --dataset=cifar10
 
-Writes `singular_vector_angles` (angle of each of the first five to its counterpart of
+Writes `singular_vector_angles` (angle of each of the first five to its counterpart in
 the last epoch, and angles between leading subspaces) and `explained_variance` as CSV,
 png and pdf, `table_2.csv` (k = 1, by epoch), `table_3.csv` (by k, after the last epoch)
 and `claims.csv`.

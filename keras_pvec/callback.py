@@ -20,13 +20,13 @@ class PVectorLogger(keras.callbacks.Callback):
     """Logs the P-vectors of chosen layers, and their angles to references.
 
     A moment is logged before training, at the end of every epoch, and at the steps
-    that `log_freq` asks for. Each moment takes one forward pass over `samples` in
-    inference mode, whatever the number of layers; the training is not changed by it.
+    that `log_freq` selects. Each moment takes one forward pass over `samples` in
+    inference mode, for any number of layers, and does not change the training.
 
-    At the end of an epoch the angles enter Keras's `logs` as
-    `pvec_angle_<reference>` (with several layers: that of the first one, and
-    `pvec_angle_<reference>_<layer>` for the others), so that `CSVLogger`,
-    `TensorBoard` and `EarlyStopping` see them if they come after this callback.
+    At the end of an epoch the angles are added to Keras's `logs`: that of the first
+    layer as `pvec_angle_<reference>`, those of other layers as
+    `pvec_angle_<reference>_<layer>`. `CSVLogger`, `TensorBoard` and `EarlyStopping` see
+    them if they come after this callback.
 
     Args:
         path: Folder of the run. It receives `log.csv`, `metrics.csv`, `run.json`,
@@ -36,9 +36,9 @@ class PVectorLogger(keras.callbacks.Callback):
             `"name.input"` for the input of a layer. Default: the input of the last
             `Dense` layer.
         references: What to compare with, by name: a `PVector`, a dict from layer to
-            `PVector`, or the string `"previous"` for the moment logged before.
-        log_freq: `"epoch"`; or an int, to log every so many steps too; or
-            `{"first_epoch": n}`, to do that in the first epoch only.
+            `PVector`, or the string `"previous"` for the previously logged moment.
+        log_freq: `"epoch"`; or an int `n`, to log also every `n` steps; or
+            `{"first_epoch": n}`, to log every `n` steps in the first epoch only.
         layers_within_epoch: `"all"`, or `"first"` to measure only the first of the
             layers at moments within an epoch, which saves time and space.
         k: Number of left singular vectors to store.
@@ -46,22 +46,22 @@ class PVectorLogger(keras.callbacks.Callback):
         pooling: `None` flattens each sample's features to a row; `"avg"` first
             averages over all axes but the channels.
         batch_size: Samples per forward call.
-        max_feature_bytes: Bytes of features that are held at once.
+        max_feature_bytes: Largest number of bytes of features that are held at once.
         name: Prefix of the angles in Keras's `logs`; two loggers of one training, on
             different samples, need different ones.
-        resume: Whether to continue a run that is already in `path`. Rows of the epoch
-            that the training starts with, and of later ones, are replaced. Put
+        resume: Whether to continue a run that is already in `path`. Rows of the first
+            epoch of this training and of later epochs are replaced. Put
             `keras.callbacks.BackupAndRestore`, which restores the model, after this
             callback.
 
     Raises:
         TypeError: `samples` is not a `SampleSet`.
-        ValueError: Another argument that does not do.
+        ValueError: Another argument has the wrong type or is out of range.
         RunConflictError: When training starts: `path` holds a run and `resume` is
             not set, or it holds a run with other samples or layers, or a finished one
-            that would be overwritten. Later: something else wrote to `log.csv`.
-        LayerChoiceError: When training starts: a choice of layers that matches
-            nothing.
+            that would be overwritten. During training: another program or logger wrote
+            to `log.csv`.
+        LayerChoiceError: When training starts: `layers` matches no layer.
 
     Example:
 
@@ -118,7 +118,7 @@ class PVectorLogger(keras.callbacks.Callback):
         self._probe: PVectorProbe | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._probe = None  # the model may be another one than before
+        self._probe = None  # the model may have changed since the last `fit`
         self._has_begun = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -161,7 +161,7 @@ class PVectorLogger(keras.callbacks.Callback):
         return self._probe.measure(layers)
 
     def _begin(self, epoch: int) -> None:
-        """Logs the model as it stands before its first epoch."""
+        """Logs the model before its first epoch."""
         self._steps.total = self.recorder.steps_before(epoch, updates_of(self.model))
         measured = self._measure()
         self.recorder.begin(

@@ -30,17 +30,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        argv: Arguments; default those of the process.
+        argv: Command-line arguments; default: those of the process.
 
     Returns:
-        The exit status: 1 after a mistake, or if `doctor` finds an error; else 0.
+        The exit status: 1 after bad input, or if `doctor` finds an error; else 0.
     """
     options = _parser().parse_args(argv)
     try:
         status = options.command(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; Python flushes once more at exit.
+        # The reader of the pipe, such as `head`, closed it; Python flushes once more at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ImportError, OSError, ValueError, csv.Error) as error:
@@ -57,23 +58,23 @@ def _parser() -> argparse.ArgumentParser:
     as_json = argparse.ArgumentParser(add_help=False)
     as_json.add_argument("--json", action="store_true", help="print JSON for programs")
 
-    text = "what to think of the angles of a run"
+    text = "check which angles of a run can be trusted"
     doctor = commands.add_parser(
         "doctor",
         parents=[as_json],
         help=text,
-        description=f"{text.capitalize()}. The exit status is 1 if there are errors.",
+        description=f"{_capitalized(text)}. The exit status is 1 if there are errors.",
     )
     doctor.add_argument("path", help="run folder, or log.csv")
     doctor.set_defaults(command=_doctor)
 
     text = "compare two files of P-vectors"
     compare = commands.add_parser(
-        "compare", parents=[as_json], help=text, description=f"{text.capitalize()}."
+        "compare", parents=[as_json], help=text, description=f"{_capitalized(text)}."
     )
     compare.add_argument("first", help=".npz file, as in <run>/pvectors")
-    compare.add_argument("second", help="another one, of the same samples")
-    compare.add_argument("--layer", help="one layer; default: all that both files have")
+    compare.add_argument("second", help="another .npz file, of the same samples")
+    compare.add_argument("--layer", help="layer to compare; default: all common layers")
     compare.set_defaults(command=_compare)
 
     text = "write all angles of a run to one table"
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         "export",
         parents=[as_json],
         help=text,
-        description=f"{text.capitalize()}: the rows of its log, and the angle of each "
+        description=f"{_capitalized(text)}: the rows of its log, and the angle of each "
         "layer at each moment to its own last P-vector (reference `final`).",
     )
     export.add_argument("run", help="run folder")
@@ -93,8 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _message(error: Exception) -> str:
-    """One line about an error; the system's errors name the file first."""
+    """An error as one line; errors of the operating system name the file first."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split())
@@ -165,8 +170,8 @@ def angle_table(run: Run) -> pd.DataFrame:
 
     Returns:
         The rows of the log, then the angle of each layer at each moment to its own
-        P-vector at the last moment, with the reference `final`. A layer that has none
-        there has no such rows.
+        P-vector at the last moment, with the reference `final`. A layer without a
+        P-vector at the last moment has no such rows.
 
     Raises:
         ValueError: The log is damaged, or empty.

@@ -24,7 +24,7 @@ from keras_pvec.solver import (
 METHODS = ("fast", "exact")
 POOLINGS = (None, "avg")
 
-# A layer too large to hold takes a forward pass for each pass of the solver.
+# A layer too large to hold needs a forward pass for each pass of the solver.
 _STREAMED_MAX_PASSES = 30
 _STREAMED_CENTERED_PASSES = 2
 _STREAMED_BLOCK = 8
@@ -45,7 +45,7 @@ class MeasurementOptions:
             Layers that do not fit take further forward passes.
 
     Raises:
-        ValueError: A value that is none of these.
+        ValueError: A value is out of range, or not one of those listed.
     """
 
     k: int = 1
@@ -63,11 +63,11 @@ class MeasurementOptions:
                     f"`{name}` must be an int, at least {lowest}. Received: "
                     f"{name}={value!r}"
                 )
-        for name, known in (("method", METHODS), ("pooling", POOLINGS)):
+        for name, allowed in (("method", METHODS), ("pooling", POOLINGS)):
             value = getattr(self, name)
-            if value not in known:
+            if value not in allowed:
                 raise ValueError(
-                    f"`{name}` must be one of {known}. Received: {name}={value!r}"
+                    f"`{name}` must be one of {allowed}. Received: {name}={value!r}"
                 )
 
 
@@ -88,7 +88,7 @@ class Measurement:
 
 
 class PVectorProbe:
-    """Measures the P-vectors of a model on the same samples, again and again.
+    """Measures the P-vectors of a model on fixed samples, repeatedly.
 
     Features are held where they are computed, up to `max_feature_bytes` over all
     layers, smallest layers first; a moment then takes a single forward pass. Layers
@@ -124,10 +124,13 @@ class PVectorProbe:
         )
 
     def measure(self, layers: Collection[str] | None = None) -> Measurement:
-        """P-vectors of the model as it stands.
+        """Measures the P-vectors of the model with its current weights.
 
         Args:
-            layers: Labels of the layers to measure; default all that are watched.
+            layers: Labels of the layers to measure; default: all watched layers.
+
+        Returns:
+            P-vectors and failures by layer.
         """
         if self.options.method == "exact":
             return self._measure_exact(layers)
@@ -182,7 +185,7 @@ class PVectorProbe:
         return Measurement(p_vectors, failures, tuple(blocks))
 
     def _features(self, layers: Collection[str] | None) -> Iterator[dict[str, Any]]:
-        # The one traced forward pass serves whichever layers are asked for.
+        # One traced forward pass serves every selection of layers.
         for features in self._extractor.blocks(self.samples):
             yield {
                 label: block
@@ -228,7 +231,7 @@ class PVectorProbe:
 class _LayerSolver:
     """The solver of one layer, with its features if they are held.
 
-    The first error stops this layer alone: others go on.
+    An error stops only this layer; the others continue.
     """
 
     def __init__(self, solver: LeftSingularSolver, *, is_streamed: bool) -> None:
@@ -256,7 +259,7 @@ class _LayerSolver:
             self.error = error
 
     def solve_held(self) -> None:
-        """Iterates on the features that are held, if any, and lets go of them."""
+        """Iterates on the features that are held, if any, and releases them."""
         if not self.is_streamed:
             blocks, self._blocks = self._blocks, []
             while self.is_unfinished:
@@ -303,27 +306,27 @@ def model_p_vectors(
     batch_size: int = 256,
     max_feature_bytes: int = 2**28,
 ) -> dict[str, PVector]:
-    """P-vectors of the layers of a model, as it stands.
+    """Computes the P-vectors of layers of a model with its current weights.
 
     Args:
-        model: A Keras model; it is left as it was.
+        model: A Keras model; its state is not changed.
         samples: The samples to run through it.
         layers: Names, `"re:..."` regular expressions or layer objects; default: the
             input of the last `Dense` layer.
         k: Number of left singular vectors per layer.
-        method: `"fast"`, or `"exact"` for `tf.svd`.
+        method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
         pooling: `None` flattens each sample's features; `"avg"` first averages over
             all axes but the channels.
         batch_size: Samples per forward call.
-        max_feature_bytes: Bytes of features that are held at once; layers that do not
-            fit take further forward passes.
+        max_feature_bytes: Largest number of bytes of features that are held at once;
+            layers that do not fit take further forward passes.
 
     Returns:
         A dict from layer name to `PVector`.
 
     Raises:
         LayerChoiceError: A choice of layers that matches nothing.
-        ValueError: A layer whose features are NaN or infinite, or all zero (then a
+        ValueError: The features of a layer hold NaN or infinity, or are all zero (a
             `ZeroMatrixError`).
 
     Example:

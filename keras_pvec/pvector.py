@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 class AmbiguousPVectorWarning(UserWarning):
-    """The top singular value is not separated from the next, so that the P-vector is
-    only determined up to a rotation within a plane."""
+    """The top singular value is not separated from the next, so the P-vector is
+    determined only up to a rotation within a plane."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class PVector:
         centered_error_deg: Estimated error of `centered_vector`, in degrees, as
             `error_deg`.
         centered_singular_value: Largest singular value of the column-centred features;
-            `None` where `centered_vector` is, or in files of earlier versions.
+            `None` if `centered_vector` is `None`, and in files of earlier versions.
         centered_frobenius_norm: Frobenius norm of the column-centred features, whose
             square is `n_samples` times the total variance of the columns; `None` in
             files of earlier versions.
@@ -97,7 +97,7 @@ class PVector:
 
     @property
     def k(self) -> int:
-        """How many left singular vectors are held."""
+        """Number of stored left singular vectors."""
         return self.vectors.shape[1]
 
     @property
@@ -169,9 +169,9 @@ def p_vector(
         A `PVector`.
 
     Raises:
-        ValueError: An argument out of range; features that are no matrix, are empty, a
-            single row, all zero, or hold NaN or infinity; or another number of rows
-            than `samples` has.
+        ValueError: An argument out of range; features that are not a matrix, are empty,
+            a single row, all zero, or hold NaN or infinity; or a number of rows that
+            differs from that of `samples`.
 
     Example:
 
@@ -200,7 +200,7 @@ def p_vector(
         blocks: Iterable[Any]
         if is_matrix:
             blocks = [features]
-        elif isinstance(features, Iterator):  # it can be read only once
+        elif isinstance(features, Iterator):  # can be read only once
             blocks = _SpooledBlocks(features)
         else:
             blocks = features
@@ -214,18 +214,21 @@ def from_triplets(
     layer: str | None = None,
     samples: SampleSource | None = None,
 ) -> PVector:
-    """Makes a `PVector` of singular triplets.
+    """Makes a `PVector` from singular triplets.
 
     Args:
         triplets: The triplets of the feature matrix.
         layer: As in `p_vector`.
         samples: As in `p_vector`.
 
+    Returns:
+        The `PVector`, with its signs fixed.
+
     Raises:
-        ValueError: Another number of rows than `samples` has.
+        ValueError: The number of rows differs from that of `samples`.
 
     Warns:
-        AmbiguousPVectorWarning: The estimated error is larger than a degree.
+        AmbiguousPVectorWarning: The estimated error is larger than one degree.
     """
     n_samples = triplets.left.shape[0]
     if samples is not None and len(samples) != n_samples:
@@ -275,6 +278,9 @@ def data_p_vector(samples: SampleSet, *, k: int = 1) -> PVector:
         samples: The samples.
         k: How many left singular vectors to find.
 
+    Returns:
+        A `PVector` of the layer `"data"`.
+
     Raises:
         ValueError: Samples with several inputs; pass one of them to `p_vector`.
     """
@@ -289,7 +295,7 @@ def data_p_vector(samples: SampleSet, *, k: int = 1) -> PVector:
 
 def _fix_signs(vectors: np.ndarray) -> np.ndarray:
     sums = vectors.sum(axis=0)
-    # Sums at rounding level (centred vectors) decide by the largest entry instead.
+    # If the sum is at rounding level (centred vectors), the largest entry decides.
     largest = np.take_along_axis(
         vectors, np.abs(vectors).argmax(axis=0)[None, :], axis=0
     )[0]
@@ -301,7 +307,8 @@ class _SpooledBlocks:
     """Row blocks of a one-shot iterator, kept in a temporary file to be read again."""
 
     def __init__(self, blocks: Iterator[Any]) -> None:
-        # Lives as long as this object; the system removes it in any case.
+        # Open as long as this object lives; the system deletes the file when it is
+        # closed.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
         for block in blocks:
             np.save(self._file, np.asarray(block), allow_pickle=False)

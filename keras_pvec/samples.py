@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-# How many entries of the samples are looked at in float64 at a time.
+# How many entries of the samples are converted to float64 at a time.
 _STATISTICS_ENTRIES = 1 << 20
 
 
 class SampleSource(Protocol):
-    """Samples in a fixed order, served in batches: what features are taken on.
+    """Samples in a fixed order, served in batches, to compute features on.
 
     Attributes:
         name: What to call the samples in logs and errors.
@@ -37,9 +37,9 @@ class SampleSet:
     """Fixed samples in a fixed order, with a fingerprint over both.
 
     A P-vector has one entry per sample, so two of them can be compared only if they
-    were taken on the same samples in the same order. The fingerprint makes sure.
+    were computed on the same samples in the same order. The fingerprint verifies this.
 
-    The samples are copied, so that changing an array in place later does no harm.
+    The samples are copied, so later changes to an array in place have no effect.
 
     Args:
         x: Inputs of a model: an array of shape `(n_samples, ...)`, or a list, tuple
@@ -52,7 +52,8 @@ class SampleSet:
         sha256: SHA-256 over content, dtype, shape and order of `x`, in hexadecimal.
 
     Raises:
-        ValueError: Fewer than two samples, or inputs that disagree in their number.
+        ValueError: Fewer than two samples, inputs with different numbers of samples, or
+            inputs that are not arrays.
 
     Example:
 
@@ -92,10 +93,10 @@ class SampleSet:
 
     def statistics(self) -> dict[str, np.ndarray]:
         """Brightness and contrast of each sample: mean and standard deviation of its
-        entries, over all and by channel.
+        entries, overall and per channel.
 
-        What two untrained networks agree on is mostly this, so it is what an agreement
-        of trained ones is to be held against.
+        Untrained networks agree mostly on these statistics, so an agreement of trained
+        networks should be tested against them (see `null_ladder`).
 
         Returns:
             Arrays in the units of the inputs, float64: `mean` and `std`, shape
@@ -107,7 +108,7 @@ class SampleSet:
             return {}
         has_channels = self.x.ndim == 4
         tables: dict[str, list[np.ndarray]] = {}
-        # Some rows at a time, so that no float64 copy of everything is made.
+        # A few rows at a time, to avoid a float64 copy of all samples.
         entries = max(self.x.size // len(self), 1)
         n_rows = max(_STATISTICS_ENTRIES // entries, 1)
         for start in range(0, len(self), n_rows):
@@ -169,7 +170,7 @@ def _map(x: Any, function: Any) -> Any:
 
 
 def _rebuild(like: Any, parts: list[Any]) -> Any:
-    """A list, tuple or named tuple like another one, with other parts."""
+    """A list, tuple or named tuple of the type of `like`, made of `parts`."""
     return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
 
 
@@ -177,7 +178,7 @@ def _fingerprint(x: Any) -> str:
     digest = hashlib.sha256()
     for label, array in _leaves(x):
         digest.update(f"{label} {array.dtype.str} {array.shape};".encode())
-        # Row by row groups, so that a non-contiguous array is not copied whole.
+        # In groups of rows, so that a non-contiguous array is not copied whole.
         for start in range(0, array.shape[0], 1024):
             digest.update(np.ascontiguousarray(array[start : start + 1024]).data)
     return digest.hexdigest()

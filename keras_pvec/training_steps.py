@@ -1,4 +1,4 @@
-"""Training steps, as Keras does and counts them."""
+"""Training steps, as Keras counts them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import keras
 
 
 class StepCounter:
-    """Counts the training steps that Keras does.
+    """Counts the training steps of `fit`.
 
-    An optimizer's own count does not serve: it stands still when a model steps several
-    optimizers itself, and runs slower when gradients are accumulated.
+    The optimizer's own counter is not reliable: it does not advance when a model drives
+    several optimizers itself, and advances more slowly when gradients are accumulated.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class StepCounter:
 
 
 def updates_of(model: keras.Model) -> int:
-    """Training steps by the optimizer's count."""
+    """Training steps according to the optimizer's counter."""
     optimizer = getattr(model, "optimizer", None)
     updates = int(keras.ops.convert_to_numpy(getattr(optimizer, "iterations", 0)))
     return updates * (getattr(optimizer, "gradient_accumulation_steps", None) or 1)

@@ -1,4 +1,4 @@
-"""Angles between P-vectors, the null they are held against, and other measures.
+"""Angles between P-vectors, the nulls that they are tested against, and other measures.
 
 Angles are in degrees: 0 = the same, 90 = unrelated. Everything here works on stored
 P-vectors: neither the features nor a deep-learning framework are needed.

@@ -21,9 +21,13 @@ def angle(p: PVector, q: PVector) -> float:
 
     Args:
         p: A P-vector.
-        q: Another one, of the same samples.
+        q: Another P-vector, of the same samples.
+
+    Returns:
+        The angle in degrees, in [0, 90].
 
     Raises:
+        TypeError: An argument is not a `PVector`.
         SampleMismatchError: The P-vectors are of different samples, or of the same
             samples in a different order.
     """
@@ -36,13 +40,14 @@ def principal_angles(p: PVector, q: PVector) -> np.ndarray:
 
     Args:
         p: A P-vector with `p.k` stored vectors.
-        q: Another one, of the same samples.
+        q: Another P-vector, of the same samples.
 
     Returns:
         Angles in degrees, smallest first, shape `(min(p.k, q.k),)`.
 
     Raises:
-        SampleMismatchError: As `angle`.
+        TypeError: See `angle`.
+        SampleMismatchError: See `angle`.
     """
     from scipy.linalg import subspace_angles
 

@@ -2,7 +2,7 @@
 
 CKA depends on the whole spectrum of the mean-centred features. Stored P-vectors do not
 suffice: a truncated uncentred decomposition loses what the large constant component
-hides. So these functions take the features.
+hides. Therefore these functions take the features themselves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def linear_cka(x: Any, y: Any, *, unbiased: bool = False) -> float:
 
     Args:
         x: Array of shape `(n_samples, ...)`, each sample flattened to a row.
-        y: Another one, of the same samples; the number of features may differ.
+        y: Features of the same samples; the number of features may differ.
         unbiased: Uses the unbiased estimate of the Hilbert-Schmidt independence
             criterion (Song et al. 2012, Journal of Machine Learning Research 13,
             theorem 5). The plain formula is biased upwards where there are more
@@ -34,7 +34,7 @@ def linear_cka(x: Any, y: Any, *, unbiased: bool = False) -> float:
     Returns:
         1 for features that are equal up to rotation and scale. The plain formula is in
         [0, 1]; the unbiased estimate has mean 0 for independent features and can be
-        slightly negative. NaN where a side does not vary over the samples.
+        slightly negative. NaN if either matrix is constant over the samples.
 
     Raises:
         ValueError: Different numbers of samples, or fewer than two (four for the
@@ -52,7 +52,7 @@ def linear_cka(x: Any, y: Any, *, unbiased: bool = False) -> float:
         return _alignment(*_unbiased_criteria(x, y))
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     n_features = max(x.shape[1], y.shape[1])
-    if n_features > len(x):  # the smaller products
+    if n_features > len(x):  # n x n products are smaller
         k, m = x @ x.T, y @ y.T
         return _alignment(np.sum(k * m), np.sum(k * k), np.sum(m * m))
     cross = np.sum((x.T @ y) ** 2)
@@ -71,11 +71,11 @@ def minibatch_cka(blocks: Iterable[tuple[Any, Any]]) -> float:
             samples, at least four rows in each.
 
     Returns:
-        As the unbiased estimate of `linear_cka`.
+        The estimate, as from `linear_cka` with `unbiased=True`.
 
     Raises:
-        ValueError: No block, or one of fewer than four samples or of different numbers
-            of samples.
+        ValueError: No block, or a block with fewer than four samples or with different
+            numbers of samples.
     """
     totals = np.zeros(3)
     n_blocks = 0
@@ -85,7 +85,7 @@ def minibatch_cka(blocks: Iterable[tuple[Any, Any]]) -> float:
         totals += _unbiased_criteria(x, y)
         n_blocks += 1
     if n_blocks == 0:
-        raise ValueError("`blocks` holds no features.")
+        raise ValueError("`blocks` is empty. Expected pairs of feature arrays.")
     return _alignment(*totals)
 
 
@@ -104,7 +104,8 @@ def _check_rows(x: np.ndarray, y: np.ndarray, fewest: int) -> None:
 
 def _unbiased_criteria(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     """Unbiased estimates of the criterion of `x` and `y`, `x` and `x`, `y` and `y`."""
-    # Centring changes no estimate in exact arithmetic, and much in floating point.
+    # In exact arithmetic centring changes no estimate; in floating point it adds
+    # accuracy.
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     k, m = x @ x.T, y @ y.T
     np.fill_diagonal(k, 0.0)

@@ -28,8 +28,8 @@ _CENTERED_MAX_ERROR_DEG = 1.0
 class Comparison:
     """The angle between two P-vectors, and what is needed to judge it.
 
-    The fields are those of a row of `log.csv`; quantities of one matrix are those of
-    the first P-vector. A field is `None` where it does not apply.
+    The fields are those of a row of `log.csv`; quantities of a single matrix are those
+    of the first P-vector. A field is `None` where it does not apply.
 
     Attributes:
         n_samples: Number of samples.
@@ -42,12 +42,12 @@ class Comparison:
         null_angle_deg: Angle of the mean cosine under the permutation null, in which
             the samples of one side are permuted: what the components along the constant
             vector explain.
-        z: Standard deviations of that null by which the absolute cosine exceeds that of
-            the mean; `sqrt(n-1) * pearson(u, v)` where both vectors have the same sign
-            along the constant vector. Below about 3 the angle shows nothing; negative,
-            it is larger than the permutation null.
-        cos_ones: Cosine of the P-vector to the constant vector.
-        cos_ones_reference: The same for the other one.
+        z: Number of standard deviations of that null by which the absolute cosine
+            exceeds the absolute mean; `sqrt(n-1) * pearson(u, v)` where both vectors
+            have the same sign along the constant vector. Below about 3 the angle shows
+            nothing; if `z` is negative, the angle is larger than the permutation null.
+        cos_ones: Cosine between the first P-vector and the constant vector.
+        cos_ones_reference: The same for the second P-vector.
         sigma1: Largest singular value.
         sigma2_over_sigma1: Near 1 the P-vector is ambiguous.
         energy1: Share of the squared Frobenius norm in the first direction.
@@ -74,23 +74,25 @@ class DetailedComparison(Comparison):
     """A comparison with the samples that dominate it and with other measures.
 
     Computed from the `k` stored vectors, that is, from the best approximation of rank
-    `k` of either feature matrix. `stored_energy` says how much of the features that
-    is; the remainder may change these numbers.
+    `k` of each feature matrix. `stored_energy` is the share of the features that it
+    represents; the remainder may change these numbers.
 
     Attributes:
         trimmed_angle_deg: The angle without the most influential samples: P-vectors of
             the rows that remain.
-        trimmed_null_angle_deg: Its null, as `null_angle_deg`.
+        trimmed_null_angle_deg: Null of `trimmed_angle_deg`; see `null_angle_deg`.
         influential_samples: The 1% of the samples, at least one, that change the angle
             most when left out one at a time. Indices into the samples, the most
             influential first; empty if the angle is zero.
         row_normalised_angle_deg: The angle after each sample's features are scaled to
             unit length, so that all samples have equal weight. `None` for P-vectors
             stored without `row_norms`.
-        row_normalised_null_angle_deg: Its null, as `null_angle_deg`.
-        principal_angles_deg: Between the spans of all stored vectors, smallest first.
-        stored_energy: Share of `||X||_F^2` in the stored vectors; the smaller of both
-            sides.
+        row_normalised_null_angle_deg: Null of `row_normalised_angle_deg`; see
+            `null_angle_deg`.
+        principal_angles_deg: Principal angles between the spans of all stored vectors,
+            smallest first.
+        stored_energy: Share of `||X||_F^2` in the stored vectors; the smaller of the
+            two.
     """
 
     trimmed_angle_deg: float | None
@@ -103,14 +105,18 @@ class DetailedComparison(Comparison):
 
 
 def compare(p: PVector, q: PVector) -> Comparison:
-    """The angle between two P-vectors with its null and the other statistics.
+    """Computes the angle between two P-vectors, its null and the other statistics.
 
     Args:
         p: A P-vector.
-        q: Another one, of the same samples.
+        q: Another P-vector, of the same samples.
+
+    Returns:
+        The comparison; quantities of a single matrix are those of `p`.
 
     Raises:
-        SampleMismatchError: As `angle`.
+        TypeError: See `angle`.
+        SampleMismatchError: See `angle`.
     """
     check_comparable(p, q)
     null_cosine, null_std = permutation_cosine_moments(
@@ -124,7 +130,7 @@ def compare(p: PVector, q: PVector) -> Comparison:
         angle_error_deg=float(min(p.error_deg[0] + q.error_deg[0], 90.0)),
         centered_angle_deg=None if u is None or v is None else line_angle_deg(u, v),
         null_angle_deg=null_angle_deg(null_cosine),
-        # Permutations do not change a constant vector: its null has no spread.
+        # Permutations do not change a constant vector, so its null has no spread.
         z=(abs(cosine) - abs(null_cosine)) / null_std if null_std > 1e-12 else None,
         cos_ones_reference=q.cos_ones,
     )
@@ -135,10 +141,14 @@ def compare_in_detail(p: PVector, q: PVector) -> DetailedComparison:
 
     Args:
         p: A P-vector.
-        q: Another one, of the same samples.
+        q: Another P-vector, of the same samples.
+
+    Returns:
+        The comparison; quantities of a single matrix are those of `p`.
 
     Raises:
-        SampleMismatchError: As `angle`.
+        TypeError: See `angle`.
+        SampleMismatchError: See `angle`.
     """
     comparison = compare(p, q)
     influential = influential_samples(p.vector, q.vector)

@@ -1,10 +1,10 @@
-"""A ladder of nulls: what an angle between two P-vectors is smaller than.
+"""A ladder of nulls for the agreement of two P-vectors.
 
-A small angle by itself shows little. Each rung of the ladder removes one explanation:
-that both vectors point along the constant vector (samples permuted), that they only
-separate the classes (samples permuted within classes), that they only follow brightness
-and contrast of the images (these projected out), and that the architectures agree
-before any training (pairs of untrained networks).
+A small angle alone shows little. Each rung of the ladder removes one explanation: that
+both vectors point along the constant vector (samples permuted), that they only separate
+the classes (samples permuted within classes), that they only follow brightness and
+contrast of the images (these projected out), and that the architectures agree before
+any training (pairs of untrained networks).
 
 Permutation p-values are `(1 + hits) / (1 + permutations)`, which makes the tests exact
 at any sample size and for any distribution of the entries (Phipson and Smyth 2010,
@@ -25,7 +25,7 @@ from keras_pvec.pvector import PVector
 
 DEFAULT_PERMUTATIONS = 999
 
-# How many permuted entries are held at once.
+# How many permuted entries are held in memory at once.
 _ENTRIES = 1 << 22
 # Image statistics whose share in the others is below this are left out.
 _RANK_TOLERANCE = 1e-8
@@ -43,15 +43,15 @@ class Rung(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class NullTest:
-    """An observed agreement against one null.
+    """A test of an observed agreement against one null.
 
-    The agreement is the absolute cosine of the two vectors; on the rung of image
-    statistics that of what remains of them, which is their partial correlation.
+    The agreement is the absolute cosine of the two vectors; on the image-statistics
+    rung, that of their residuals, which is their partial correlation.
 
     Attributes:
-        rung: Which null.
+        rung: The null.
         cosine: The observed agreement, in [0, 1].
-        null_cosines: Its 5%, 50% and 95% quantiles under the null.
+        null_cosines: The 5%, 50% and 95% quantiles of the agreement under the null.
         p_value: Probability under the null of an agreement at least as large.
         n_draws: Number of permutations, or of untrained pairs.
     """
@@ -86,7 +86,7 @@ class NullTest:
         return max(0.0, (self.cosine - high) / (1 - high))
 
     def is_exceeded(self, level: float = 0.05) -> bool:
-        """Whether the agreement is larger than the null explains."""
+        """Whether the agreement is significantly larger than under the null."""
         return self.p_value <= level
 
 
@@ -102,15 +102,18 @@ def permutation_test(
 
     Args:
         p: A P-vector.
-        q: Another one, of the same samples.
+        q: Another P-vector, of the same samples.
         labels: Classes of the samples, shape `(n_samples,)`; samples are then permuted
             within their class. `None` permutes all samples.
         n_permutations: Number of random permutations.
-        seed: Of the permutations.
+        seed: Seed of the permutations.
+
+    Returns:
+        The test, on the rung `WITHIN_CLASS` if there are labels, else on `PERMUTATION`.
 
     Raises:
         SampleMismatchError: P-vectors of different samples.
-        ValueError: Labels of another length, or less than one permutation.
+        ValueError: `labels` has the wrong length, or `n_permutations` is below 1.
     """
     check_comparable(p, q)
     _check_permutations(n_permutations)
@@ -136,24 +139,24 @@ def image_statistics_test(
     """Tests what two P-vectors share beyond brightness and contrast of the images.
 
     The constant vector, the statistics, their squares and their products are projected
-    out of both vectors. The null permutes what remains of one of them, and projects
+    out of both vectors. The null permutes the residual of one of them and projects
     again (Freedman and Lane 1983, doi 10.1080/07350015.1983.10509354).
 
     Args:
         p: A P-vector.
-        q: Another one, of the same samples.
+        q: Another P-vector, of the same samples.
         statistics: As `SampleSet.statistics` returns them: `mean`, `std`,
             `channel_mean`, `channel_std`.
         n_permutations: Number of random permutations.
-        seed: Of the permutations.
+        seed: Seed of the permutations.
 
     Returns:
-        The test; `None` where there are no statistics, or nothing remains of a vector.
+        The test; `None` if there are no statistics, or a residual vanishes.
 
     Raises:
         SampleMismatchError: P-vectors of different samples.
-        ValueError: Statistics of another number of samples, or less than one
-            permutation.
+        ValueError: `statistics` are of a different number of samples, or
+            `n_permutations` is below 1.
     """
     check_comparable(p, q)
     _check_permutations(n_permutations)
@@ -181,11 +184,14 @@ def untrained_pairs_test(angle_deg: float, untrained_deg: Sequence[float]) -> Nu
         angle_deg: The observed angle, degrees.
         untrained_deg: Angles of pairs of untrained networks, degrees.
 
+    Returns:
+        The test.
+
     Raises:
-        ValueError: No untrained pair.
+        ValueError: `untrained_deg` is empty.
     """
     if len(untrained_deg) == 0:
-        raise ValueError("`untrained_deg` holds no angle of an untrained pair.")
+        raise ValueError("`untrained_deg` is empty. Expected angles of untrained pairs")
     null = np.abs(np.cos(np.radians(np.asarray(untrained_deg, float))))
     return _test(Rung.UNTRAINED, abs(math.cos(math.radians(angle_deg))), null)
 
@@ -204,19 +210,19 @@ def null_ladder(
 
     Args:
         p: A P-vector.
-        q: Another one, of the same samples.
+        q: Another P-vector, of the same samples.
         labels: Classes of the samples, for permutations within classes.
         statistics: Brightness and contrast of the samples (`SampleSet.statistics`).
         untrained_deg: Angles of untrained pairs of the same architectures, degrees.
         n_permutations: Number of random permutations on each rung.
-        seed: Of the permutations.
+        seed: Seed of the permutations.
 
     Returns:
         The tests, in the order of `Rung`; rungs without data are left out.
 
     Raises:
         SampleMismatchError: P-vectors of different samples.
-        ValueError: Labels or statistics of another number of samples.
+        ValueError: `labels` or `statistics` are of a different number of samples.
 
     Example:
 
@@ -244,26 +250,26 @@ def image_statistics_basis(
 
     Returns:
         Shape `(n_samples, rank)`: the constant vector, the statistics, their squares
-        and their products. `None` where there are no statistics, or so many that
-        nothing could remain of `n_samples` entries.
+        and their products. `None` if there are no statistics, or too many to leave a
+        residual of `n_samples` entries.
 
     Raises:
-        ValueError: Statistics of another number of samples.
+        ValueError: The statistics are of a different number of samples.
     """
-    known = [
+    tables = [
         np.asarray(statistics[name], float).reshape(len(statistics[name]), -1)
         for name in _IMAGE_STATISTICS
         if name in statistics
     ]
-    for table in known:
+    for table in tables:
         if len(table) != n_samples:
             raise ValueError(
                 f"The image statistics are of {len(table)} samples, the P-vectors of "
                 f"{n_samples}."
             )
-    if not known:
+    if not tables:
         return None
-    linear = np.concatenate(known, axis=1)
+    linear = np.concatenate(tables, axis=1)
     spread = linear.std(axis=0)
     linear = (linear - linear.mean(axis=0)) / np.where(spread > 0, spread, 1)
     i, j = np.triu_indices(linear.shape[1])
@@ -320,8 +326,8 @@ def _angle_deg(cosine: float) -> float:
 
 def _test(rung: Rung, observed: float, null: np.ndarray) -> NullTest:
     low, median, high = np.quantile(null, [0.05, 0.5, 0.95]).tolist()
-    # Equal up to rounding counts as at least as large: vectors that a permutation does
-    # not change are no agreement.
+    # Cosines that are equal up to rounding count as at least as large, so vectors that
+    # permutations do not change show no agreement.
     hits = int(np.sum(null >= observed * (1 - 1e-12) - 1e-15))
     return NullTest(
         rung=rung,

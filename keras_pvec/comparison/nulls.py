@@ -1,4 +1,4 @@
-"""What an angle would be without any agreement between the samples."""
+"""The permutation null: angles without any agreement between the samples."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def permutation_cosine_moments(
 
 
 def null_angle_deg(null_cosine: float) -> float:
-    """The angle of the mean cosine of a null, in degrees."""
+    """The angle that belongs to the mean cosine of a null, in degrees."""
     return math.degrees(math.acos(min(abs(null_cosine), 1.0)))

@@ -30,11 +30,11 @@ def influential_samples(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
     Args:
         u: Unit vector, shape `(n_samples,)`.
-        v: Another one.
+        v: Another unit vector, shape `(n_samples,)`.
 
     Returns:
-        Indices, the most influential first; empty where the vectors are the same, so
-        that only rounding would tell the samples apart.
+        Indices, the most influential first; empty if the vectors are equal, since only
+        rounding would rank the samples then.
     """
     if line_angle_deg(u, v) < _SAME_DEG:
         return np.array([], dtype=int)
@@ -58,7 +58,7 @@ def reweighted_vector(p: PVector, weights: np.ndarray) -> np.ndarray | None:
 
 
 def unit_row_weights(p: PVector) -> np.ndarray | None:
-    """Weights that scale each sample's features to equal length; rows of zeros stay.
+    """Weights that scale each sample's features to equal length; zero rows stay zero.
 
     Returns:
         Shape `(n_samples,)`; `None` for P-vectors that were stored without

@@ -1,4 +1,4 @@
-"""What to think of the angles of a run: findings as data, and their renderers."""
+"""Diagnosis of the angles of a run: findings as data, and their renderers."""
 
 from keras_pvec.diagnostics.angles import JudgedAngle, Verdict, judge
 from keras_pvec.diagnostics.diagnosis import Diagnosis, diagnose

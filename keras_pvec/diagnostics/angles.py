@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # An angle within this many standard deviations of its null shows nothing.
 MIN_Z = 3.0
-# Two vectors closer than this are the same one.
+# Two vectors closer than this count as the same.
 _SAME_DEG = 1e-6
 
 
@@ -26,12 +26,12 @@ class Verdict(enum.Enum):
 
     Attributes:
         FARTHER: Larger than the null, z at most -3.
-        WITHIN_NULL: Not told apart from the null, z between -3 and 3.
+        WITHIN_NULL: Not distinguishable from the null, z between -3 and 3.
         NO_NULL: One of the vectors is constant, so that permuting the samples does not
             change it.
         NO_ANGLE: There is a reference, but no angle to it.
         CLOSER: Smaller than the null, z at least 3.
-        SAME: Both vectors are the same one.
+        SAME: The two vectors are the same.
         NO_REFERENCE: The layer is logged without a reference.
     """
 
@@ -57,7 +57,7 @@ class JudgedAngle:
 
     Attributes:
         layer: Name of the layer.
-        reference: Name of the reference; empty if there is none.
+        reference: Name of the reference; empty without a reference.
         moment: When it was measured.
         n_samples: Number of samples.
         angle_deg: The angle, degrees.
@@ -87,10 +87,10 @@ def judge(comparison: Comparison) -> Verdict:
 
 
 def centered_threshold_deg(n_samples: int) -> float:
-    """Centred angles below this are closer than their null, whose z is 3 there.
+    """Centred angles below this are closer than their null: z is 3 at the threshold.
 
     Centred vectors have no component along the constant vector. Under a random
-    permutation of the samples their cosine has the mean 0 and the standard deviation
+    permutation of the samples their cosine has mean 0 and standard deviation
     `1 / sqrt(n_samples - 1)`.
     """
     if n_samples < 2:

@@ -1,4 +1,4 @@
-"""The diagnosis of a run: its last angles, and what is wrong with it."""
+"""The diagnosis of a run: its last angles, and its problems."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Diagnosis:
         path: The run folder, or the log.
         samples_name: Name of the sample set, if `run.json` has it.
         moments: The logged moments, in order of time.
-        last_epoch: The last epoch that came to its end; `None` if there are no rows.
+        last_epoch: The last finished epoch; `None` if there are no rows.
         angles: The last angle of each layer to each reference.
-        findings: What is wrong, errors first.
+        findings: The problems found, errors first.
         subfolders: Diagnoses of the folders of further sample sets in the run folder,
             such as `test`.
     """
@@ -77,8 +77,11 @@ def diagnose(path: str | os.PathLike) -> Diagnosis:
         path: A run folder, with further sample sets in subfolders that hold a
             `log.csv`; or a log.
 
+    Returns:
+        The diagnosis.
+
     Raises:
-        RunNotFoundError: There is neither.
+        RunNotFoundError: `path` is neither a run folder nor a log.
         ValueError: The log cannot be read.
 
     Example:
@@ -115,7 +118,7 @@ def _diagnose_run(run: Run) -> Diagnosis:
         findings += check_stored_vectors(run, log)
         last_epoch = int(log["epoch"].max())
         if info.logged_with is not None and not info.complete:
-            # The epoch that goes on has not measured all layers yet.
+            # The current epoch has not measured all layers yet.
             first_epoch = int(log["epoch"].min())
             last_epoch = min(max(ended, default=first_epoch), last_epoch)
     logged_with = info.logged_with
@@ -162,14 +165,17 @@ def _diagnose_subfolders(path: Path) -> tuple[list[Diagnosis], list[Finding]]:
 
 
 def read_log(path: Path, run: Run | None = None) -> pd.DataFrame:
-    """A log with numbers where numbers belong.
+    """Reads a log and converts its numeric columns.
 
     Args:
         path: Path of the log.
-        run: The run that it belongs to, if it does.
+        run: The run that it belongs to, if any.
+
+    Returns:
+        The log, as `typed_log` returns it.
 
     Raises:
-        ValueError: The file is not a log, or a cell does not hold what it should.
+        ValueError: The file is not a log, or a cell has the wrong type.
     """
     try:
         return typed_log(run.log if run else pd.read_csv(path, encoding="utf-8-sig"))

@@ -23,7 +23,7 @@ from keras_pvec.diagnostics.vector_checks import kinds_of
 from keras_pvec.pvector import PVector
 from keras_pvec.runs import RunNotFoundError, load_p_vectors
 
-# Of longer lists, a table shows the first ones.
+# A table shows at most this many elements of a list.
 _MAX_SHOWN = 5
 
 
@@ -34,9 +34,9 @@ class LayerComparison:
     Attributes:
         layer: Name of the layer in the first file.
         other_layer: Its name in the second file.
-        comparison: The numbers.
+        comparison: The comparison of the two P-vectors.
         verdict: How the angle compares with its null.
-        kinds: In which ways one of the P-vectors misleads, if it does.
+        kinds: Ways in which one of the P-vectors may mislead, if any.
     """
 
     layer: str
@@ -60,27 +60,36 @@ def compare_files(
 
     Args:
         first: An `.npz` file, as in the folder `pvectors` of a run.
-        second: Another one, of the same samples.
-        layer: The layer to compare; default all that both files have. Files with one
-            layer each are compared whatever their layers are called.
+        second: Another `.npz` file, of the same samples.
+        layer: The layer to compare; default: all common layers. Files with one layer
+            each are compared whatever the names of the layers.
+
+    Returns:
+        One comparison per layer, in the order of the first file.
 
     Raises:
-        RunNotFoundError: There is no such file.
-        ValueError: A file does not hold P-vectors, or they have no layer in common.
+        RunNotFoundError: A file does not exist.
+        ValueError: A file does not hold P-vectors, or the files have no layer in
+            common.
         SampleMismatchError: The P-vectors are of different samples.
     """
-    ours, theirs = _load(first), _load(second)
-    pairs = [(name, name) for name in ours if name in theirs and layer in (None, name)]
-    if not pairs and layer is None and len(ours) == len(theirs) == 1:
-        pairs = [(next(iter(ours)), next(iter(theirs)))]
+    first_vectors, second_vectors = _load(first), _load(second)
+    pairs = [
+        (name, name)
+        for name in first_vectors
+        if name in second_vectors and layer in (None, name)
+    ]
+    if not pairs and layer is None and len(first_vectors) == len(second_vectors) == 1:
+        pairs = [(next(iter(first_vectors)), next(iter(second_vectors)))]
     if not pairs:
         received = "" if layer is None else f" Received: layer={layer!r}"
         raise ValueError(
-            f"No layer to compare: {first} has {list(ours)}, {second} has "
-            f"{list(theirs)}.{received}"
+            f"No layer to compare: {first} has {list(first_vectors)}, {second} has "
+            f"{list(second_vectors)}.{received}"
         )
     return [
-        _compare_layers(name, ours[name], other, theirs[other]) for name, other in pairs
+        _compare_layers(name, first_vectors[name], other, second_vectors[other])
+        for name, other in pairs
     ]
 
 
@@ -97,8 +106,8 @@ def _load(path: str | os.PathLike) -> dict[str, PVector]:
     for layer, p in p_vectors.items():
         if not is_unit(p):
             raise ValueError(
-                f"{path} is damaged: the P-vector of layer {layer!r} does not have the "
-                "length 1."
+                f"{path} is damaged: the P-vector of layer {layer!r} does not have "
+                "unit length."
             )
     return p_vectors
 
@@ -110,7 +119,7 @@ def _compare_layers(name: str, p: PVector, other: str, q: PVector) -> LayerCompa
 
 
 def comparison_text(comparisons: Sequence[LayerComparison], width: int = 80) -> str:
-    """Three tables: the angles; other measures; the samples that decide the angles.
+    """Three tables: the angles, other measures, and the most influential samples.
 
     Args:
         comparisons: One for each layer, at least one.
@@ -149,17 +158,17 @@ def comparison_text(comparisons: Sequence[LayerComparison], width: int = 80) -> 
         )
     n_samples = comparisons[0].comparison.n_samples
     measure_header = ("trimmed", "null", "row-norm.", "null", "stored")
-    deciding_header = ("principal angles", "most influential samples")
+    influence_header = ("principal angles", "most influential samples")
     sections = [
         format_table(("layer", *ANGLE_HEADER), angles, width=width),
         angle_legend(n_samples, width),
         format_table(("layer", *measure_header), measures, width=width),
-        format_table(("layer", *deciding_header), deciding, names=2, width=width),
+        format_table(("layer", *influence_header), deciding, names=2, width=width),
         wrap(
             "trimmed: without the most influential samples, 1% of all. row-norm.: each "
-            "sample's features scaled to unit length. stored: "
-            "share of ||X||_F^2 in the stored vectors, which all numbers of these two "
-            "tables are computed from.",
+            "sample's features scaled to unit length. stored: share of ||X||_F^2 in "
+            "the stored vectors, from which all numbers of these two tables are "
+            "computed.",
             width,
         ),
     ]

@@ -1,4 +1,4 @@
-"""What is wrong with a run, as data. Sentences are made in `sentences`."""
+"""Problems of a run, as data. The module `sentences` describes them in words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Remedy(enum.Enum):
 class Kind(enum.Enum):
     """What a finding is about; each kind has one severity and one remedy.
 
-    Where several kinds meet in one line of a table, the first one here names it.
+    If several kinds apply to one row of a table, the row shows the one defined first.
     """
 
     severity: Severity
@@ -87,22 +87,22 @@ class Kind(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing to know about a run. What does not apply is `None` or empty.
+    """A finding about a run. Fields that do not apply are `None` or empty.
 
     Attributes:
         kind: What it is about.
         layer: The layer concerned; `None` if it concerns the whole run.
         reference: The reference concerned; `None` if it concerns all of them.
-        moments: Where it was found, in order of time.
+        moments: The moments concerned, in order of time.
         epochs: The epochs concerned, in order; for `EPOCHS_MISSING` at most 1,000.
         count: How many rows, moments, files or sets are concerned.
-        total: How many of them there are.
+        total: How many rows, moments, files or sets there are in total.
         values: Numbers found, by the column of `log.csv` that they belong to: the
             worst value of each. For `OTHER_VECTOR` the difference between the log and
             the stored vector, and for `VECTOR_NOT_UNIT` the `norm` of the vector, at
             the first of the moments.
         file: Path of the first file concerned, relative to the run folder.
-        reason: The error that was met, as a sentence.
+        reason: The error that occurred, as a sentence.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""Checks of `log.csv`: are its rows complete, and could a measurement give them?"""
+"""Checks of `log.csv`: are its rows complete, and are their values possible?"""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ RANGES = {
 _ROUNDING = 1e-6
 _TEXT_COLUMNS = ("layer", "reference", "samples_sha256")
 _WHOLE_COLUMNS = ("epoch", "step")
-# Beyond this, floats do not tell whole numbers apart.
+# Above this, floats cannot represent every integer.
 _MAX_WHOLE = 2.0**53
-# A finding names at most so many missing epochs: one wrong cell may make millions.
+# A finding lists at most this many missing epochs: one wrong cell may imply millions.
 _MAX_EPOCHS = 1000
 
 
 def typed_log(log: pd.DataFrame) -> pd.DataFrame:
-    """The log with numbers where numbers belong; no reference is the empty name.
+    """The log with its numeric columns converted; a missing reference becomes "".
 
     Raises:
-        ValueError: A column is missing, or a cell does not hold what its column should.
+        ValueError: A column is missing, or a cell has the wrong type.
     """
     if missing := [column for column in LOG_COLUMNS if column not in log]:
         raise ValueError(f"missing columns {', '.join(missing)}")
@@ -53,7 +53,7 @@ def typed_columns(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     """A table with numbers in the given columns, whole ones in `epoch` and `step`.
 
     Raises:
-        ValueError: A cell holds something else; the message names its row.
+        ValueError: A cell is not such a number; the message names its row.
     """
     numbers = {}
     for column in columns:
@@ -74,7 +74,7 @@ def typed_columns(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
 
 
 def _spreadsheet_row(wrong: pd.Series) -> int:
-    """Row of the first cell that is wrong: from 1, and the header is a row."""
+    """Row of the first wrong cell, counted from 1; the header is row 1."""
     return int(np.flatnonzero(wrong)[0]) + 2
 
 
@@ -84,8 +84,8 @@ def check_log(
     """Checks that the rows of a log are complete and possible.
 
     Args:
-        log: A log as `typed_log` gives it.
-        last_epoch: The last epoch that came to its end; `None` without rows.
+        log: A log as `typed_log` returns it.
+        last_epoch: The last finished epoch; `None` without rows.
         failures: Known reasons why a layer has no rows at a moment.
     """
     if last_epoch is None:
@@ -118,7 +118,7 @@ def _check_rows(log: pd.DataFrame) -> Iterator[Finding]:
 def _check_layers_at_epoch_ends(
     log: pd.DataFrame, failures: Iterable[Failure], last_epoch: int
 ) -> Iterator[Finding]:
-    """Each layer is measured at the end of each epoch, unless the run says why not."""
+    """Each layer is measured at the end of each epoch, unless a failure is recorded."""
     explained = {(failure.layer, failure.moment) for failure in failures}
     ends = [
         Moment(int(epoch), int(step))
@@ -142,10 +142,10 @@ def _check_layers_at_epoch_ends(
 
 
 def _check_references(log: pd.DataFrame) -> Iterator[Finding]:
-    """A layer is compared with each of its references at each moment."""
+    """Each layer is compared with each of its references at each moment."""
     for (layer, reference), rows in log.groupby(["layer", "reference"], sort=False):
         others = log[log["layer"] == layer]
-        # A reference may have been added later, to a training that went on.
+        # A reference may have been added when the training was resumed.
         within = others["step"].between(rows["step"].min(), rows["step"].max())
         expected = moments_of(others[within])
         present = set(moments_of(rows))
@@ -162,7 +162,7 @@ def _check_references(log: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _check_values(log: pd.DataFrame) -> Iterator[Finding]:
-    """Numbers that no measurement gives, and angles that a measurement would give."""
+    """Impossible values, and missing angles."""
     for column, (low, high) in RANGES.items():
         values = log[column]
         outside = values.notna() & ~values.between(low - _ROUNDING, high + _ROUNDING)

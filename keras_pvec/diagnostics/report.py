@@ -31,7 +31,7 @@ ANGLE_HEADER = ("angle", "null", "centred", "z", "energy1", "status")
 
 
 def report_text(diagnosis: Diagnosis, width: int = 80) -> str:
-    """A table of the angles, worst first; what is wrong with the run; what to do.
+    """A table of the angles, worst first; the problems of the run; what to do.
 
     Args:
         diagnosis: Of a run or of a log.
@@ -156,7 +156,7 @@ def _is_outdated(angle: JudgedAngle, diagnosis: Diagnosis) -> bool:
 
 
 def _status(angle: JudgedAngle, diagnosis: Diagnosis) -> str:
-    """The worst of what is known about an angle, in a few words."""
+    """The most severe finding about an angle, or its verdict, in a few words."""
     labelled = [
         finding
         for finding in diagnosis.findings_at(angle)

@@ -1,4 +1,4 @@
-"""What findings, verdicts and remedies are called in English."""
+"""English text for findings, verdicts and remedies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from keras_pvec.diagnostics.findings import Finding, Kind, Remedy
 from keras_pvec.diagnostics.log_checks import RANGES
 from keras_pvec.diagnostics.text import count_of
 
-# More names than these are counted.
+# Of further names, only the number is given.
 _MAX_NAMES = 6
-# A few words for one cell of a table.
+# Labels for table cells, a few words each.
 VERDICT_LABELS = {
     Verdict.FARTHER: "farther than null",
     Verdict.WITHIN_NULL: "within null",
@@ -54,7 +54,7 @@ REMEDIES = {
 }
 
 
-# These are seen in the table of angles.
+# These appear in the table of angles already.
 IN_TABLE = {Kind.NO_NULL, Kind.FARTHER, Kind.WITHIN_NULL}
 
 
@@ -85,19 +85,19 @@ def sentence(findings: Sequence[Finding]) -> str:
             )
         case Kind.EPOCHS_MISSING:
             more = " and later ones" if count > len(finding.epochs) else ""
-            return f"log.csv has no rows of {_epochs(finding.epochs)}{more}."
+            return f"log.csv has no rows for {_epochs(finding.epochs)}{more}."
         case Kind.OUT_OF_RANGE:
             (column, value), *_ = finding.values.items()
             low, high = RANGES[column]
             return (
                 f"{count_of(count, 'value')} of {column} in log.csv "
-                f"{_verb(count, 'lies', 'lie')} outside {low:g} to {high:g}, such as "
+                f"{_verb(count, 'is', 'are')} outside {low:g} to {high:g}, such as "
                 f"{value:g}, first at {_moment(finding)}."
             )
         case Kind.FILE_DAMAGED:
             return f"{finding.file} is damaged: {finding.reason}"
         case Kind.METRICS_MISSING:
-            return f"{finding.file} has no rows of {_epochs(finding.epochs)}."
+            return f"{finding.file} has no rows for {_epochs(finding.epochs)}."
         case Kind.VECTORS_MISSING:
             return (
                 f"{count_of(count, 'P-vector file')} {_verb(count, 'is', 'are')} "
@@ -110,15 +110,15 @@ def sentence(findings: Sequence[Finding]) -> str:
             )
         case Kind.NO_SETTINGS:
             return (
-                "There is no run.json: the settings are unknown, and whether the "
-                "training has finished."
+                "There is no run.json: it is unknown which settings were used, and "
+                "whether the training has finished."
             )
         case Kind.INCOMPLETE:
             return "The training was stopped, or is still running."
         case Kind.NO_FINGERPRINT:
             return (
-                "The samples have no fingerprint: whether other P-vectors are of the "
-                "same samples cannot be checked."
+                "The samples have no fingerprint: it cannot be checked whether other "
+                "P-vectors are of the same samples."
             )
         case _:
             raise ValueError(f"No sentence for {kind}.")
@@ -150,7 +150,7 @@ def _sentence_on_layers(findings: Sequence[Finding]) -> str:
     since = f"{often}, first at {_moment(first)}"
     match first.kind:
         case Kind.ROWS_MISSING:
-            text = f"rows are missing {since}; the other references have theirs."
+            text = f"rows are missing {since}; those of other references exist."
         case Kind.LAYER_NOT_STORED:
             text = f"logged, but no P-vector is stored {since}."
         case Kind.VECTOR_NOT_UNIT:

@@ -1,4 +1,4 @@
-"""Checks of the files of a run: are they readable, and are they those of its log?"""
+"""Checks of the files of a run: are they readable, and do they match its log?"""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _VECTOR_COLUMNS = ("sigma1", "cos_ones", "energy1", "participation")
 
 def damaged_file(file: str, error: Exception) -> Finding:
     """A finding about a file that cannot be read."""
-    # The first error says what is wrong; later ones add the path, and what others do.
+    # The original error has the cause; errors raised from it add paths and advice.
     reason = str(error.__context__ or error)
     return Finding(Kind.FILE_DAMAGED, file=file, count=1, reason=reason)
 
 
 def read_info(run: Run) -> tuple[RunInfo, list[Finding]]:
-    """What `run.json` says, nothing if it is damaged; and what is wrong with it."""
+    """The content of `run.json`, empty if it is damaged, and findings about it."""
     try:
         info = run.info
     except (RunConflictError, OSError) as error:
@@ -58,7 +58,7 @@ def read_info(run: Run) -> tuple[RunInfo, list[Finding]]:
 
 
 def read_epoch_ends(run: Run) -> tuple[list[int], list[Finding]]:
-    """The epochs in `metrics.csv`, none if it is damaged; and what is wrong with it."""
+    """The epochs in `metrics.csv`, none if it is damaged, and findings about it."""
     try:
         metrics = run.metrics
         if missing := {"epoch", "step"} - set(metrics):
@@ -76,17 +76,17 @@ def read_epoch_ends(run: Run) -> tuple[list[int], list[Finding]]:
 def check_metrics(
     epochs: list[int], log: pd.DataFrame, is_complete: bool
 ) -> list[Finding]:
-    """Each epoch that came to its end has a row in `metrics.csv`.
+    """Checks that each finished epoch has a row in `metrics.csv`.
 
     Args:
-        epochs: The epochs in `metrics.csv`; if there are none, nothing is expected.
-        log: A log as `typed_log` gives it.
-        is_complete: Whether the training came to its end, with its last epoch.
+        epochs: The epochs in `metrics.csv`; if there are none, nothing is checked.
+        log: A log as `typed_log` returns it.
+        is_complete: Whether the training finished, including its last epoch.
     """
     if not epochs:
         return []
     logged = sorted(set(log["epoch"].tolist()))
-    # The first moment lies before the first epoch; the last epoch may be going on.
+    # The first moment is before the first epoch; the last epoch may be unfinished.
     ended = logged[1:] if is_complete else logged[1:-1]
     missing = [epoch for epoch in ended if epoch not in epochs]
     if not missing:
@@ -102,7 +102,7 @@ def check_metrics(
 
 
 def check_samples(run: Run) -> list[Finding]:
-    """`samples.npz`, if there is one, can be read."""
+    """Checks that `samples.npz`, if it exists, can be read."""
     try:
         run.samples  # noqa: B018
     except (ValueError, OSError) as error:
@@ -111,11 +111,11 @@ def check_samples(run: Run) -> list[Finding]:
 
 
 def check_stored_vectors(run: Run, log: pd.DataFrame) -> list[Finding]:
-    """The stored P-vectors are there, are of unit length, and are those of the log.
+    """Checks that the stored P-vectors exist, have unit length and match the log.
 
     Args:
         run: A run.
-        log: Its log as `typed_log` gives it.
+        log: Its log as `typed_log` returns it.
     """
     problems = []
     for (epoch, step), rows in log.groupby(["epoch", "step"], sort=True):
@@ -137,13 +137,13 @@ def check_stored_vectors(run: Run, log: pd.DataFrame) -> list[Finding]:
 
 
 def is_unit(p: PVector) -> bool:
-    """Whether a P-vector has the length 1, as all have; a damaged one does not."""
+    """Whether a P-vector has unit length; a damaged one may not."""
     return bool(abs(np.linalg.norm(p.vector) - 1) < _TOLERANCE)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Problem:
-    """What is wrong at one moment: with a layer, or with the file of all layers."""
+    """A problem at one moment, of one layer or of the file of all layers."""
 
     kind: Kind
     layer: str | None
@@ -155,12 +155,12 @@ class _Problem:
 def _vector_problems(
     stored: PVector | None, row: dict
 ) -> Iterator[tuple[Kind, dict[str, float]]]:
-    """What is wrong with a stored vector, and with what the log says of it."""
+    """Problems of a stored vector and of its log row."""
     if stored is None:
         yield Kind.LAYER_NOT_STORED, {}
         return
-    known = stored.samples_sha256 is not None and not pd.isna(row["samples_sha256"])
-    if known and stored.samples_sha256 != row["samples_sha256"]:
+    both_known = not (stored.samples_sha256 is None or pd.isna(row["samples_sha256"]))
+    if both_known and stored.samples_sha256 != row["samples_sha256"]:
         yield Kind.OTHER_SAMPLES, {}
     if not is_unit(stored):
         yield Kind.VECTOR_NOT_UNIT, {"norm": float(np.linalg.norm(stored.vector))}

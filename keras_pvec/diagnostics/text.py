@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _GAP = "  "
-# A name that is cut keeps at least this many characters.
+# A shortened name keeps at least this many characters.
 _MIN_NAME = 8
 
 
@@ -29,8 +29,8 @@ def format_table(
         header: Titles of the columns.
         rows: Cells as text.
         names: How many columns, counted from the left, hold names. They and the last
-            column are aligned to the left, numbers to the right. Names are cut
-            where the table would be too wide.
+            column are aligned to the left, numbers to the right. Names are shortened if
+            the table would be too wide.
         width: Largest number of characters in a line.
     """
     columns = [list(column) for column in zip(header, *rows, strict=True)]
@@ -40,7 +40,7 @@ def format_table(
         size = _width(columns[longest]) - excess
         column = [shorten(name, max(size, _MIN_NAME)) for name in columns[longest]]
         gained = _width(columns[longest]) - _width(column)
-        # Names that are cut still tell their rows apart.
+        # Shortened names must still distinguish the rows.
         if gained <= 0 or len(set(column)) < len(set(columns[longest])):
             break
         columns[longest] = column
@@ -59,8 +59,8 @@ def _width(column: Sequence[str]) -> int:
 
 
 def shorten(name: str, size: int) -> str:
-    """A name of at most `size` characters; what is cut lies nearer to its beginning,
-    which the names of nested layers share."""
+    """Shortens a name to `size` characters, nearer to its beginning, which the names of
+    nested layers share."""
     if len(name) <= size:
         return name
     begin = (size - 2) // 4
@@ -73,7 +73,7 @@ def wrap(text: str, width: int, *, first: str = "") -> str:
     Args:
         text: A paragraph.
         width: Largest number of characters in a line.
-        first: Put before the first line; the others are indented as much.
+        first: Prefix of the first line; the other lines are indented by its length.
     """
     return textwrap.fill(
         text,
@@ -86,7 +86,7 @@ def wrap(text: str, width: int, *, first: str = "") -> str:
 
 
 def format_number(value: float | None, decimals: int = 1) -> str:
-    """A rounded number; `-` if it is not known. Tiny numbers keep one digit."""
+    """A rounded number; `-` if unknown. Tiny numbers keep one significant digit."""
     if value is None or math.isnan(value):
         return "-"
     if abs(value) >= 1e5:
@@ -101,12 +101,12 @@ def count_of(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def format_json(value: Any) -> str:
-    """JSON text of results. Numbers that JSON does not have become null."""
+    """JSON text of results. NaN and infinity become null."""
     return json.dumps(_plain(value), indent=2, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
-    """Results as what JSON knows: dicts, lists, text, numbers, booleans and null."""
+    """Results as JSON types: dicts, lists, text, numbers, booleans and null."""
     if isinstance(value, enum.Enum):
         return value.value
     if hasattr(value, "_asdict"):

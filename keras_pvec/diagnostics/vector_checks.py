@@ -1,4 +1,4 @@
-"""Checks of what P-vectors are: some are not determined, some say little."""
+"""Checks of P-vectors: some are not well determined, some say little."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FEW_SAMPLES_SHARE = 0.02
 
 
 def check_vectors(log: pd.DataFrame) -> list[Finding]:
-    """Findings about P-vectors that mislead, by the numbers in their log rows."""
+    """Findings about P-vectors that may mislead, from their log rows."""
     return [
         finding
         for _, rows in log.groupby("layer", sort=False)
@@ -31,7 +31,7 @@ def check_vectors(log: pd.DataFrame) -> list[Finding]:
 
 
 def kinds_of(comparison: Comparison) -> list[Kind]:
-    """In which ways the P-vectors of one comparison mislead."""
+    """Ways in which the P-vectors of a comparison may mislead."""
     row = pd.DataFrame([dataclasses.asdict(comparison)])
     masks = {**_vector_masks(row), Kind.INACCURATE: _is_inaccurate(row)}
     return [kind for kind, mask in masks.items() if mask.any()]

@@ -1,4 +1,4 @@
-"""The framework that a model computes with: what Keras has no common name for."""
+"""Operations that depend on the Keras backend and are not in `keras.ops`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Forward = Callable[[Any], dict[str, Any]]
 
 
 class Adapter(Protocol):
-    """What feature extraction asks of a framework."""
+    """What feature extraction requires of a backend."""
 
     def is_tensor(self, value: Any) -> bool:
-        """Whether `value` is a tensor of the framework."""
+        """Whether `value` is a tensor of the backend."""
         ...
 
     def is_reachable(self, tensor: Any) -> bool:
@@ -32,8 +32,8 @@ class Adapter(Protocol):
     ) -> Forward:
         """Compiles a forward pass for inputs of the shapes and dtypes of `inputs`.
 
-        The compiled pass leaves the state of the model as it was, also state that Keras
-        does not know of.
+        The compiled pass leaves the state of the model unchanged, including state that
+        Keras does not track.
         """
         ...
 
@@ -42,7 +42,7 @@ def adapter() -> Adapter:
     """The adapter of the Keras backend in use.
 
     Raises:
-        RuntimeError: There is no adapter for it.
+        RuntimeError: The backend has no adapter.
     """
     backend = keras.backend.backend()
     if backend not in _ADAPTERS:

@@ -1,4 +1,4 @@
-"""Capturing what goes in and out of layers while a model runs.
+"""Captures the inputs and outputs of layers during a forward pass.
 
 The calls of a model's layers are recorded, so it makes no difference whether the model
 is Sequential, functional, subclassed or nested, and how many inputs it has.
@@ -34,7 +34,7 @@ class LayerCall:
 
 @contextlib.contextmanager
 def recorded_calls(layers: Iterable[keras.layers.Layer]) -> Iterator[list[LayerCall]]:
-    """Records the calls of layers while the block runs, in their order."""
+    """Records the calls of layers within a `with` block, in order."""
     calls: list[LayerCall] = []
     patched: list[tuple[keras.layers.Layer, Any]] = []
     try:
@@ -52,8 +52,9 @@ def recorded_calls(layers: Iterable[keras.layers.Layer]) -> Iterator[list[LayerC
 
 
 def _recording(layer: keras.layers.Layer, calls: list[LayerCall]) -> Callable[..., Any]:
-    """The `call` of a layer that adds to `calls`."""
-    # A tf.function would trace a graph of its own, out of reach: use what it wraps.
+    """A `call` for a layer that also appends to `calls`."""
+    # A `tf.function` would trace a separate graph that cannot be reached, so the Python
+    # function that it wraps is called.
     call = getattr(layer.call, "python_function", layer.call)
 
     def recorded(*args: Any, **kwargs: Any) -> Any:
@@ -68,7 +69,7 @@ def _recording(layer: keras.layers.Layer, calls: list[LayerCall]) -> Callable[..
 def captured_tensor(
     watched: WatchedTensor, calls: Sequence[LayerCall], adapter: Adapter
 ) -> Any:
-    """The tensor of a watched layer among the recorded calls.
+    """Returns the tensor of a watched layer from the recorded calls.
 
     Raises:
         LayerChoiceError: The layer was not called, or several times, or its tensor
@@ -93,7 +94,7 @@ def captured_tensor(
         )
     if not adapter.is_tensor(tensors[0]):
         raise LayerChoiceError(
-            f"Layer {watched.label!r} gives a {type(tensors[0]).__name__}, not one "
+            f"Layer {watched.label!r} returns a {type(tensors[0]).__name__}, not one "
             "tensor."
         )
     return tensors[0]

@@ -24,10 +24,10 @@ class WatchedTensor:
     """A tensor to capture: the output, or the first input, of a layer.
 
     Attributes:
-        label: What it is called in logs.
+        label: Name in logs.
         layer: The layer.
-        is_input: Whether the first input is watched, and not the output.
-        by_regex: Whether a regular expression chose it, and not its own name.
+        is_input: Whether the first input is watched instead of the output.
+        by_regex: Whether a regular expression chose it, not its own name.
     """
 
     label: str
@@ -37,7 +37,7 @@ class WatchedTensor:
 
 
 class LabelledLayers:
-    """The layers of a model, nested ones too, by a label of their own.
+    """The layers of a model, including nested ones, by unique labels.
 
     A label is the layer's name; where names repeat, a path from the model, `./name` or
     `outer/name`; where paths repeat too, with `#2`.
@@ -55,7 +55,7 @@ class LabelledLayers:
         """The label of a layer object.
 
         Raises:
-            LayerChoiceError: It is not part of the model.
+            LayerChoiceError: The layer is not part of the model.
         """
         for label, known in self._by_label.items():
             if known is layer:
@@ -72,10 +72,10 @@ class LabelledLayers:
     def resolve(
         self, choices: LayerChoice | Sequence[LayerChoice]
     ) -> list[WatchedTensor]:
-        """What the choices of a user stand for, without repetition.
+        """Returns the tensors that the user's choices stand for, each once.
 
         Raises:
-            LayerChoiceError: A choice that matches nothing, or several layers by name.
+            LayerChoiceError: A choice matches no layer, or a name belongs to several.
         """
         if isinstance(choices, (str, keras.layers.Layer)) or not isinstance(
             choices, Iterable
@@ -133,10 +133,10 @@ class LabelledLayers:
 
 
 def check_choices(layers: LayerChoice | Sequence[LayerChoice] | None) -> None:
-    """Raises unless `layers` can choose layers of some model.
+    """Checks that `layers` is a valid choice for some model.
 
     Raises:
-        LayerChoiceError: No layer, or a value of another kind.
+        LayerChoiceError: No layer, or a value of the wrong type.
     """
     if layers is None or isinstance(layers, (str, keras.layers.Layer)):
         return
@@ -170,7 +170,7 @@ def _layers_by_label(model: keras.Model) -> dict[str, keras.layers.Layer]:
 def _layer_paths(
     layer: keras.layers.Layer, path: str, seen: set[int]
 ) -> list[tuple[str, keras.layers.Layer]]:
-    """Layers within a layer, each once, with their paths of names, outer ones first."""
+    """Nested layers, each once, with their name paths, outer layers first."""
     paths = []
     for inner in layer._flatten_layers(include_self=False, recursive=False):
         if id(inner) in seen or isinstance(inner, keras.layers.InputLayer):

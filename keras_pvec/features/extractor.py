@@ -25,23 +25,23 @@ from keras_pvec.samples import SampleSource
 class FeatureExtractor:
     """Runs samples through a model and yields the features of the watched layers.
 
-    The model is left as it was: it runs in inference mode, and updates of its state
+    The model is not changed: it runs in inference mode, and updates of its state
     (moving statistics, random seeds, losses) are discarded.
 
     Args:
         model: A built Keras model.
         layers: Layer names (as in `model.summary()`, or a path such as `"outer/inner"`
             where a name alone is ambiguous), `"name.input"` for the input of a layer,
-            regular expressions `"re:..."` that are searched for in names, or layer
+            regular expressions `"re:..."` that are searched for in the names, or layer
             objects. `None`: the input of the last `Dense` layer that the model calls.
         pooling: `None` flattens each sample's features to a row; `"avg"` first
             averages over all axes but the channels.
         batch_size: Samples per forward call.
 
     Raises:
-        LayerChoiceError: A name or expression that matches nothing, or a name of
-            several layers.
-        ValueError: A model that is not built, or another argument that does not do.
+        LayerChoiceError: A name or expression matches no layer, or a name belongs to
+            several.
+        ValueError: The model is not built, or another argument is out of range.
 
     Example:
 
@@ -84,7 +84,7 @@ class FeatureExtractor:
 
         Args:
             samples: The samples to run.
-            only: Labels of the layers to yield; default all that are watched.
+            only: Labels of the layers to yield; default: all watched layers.
 
         Yields:
             Dicts from layer label to a tensor of shape `(rows, n_features)` on the
@@ -94,7 +94,7 @@ class FeatureExtractor:
         rows_per_block = self._rows_per_block(len(samples))
         for inputs in samples.batches(rows_per_block):
             rows = _n_rows(inputs)
-            # Equal shapes throughout: the function is compiled once.
+            # All blocks have the same shape, so the function is compiled once.
             padded = _pad_rows(inputs, rows_per_block - rows)
             features = self._forward_for(padded, only)(padded)
             yield {label: tensor[:rows] for label, tensor in features.items()}
@@ -103,7 +103,7 @@ class FeatureExtractor:
         fixed = _fixed_batch_size(self.model)
         if fixed is not None:
             return fixed
-        # Even blocks, so that hardly any padding is computed.
+        # Blocks of nearly equal size need hardly any padding.
         n_blocks = math.ceil(n_samples / self.batch_size)
         return math.ceil(n_samples / n_blocks)
 
@@ -144,7 +144,7 @@ class FeatureExtractor:
                 tensor = captured_tensor(watched, calls, self._adapter)
                 features[watched.label] = self._as_rows(tensor, rows, watched)
             except LayerChoiceError as error:
-                # A broad expression may match what nobody meant.
+                # A broad expression may match layers that the user did not mean.
                 if not watched.by_regex:
                     raise
                 unusable.append(error)
@@ -160,7 +160,7 @@ class FeatureExtractor:
         shape = tensor.shape
         if len(shape) < 2 or (shape[0] is not None and shape[0] != rows):
             raise LayerChoiceError(
-                f"Layer {watched.label!r} gives shape {tuple(shape)} for {rows} "
+                f"Layer {watched.label!r} has shape {tuple(shape)} for {rows} "
                 "samples; a feature matrix needs one row per sample."
             )
         if self.pooling == "avg" and len(shape) > 2:
@@ -187,7 +187,7 @@ class FeatureExtractor:
                 "The default, the input of the last Dense layer, cannot be watched. "
                 f"{error} Choose with `layers=`. {self._layers.listing()}"
             ) from None
-        # The layer that made it has a better name.
+        # The name of the layer that produced the tensor says more.
         for call in calls:
             if call.output is features and call.layer is not self.model:
                 return WatchedTensor(self._layers.label_of(call.layer), call.layer)

@@ -1,4 +1,4 @@
-"""The settings of an experiment as one value."""
+"""The settings of an experiment as one frozen dataclass."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LogFreq = str | int | Mapping[str, int]
 
 
 class ConfigError(ValueError):
-    """Settings that cannot be followed. The message is written for the user."""
+    """Invalid or contradictory settings. The message addresses the user."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,14 +41,14 @@ class ExperimentConfig:
         data_dir: Folder of tensorflow-datasets, as in `load_data`.
         runs_dir: Folder of trained runs, which later experiments reuse.
         out_dir: Folder of tables and figures; `None` for `results/<dataset>`.
-        seeds: Seeds; each gives one run per model.
+        seeds: Seeds; there is one run per model and seed.
         epochs: Epochs to train.
         batch_size: Images per update.
         train_samples: Number of training images.
         num_samples: Samples of each split that P-vectors are computed on.
         split: Samples to analyse, `"train"` or `"test"`.
         data_matrix: The raw data: `"data"` for pixels in [0, 1], `"input"` for the
-            standardised input of the networks.
+            standardized input of the networks.
         log_freq: As in `PVectorLogger`: `"epoch"`, a number of steps, or
             `{"first_epoch": steps}`.
         layers: Layers to watch, the analysed one first.
@@ -60,7 +60,7 @@ class ExperimentConfig:
         augment: Whether to augment training images.
         precision: Keras's dtype policy.
         jit_compile: Whether to train under XLA.
-        deterministic: Whether a training must repeat bit for bit.
+        deterministic: Whether training must be reproducible bit for bit.
         distribute: `"none"`, or `"mirrored"` to share each batch among all
             accelerators of this machine.
         workers: Number of runs that are trained at the same time.
@@ -184,7 +184,7 @@ def check(name: str, value: object, is_valid: bool, expected: str) -> None:
         name: Name of the setting.
         value: What was received.
         is_valid: Whether it is allowed.
-        expected: What would be allowed, to follow "must be".
+        expected: The allowed values, as a phrase that follows "must be".
     """
     if not is_valid:
         raise ConfigError(f"`{name}` must be {expected}. Received: {value!r}")
@@ -214,7 +214,7 @@ def as_names(names: Iterable[str]) -> tuple[str, ...]:
     """Names as a tuple.
 
     Raises:
-        ConfigError: A single string, whose letters would pass for names.
+        ConfigError: A single string, whose letters would be taken for names.
     """
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise ConfigError(

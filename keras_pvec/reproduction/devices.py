@@ -1,4 +1,4 @@
-"""Set-up of a process that trains: its device and its log filters."""
+"""Set-up of a training process: its device and its log filters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def prepare_process(device: str = "auto", *, shared: bool = False) -> None:
             allocated as needed instead of all at once.
 
     Raises:
-        ValueError: An unknown device.
+        ValueError: `device` is none of these.
         DeviceUnavailableError: This machine does not have that device.
     """
     if device not in DEVICES:

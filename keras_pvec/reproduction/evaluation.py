@@ -1,4 +1,4 @@
-"""Linear evaluation: how well a linear classifier does on the features of a model."""
+"""Linear evaluation: the accuracy of a linear classifier on the features of a model."""
 
 from __future__ import annotations
 

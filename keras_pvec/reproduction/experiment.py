@@ -1,4 +1,4 @@
-"""One experiment from its settings to its results."""
+"""Runs one experiment, from its settings to its results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NoRunsError(RuntimeError):
 
 
 class Outcome(NamedTuple):
-    """What an experiment leaves behind.
+    """The outcome of an experiment.
 
     Attributes:
         folder: Folder of the results.
@@ -43,12 +43,15 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
         config: The settings.
         name: A key of `studies.STUDIES`.
 
+    Returns:
+        The folder of results, and the runs that failed.
+
     Raises:
         ConfigError: The settings contradict each other or the data, or a folder cannot
             be written to.
-        NoRunsError: No run was finished with P-vectors.
-        RunConflictError: A folder holds a run of other settings.
-        LayerChoiceError: A model has no such layer.
+        NoRunsError: No finished run has P-vectors at its end.
+        RunConflictError: A folder holds a run with other settings.
+        LayerChoiceError: A model lacks one of the watched layers.
         DatasetUnavailableError: The data set cannot be loaded.
         DeviceUnavailableError: This machine does not have the device.
     """
@@ -66,7 +69,7 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
 
 
 def print_notes(config: ExperimentConfig) -> None:
-    """Prints what models are called that were asked for by an earlier name."""
+    """Prints the canonical names of models that were requested by another spelling."""
     for note in model_notes(config):
         print(note)
 
@@ -106,8 +109,11 @@ def analyse_study(
         runs: The finished runs by their folders.
         settings: The flag values to save; default: those of `config`.
 
+    Returns:
+        The findings of the study.
+
     Raises:
-        NoRunsError: No run was finished with P-vectors.
+        NoRunsError: No finished run has P-vectors at its end.
     """
     usable = [
         job for job in jobs if job.path in runs and _has_final_p_vectors(runs[job.path])
@@ -127,8 +133,8 @@ def analyse_study(
 
 
 def _has_final_p_vectors(run: Run) -> bool:
-    """Whether the features had a P-vector at the end. Features that are all zero have
-    none, and their run cannot be compared with others."""
+    """Whether the features have a P-vector at the end of the run. Features that are all
+    zero have none, so the run cannot be compared with others."""
     try:
         for split in SPLITS:
             run.on(split).p_vector("final", run.layers[0])
@@ -139,11 +145,11 @@ def _has_final_p_vectors(run: Run) -> bool:
 
 
 def _images(job: Job, split: str) -> np.ndarray:
-    """The samples of a run as pictures, shape (n_samples, height, width, channels)."""
+    """The samples of a run as images, shape `(n_samples, height, width, channels)`."""
     return job.data.load().samples(split, job.settings.num_samples[split]).x
 
 
 def _describe_no_runs(config: ExperimentConfig, trained: TrainedRuns) -> str:
     if config.train:
         return " ".join(["No run was finished.", *map(str, trained.failures)])
-    return f"{config.runs_dir} holds none of the runs. Train them: leave out --notrain."
+    return f"{config.runs_dir} has none of the runs. Train them without --notrain."

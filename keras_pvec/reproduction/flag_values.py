@@ -1,4 +1,4 @@
-"""An `ExperimentConfig` as flag values: as on the command line and in `flags.json`."""
+"""Converts an `ExperimentConfig` from and to flag values, as in `flags.json`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ POOLINGS: dict[str, str | None] = {"avg": "avg", "flatten": None}
 
 
 def config_from_flags(values: Mapping[str, Any]) -> ExperimentConfig:
-    """The settings that flag values express.
+    """Makes settings from flag values.
 
     Args:
-        values: Values by name of the flag, also those of a `flags.json`. Flags of
-            single experiments are ignored; a missing flag has its default.
+        values: Values by flag name, for example those of a `flags.json`. Flags of
+            single experiments are ignored; missing flags have their defaults.
 
     Raises:
         ConfigError: A value that is not allowed.
@@ -33,7 +33,7 @@ def config_from_flags(values: Mapping[str, Any]) -> ExperimentConfig:
 
 
 def flags_from_config(config: ExperimentConfig) -> dict[str, Any]:
-    """The flag values that express settings, ready for JSON; the inverse of
+    """Makes flag values from settings, ready for JSON; the inverse of
     `config_from_flags`."""
     values = {
         field.name: getattr(config, field.name) for field in dataclasses.fields(config)
@@ -51,13 +51,13 @@ def flags_from_config(config: ExperimentConfig) -> dict[str, Any]:
 
 
 def parse_log_freq(text: str) -> LogFreq:
-    """The `log_freq` of `PVectorLogger` that the text of the flag expresses.
+    """Parses the text of the flag `log_freq`.
 
     Args:
         text: `"epoch"`, a number of steps, or `"first_epoch:<steps>"`.
 
     Raises:
-        ConfigError: Another text.
+        ConfigError: The text has another form.
     """
     if text == "epoch":
         return text
@@ -90,4 +90,4 @@ def _parse_integer(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ConfigError(f"`{name}` takes integers. Received: {text!r}") from None
+        raise ConfigError(f"`{name}` must hold integers. Received: {text!r}") from None

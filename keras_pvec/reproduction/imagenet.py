@@ -1,5 +1,4 @@
-"""The comparison of pretrained `keras.applications` networks, from its settings to its
-results."""
+"""Compares pretrained `keras.applications` networks."""
 
 from __future__ import annotations
 
@@ -41,10 +40,10 @@ class PretrainedConfig:
         networks: Names of `keras.applications` networks.
         weights: `"imagenet"`, a weights file, a folder with `<network>.weights.h5` for
             each network, or `"none"` for random weights.
-        images: A folder of images, `"imagenet_v2"`, or `None` for the digits, which
-            serve to try the program.
-        num_images: Number of images, the first ones; `None` for all, of the digits for
-            100.
+        images: A folder of images, `"imagenet_v2"`, or `None` for the digits, to try
+            the program.
+        num_images: Number of images, counted from the first; `None` for all, or for 100
+            of the digits.
         data_dir: Folder of tensorflow-datasets.
         out_dir: Folder of the results, which receives the folder `imagenet`.
         device: As in `prepare_process`.
@@ -96,10 +95,13 @@ def run_imagenet(config: PretrainedConfig) -> Outcome:
     Args:
         config: The networks and the images.
 
+    Returns:
+        The folder of results; nothing has failed.
+
     Raises:
         ConfigError: Unknown networks, images that cannot be read, or a folder that
             cannot be written to.
-        WeightsUnavailableError: Weights are missing or do not fit.
+        WeightsUnavailableError: Weights are missing, or do not fit their network.
         DatasetUnavailableError: The images are not on disk.
         DeviceUnavailableError: This machine does not have the device.
     """
@@ -116,7 +118,13 @@ def compare_pretrained(
 
     Args:
         config: The networks and the images.
-        settings: The flag values to save beside the results.
+        settings: The flag values to save with the results.
+
+    Returns:
+        The findings.
+
+    Raises:
+        The errors of `run_imagenet`.
     """
     with results_folder(config.results_dir):
         findings = _find(config)
@@ -127,7 +135,7 @@ def compare_pretrained(
 def _find(config: PretrainedConfig) -> Findings:
     try:
         images = _load_images(config)
-        keras.utils.set_random_seed(0)  # of random weights
+        keras.utils.set_random_seed(0)  # for random weights
         p_vectors = pretrained.p_vectors(
             pretrained.find_networks(config.networks),
             images,

@@ -1,4 +1,4 @@
-"""Names of networks, and the sizes that a name gives.
+"""Names of networks, and the sizes in a name.
 
 | network | name | other sizes |
 |---|---|---|
@@ -14,7 +14,7 @@ A name without sizes stands for the sizes of the preset. Earlier versions separa
 sizes by hyphens (`resnet-50`, `wide_resnet-28-10`, `mlp-512x3`); those names, and the
 plain `resnet`, `wide_resnet`, `vgg` and `densenet`, are still read.
 
-Nothing here needs Keras.
+This module does not need Keras.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 SIMCLR = "simclr"
-# The network that SimCLR trains unless its name says otherwise.
+# The encoder of SimCLR if its name does not give one.
 DEFAULT_ENCODER = "resnet18"
 _DEFAULT_ENCODER_ARCHITECTURE = "resnet"
 
@@ -47,12 +47,12 @@ MODEL_NAMES = (
 
 
 class ModelName(NamedTuple):
-    """What a name says about a network.
+    """A network's name, split into its parts.
 
     Attributes:
         architecture: A key of `MODELS`.
-        options: The builder options that the name gives. Those of SimCLR are `encoder`,
-            a key of `ENCODERS`, and `encoder_options`.
+        options: The builder options in the name. Those of SimCLR are `encoder`, a key
+            of `ENCODERS`, and `encoder_options`.
     """
 
     architecture: str
@@ -64,8 +64,9 @@ class Naming:
     """How the networks of one architecture are named.
 
     Attributes:
-        name: Format of a name, with the sizes that every name gives.
-        suffix: Format of what follows if another size differs from the preset's.
+        name: Format of a name, with the sizes that every name has.
+        suffix: Format of the suffix that is needed if another size differs from the
+            preset's.
         sizes: The builder options that a name can give, in the order of the old names,
             with the builder's defaults.
         is_encoder: Whether SimCLR can train the network.
@@ -92,7 +93,7 @@ class Naming:
 
     @property
     def suffix_sizes(self) -> tuple[str, ...]:
-        """The sizes that the suffix gives."""
+        """The sizes in the suffix."""
         return tuple(
             field for _, field, _, _ in string.Formatter().parse(self.suffix) if field
         )
@@ -143,14 +144,14 @@ NAMINGS: dict[str, Naming] = {
 
 
 def parse_model_name(name: str) -> ModelName:
-    """Splits a name into the architecture and the sizes that it gives.
+    """Splits a name into the architecture and the sizes.
 
     Args:
         name: A name of this version, such as `"resnet50"`, or of an earlier one, such
             as `"resnet-50"`.
 
     Raises:
-        ValueError: The name is of no known form.
+        ValueError: The name has no known form.
 
     Example:
 
@@ -180,19 +181,20 @@ def parse_model_name(name: str) -> ModelName:
 
 
 def stored_model_name(name: str, options: Mapping[str, Any]) -> str:
-    """The current name of a network in a `run.json`, also of an earlier version.
+    """The current name of a network in a `run.json`, including those of earlier
+    versions.
 
-    Sizes that every name gives are read from the options where an old name lacks them:
-    `"wide_resnet"` with depth 28 and widening 1 is `"wide_resnet28_1"`. Whether other
-    sizes are those of the preset is not stored, so they are part of the name only if
-    they were part of the old one.
+    Sizes that every current name has are read from the options if an old name lacks
+    them: `"wide_resnet"` with depth 28 and widening 1 is `"wide_resnet28_1"`. Whether
+    other sizes are those of the preset is not stored, so they are part of the name only
+    if they were part of the old one.
 
     Args:
         name: The stored name.
         options: The stored builder options.
 
     Returns:
-        The current name; `name` itself if it is of no known form.
+        The current name; `name` itself if it has no known form.
     """
     try:
         architecture, given = parse_model_name(name)
@@ -225,7 +227,7 @@ def _name_of(
 
 
 def _parse_sizes(name: str) -> ModelName | None:
-    """Parses a name that is not one of SimCLR; `None` if it is of no known form."""
+    """Parses a name that is not one of SimCLR; `None` if it has no known form."""
     for architecture, naming in NAMINGS.items():
         sizes = naming.parse(name)
         if sizes is None:

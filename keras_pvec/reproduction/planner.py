@@ -28,8 +28,8 @@ _RECIPE_SETTINGS = ("optimizer", "learning_rate", "weight_decay", "augment")
 
 
 def study_models(config: ExperimentConfig, study: Study) -> list[str]:
-    """The models that a study looks at by itself: those of the config, or its own, and
-    its references; by canonical names, each once."""
+    """The models of a study that runs alone: those of the config, or its own, and its
+    references; canonical names, each once."""
     models = config.models or _models_of_study(config, study)
     return _canonical(config, [*models, *study.references])
 
@@ -37,16 +37,16 @@ def study_models(config: ExperimentConfig, study: Study) -> list[str]:
 def reproduction_models(
     config: ExperimentConfig, study: Study, models: Sequence[str]
 ) -> list[str]:
-    """The models that a study looks at as part of a reproduction: `models` if it looks
-    at every model, otherwise its own; by canonical names, each once."""
+    """The models of a study that is part of a reproduction: `models` if it compares
+    every model, otherwise its own; canonical names, each once."""
     if study.every_model:
         return _canonical(config, [*models, *study.references])
     return _canonical(config, _models_of_study(config, study))
 
 
 def model_notes(config: ExperimentConfig) -> list[str]:
-    """What the models are called that were asked for by another spelling, one sentence
-    each."""
+    """The canonical names of models that were requested by another spelling, one
+    sentence each."""
     preset = PRESETS[config.preset]
     networks = [training.resolve_network(name, preset) for name in config.models or ()]
     return [network.note for network in networks if network.note is not None]
@@ -70,7 +70,7 @@ def plan_runs(
 
     Raises:
         ConfigError: The settings contradict each other or the data.
-        LayerChoiceError: A model has no layer of that name.
+        LayerChoiceError: A model lacks one of the watched layers.
         DatasetUnavailableError: The data set is not on disk and cannot be downloaded.
     """
     try:
@@ -131,7 +131,7 @@ def _training_data(config: ExperimentConfig, study: Study) -> ImageDataSpec:
     """The images that the runs of a study are trained on."""
     preset = PRESETS[config.preset]
     spec = ImageDataSpec(config.dataset, config.data_dir)
-    # Presets ask for subsets that small data sets do not have.
+    # Presets may request more images than a small data set has.
     n_train, n_test = (len(getattr(spec.load(), split)) for split in SPLITS)
     train_samples = config.train_samples
     if train_samples is None:
@@ -149,7 +149,7 @@ def _training_data(config: ExperimentConfig, study: Study) -> ImageDataSpec:
 def _base_job(
     config: ExperimentConfig, model: str, seed: int, data: ImageDataSpec
 ) -> Job:
-    """A run of a model as the preset has it."""
+    """The run of a model under the preset."""
     preset = PRESETS[config.preset]
     images = data.load()
     settings = RunSettings(
@@ -226,7 +226,7 @@ def _variant_job(config: ExperimentConfig, base: Job, variant: Variant) -> Job:
 def _run_path(
     config: ExperimentConfig, model: str, seed: int, folder_of: Callable[[str], str]
 ) -> Path:
-    """The folder of a run, which may have been made under an earlier name."""
+    """The folder of a run, which may exist under an earlier name."""
     base = config.runs_dir / config.dataset / config.preset
     return training.existing_or_new_path(
         model,
@@ -236,8 +236,8 @@ def _run_path(
 
 
 def _num_samples(config: ExperimentConfig, data: ImageData) -> dict[str, int]:
-    """Number of samples by split. A number that the preset gives is reduced to what is
-    available; a number that the user gives has to be available."""
+    """Number of samples by split. A number from the preset is reduced to what is
+    available; a number from the user must be available."""
     available = {split: len(getattr(data, split)) for split in SPLITS}
     if config.num_samples is None:
         wanted = PRESETS[config.preset].num_samples
@@ -251,7 +251,7 @@ def _num_samples(config: ExperimentConfig, data: ImageData) -> dict[str, int]:
 
 
 def _override_recipe(recipe: Recipe, config: ExperimentConfig) -> Recipe:
-    """The recipe with the settings that the user gave."""
+    """The recipe with the user's settings."""
     given = {name: getattr(config, name) for name in _RECIPE_SETTINGS}
     return dataclasses.replace(
         recipe, **{name: value for name, value in given.items() if value is not None}

@@ -61,12 +61,12 @@ class TrainingRecord:
         status: `"running"` or `"finished"`.
         evaluation: Loss and metrics after the last epoch, by split.
         linear_accuracy: Accuracy of a linear classifier on the features of a network
-            without labels, `untrained` and `trained`.
+            trained without labels, `untrained` and `trained`.
         training_quality: The fields of `TrainingQuality`.
         n_parameters: Number of trainable parameters.
         n_train: Number of training images.
         n_cores: Number of cores that the training could use.
-        wall_time_s: Time of the training in seconds.
+        wall_time_s: Duration of the training, in seconds.
         git_revision: Revision of the code that trained it.
     """
 
@@ -92,7 +92,7 @@ class TrainingRecord:
 
     @property
     def model(self) -> str | None:
-        """Canonical name of the network, also if an earlier version stored another."""
+        """Canonical name of the network, even if the run stored an older name."""
         name = self.settings.get("model")
         if name is None:
             return None
@@ -100,7 +100,7 @@ class TrainingRecord:
 
     @property
     def architecture(self) -> str | None:
-        """Architecture of the network, such as `"wide_resnet"`, whatever its sizes."""
+        """Architecture of the network, without its sizes, such as `"wide_resnet"`."""
         name = self.settings.get("model")
         try:
             return None if name is None else parse_model_name(name).architecture

@@ -34,7 +34,7 @@ from keras_pvec.runs import Run
 # Supervised, unsupervised and self-supervised networks, as in the paper.
 MODELS = ("mlp", "resnet18", "resnet50", "wide_resnet", "autoencoder", "simclr")
 
-# Tested by `imagenet`, and by no study of `STUDIES`.
+# Tested by `imagenet`, not by a study in `STUDIES`.
 _PRETRAINED_CLAIM = "C13"
 _PRETRAINED_TITLE = "ImageNet networks"
 
@@ -45,11 +45,14 @@ def reproduce(config: ReproductionConfig) -> Outcome:
     Args:
         config: The settings.
 
+    Returns:
+        The folder of the report, and what failed.
+
     Raises:
         ConfigError: The settings contradict each other or the data, or a folder cannot
             be written to.
-        RunConflictError: A folder holds a run of other settings.
-        LayerChoiceError: A model has no such layer.
+        RunConflictError: A folder holds a run with other settings.
+        LayerChoiceError: A model lacks one of the watched layers.
         DatasetUnavailableError: A data set cannot be loaded.
         DeviceUnavailableError: This machine does not have the device.
     """
@@ -85,11 +88,11 @@ def reproduce(config: ReproductionConfig) -> Outcome:
 def join_results(
     findings: Mapping[Study, Findings], cause_of: Callable[[Study], Cause]
 ) -> list[ClaimResult]:
-    """The results of all studies, in the order of the claims.
+    """Joins the results of all studies, in the order of the claims.
 
     Args:
-        findings: What studies found.
-        cause_of: Says why a study that is not among them tested none of its claims.
+        findings: Findings by study.
+        cause_of: Returns why a study without findings tested none of its claims.
     """
     results = [result for found in findings.values() for result in found.claims]
     for study in STUDIES.values():
@@ -192,7 +195,7 @@ def _pretrained_section(
 
 
 def _pictures(findings: Findings, folder: Path) -> dict[str, Path]:
-    """The png files in a folder of results, by caption."""
+    """The figures (png) in a folder of results, by caption."""
     return {
         f"{folder.name}: {name.replace('_', ' ')}": folder / f"{name}.png"
         for name in findings.figures

@@ -1,4 +1,4 @@
-"""Folders of results: tables, figures, and the settings that led to them."""
+"""Folders of results: tables, figures, and the settings that produced them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def save_findings(
     as `flags.json`.
 
     Args:
-        findings: What a study found.
+        findings: The findings of a study.
         folder: An existing folder.
         settings: Flag values by name.
     """
@@ -69,8 +69,8 @@ def make_folders(*folders: Path) -> None:
 
 @contextlib.contextmanager
 def results_folder(folder: Path) -> Iterator[None]:
-    """Makes a folder for the results of the code within, and removes it again if that
-    code fails before it has written anything.
+    """Makes a folder for the results of a `with` block, and removes it again if the
+    block fails before it has written anything.
 
     Raises:
         ConfigError: The folder cannot be written to.

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and how they are read back."""
+"""Writes files atomically, and reads them back."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from keras_pvec.runs.schema import RunConflictError
 if TYPE_CHECKING:
     import pandas
 
-# Files on their way into place carry the process number and this mark.
+# Temporary files are named by the process id and this suffix.
 PARTIAL_SUFFIX = ".partial"
 
 
 def save_p_vectors(path: str | os.PathLike, p_vectors: Mapping[str, PVector]) -> None:
-    """Writes P-vectors by layer to one `.npz` file, which appears whole or not at all.
+    """Writes P-vectors by layer to one `.npz` file, atomically.
 
-    Plain arrays, named `<index>/<field>`, with the layers' names in `layers`: readable
-    with `numpy.load` alone.
+    The file holds plain arrays, named `<index>/<field>`, with the names of the layers
+    in `layers`; `numpy.load` can read it.
     """
     arrays: dict[str, Any] = {"layers": np.array(list(p_vectors), dtype=str)}
     for i, p in enumerate(p_vectors.values()):
@@ -44,7 +44,7 @@ def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, or of another kind.
+        ValueError: The file is damaged, or keras_pvec did not write it.
     """
     arrays = read_arrays(path)
     fields = [field.name for field in dataclasses.fields(PVector)]
@@ -85,18 +85,18 @@ def _scalar_or_array(array: np.ndarray) -> Any:
 
 
 def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """All arrays of an `.npz` file of ours.
+    """Reads all arrays of an `.npz` file that keras_pvec wrote.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, or of another kind.
+        ValueError: The file is damaged, or keras_pvec did not write it.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
     except FileNotFoundError:
         raise
-    # What NumPy raises depends on where a file stops making sense to it.
+    # The type of NumPy's error depends on where the file is damaged.
     except Exception as error:
         raise _unreadable(path, error) from error
 
@@ -110,7 +110,7 @@ def _unreadable(path: str | os.PathLike, error: Exception) -> ValueError:
 
 @contextlib.contextmanager
 def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that takes its place only once it is whole and on the disk."""
+    """Opens a binary file that replaces `path` only once it is complete and on disk."""
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     try:
         with open(partial, "wb") as file:
@@ -128,9 +128,9 @@ def replace_atomically(
     """As `write_atomically`, for a `save` that opens the file by its name.
 
     Args:
-        path: Where the file is to be.
-        save: Writes the file at the path that it is given.
-        suffix: Ending that `save` insists on; default that of `path`.
+        path: Path of the file.
+        save: Writes the file to the path that it receives.
+        suffix: Extension that `save` requires; default: that of `path`.
     """
     suffix = suffix or path.suffix
     partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL_SUFFIX}{suffix}")
@@ -144,12 +144,14 @@ def replace_atomically(
 
 
 def csv_cell(value: Any) -> Any:
+    """A value for the CSV writer: `None` is empty, floats are not rounded."""
     if value is None:
         return ""
     return repr(float(value)) if isinstance(value, (float, np.floating)) else value
 
 
 def csv_bytes(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """The content of a CSV file; missing values are empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
@@ -160,13 +162,18 @@ def csv_bytes(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> byte
 
 
 def _read_whole_lines(path: Path) -> str:
-    """The text of a file without a last line that lacks its end."""
+    """The text of a file, without an incomplete last line."""
     # A spreadsheet may have put a byte order mark before the header.
     text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     return text[: text.rfind("\n") + 1]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
+    """Reads the complete rows of a CSV file of a run, as text.
+
+    Raises:
+        RunConflictError: The file has no columns `epoch` and `step`.
+    """
     reader = csv.DictReader(io.StringIO(_read_whole_lines(path)))
     if reader.fieldnames and not {"epoch", "step"} <= set(reader.fieldnames):
         raise RunConflictError(
@@ -177,6 +184,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def read_table(path: Path) -> pandas.DataFrame:
+    """Reads the complete rows of a CSV file of a run as a table."""
     import pandas
 
     return pandas.read_csv(io.StringIO(_read_whole_lines(path)))

@@ -1,4 +1,4 @@
-"""Run folders: what a training leaves behind, written so that a kill loses nothing.
+"""Run folders: the files of a training, written so that a kill loses nothing.
 
 ```
 run.json                        settings, seed, versions, status
@@ -9,12 +9,12 @@ samples.npz                     labels, brightness and contrast of the samples
 model.keras                     the model after its last epoch
 ```
 
-Whole files are written beside their place and renamed into it. Rows of `log.csv` are
-appended with one write per moment. A *moment* is a point of a training, identified by
-`(epoch, step)`: `epoch` counts as Keras does, from 0, and is -1 before training;
+Complete files are written under a temporary name and then renamed. Rows of `log.csv`
+are appended with one write per moment. A *moment* is a point of a training, identified
+by `(epoch, step)`: `epoch` counts from 0, as in Keras, and is -1 before training;
 `step` is the number of training steps (batches) done.
 
-Nothing here needs TensorFlow.
+This module does not need TensorFlow.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class RunFolder:
             writer.writeheader()
         for row in rows:
             writer.writerow({key: csv_cell(row.get(key)) for key in LOG_COLUMNS})
-        # One write of one buffer: a reader, or a kill, never meets half a row.
+        # A single write, so that neither a reader nor a kill can split a row.
         with open(self.log_path, "ab", buffering=0) as file:
             file.write(text.getvalue().encode())
             os.fsync(file.fileno())
@@ -97,10 +97,10 @@ class RunFolder:
     def write_samples(
         self, labels: np.ndarray | None, statistics: Mapping[str, np.ndarray]
     ) -> None:
-        """Stores what comparisons may ask of the samples later: labels, statistics."""
+        """Stores labels and statistics of the samples for later comparisons."""
         arrays: dict[str, Any] = dict(statistics)
         if labels is not None:
-            # Of objects only the text can be stored without running code to read it.
+            # Object arrays would need pickle, which can run code, so text is stored.
             arrays["labels"] = labels.astype(str) if labels.dtype == object else labels
         if arrays:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -108,17 +108,17 @@ class RunFolder:
                 np.savez(file, **arrays)
 
     def moment_path(self, moment: Moment) -> Path:
-        """Where the P-vectors of a moment are kept."""
+        """Path of the P-vectors of a moment."""
         epoch, step = moment
         return self.pvectors_path / f"epoch_{epoch:04d}_step_{step:08d}.npz"
 
     def note_failure(self, moment: Moment, layer: str, reason: str) -> None:
-        """Notes in `run.json` that a layer had no P-vector at a moment."""
+        """Records in `run.json` that a layer had no P-vector at a moment."""
         failure = Failure(*moment, layer, reason)
         self.update_info(failures=(*self.read_info().failures, failure))
 
     def epoch_ends(self) -> dict[int, int]:
-        """The step at which each epoch that ran to its end did so."""
+        """The step at the end of each finished epoch."""
         return {int(r["epoch"]): int(r["step"]) for r in self.metrics_rows()}
 
     def write_metrics(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
@@ -139,10 +139,10 @@ class RunFolder:
         self.update_info(notes={**self.read_info().notes, **entries})
 
     def read_info(self) -> RunInfo:
-        """The content of `run.json`; an empty `RunInfo` if there is none.
+        """The content of `run.json`; an empty `RunInfo` if the file does not exist.
 
         Raises:
-            RunConflictError: The file is not JSON, so it is not one of ours.
+            RunConflictError: The file is not a `run.json` that keras_pvec wrote.
         """
         try:
             entries = json.loads(self.info_path.read_text())
@@ -158,17 +158,17 @@ class RunFolder:
             ) from None
 
     def moments(self) -> list[Moment]:
-        """The logged moments in order. P-vectors that no row speaks of do not count."""
+        """The logged moments in order. Stored P-vectors without a row are ignored."""
         rows = read_rows(self.log_path)
         return sorted({Moment(int(r["epoch"]), int(r["step"])) for r in rows})
 
     def rewind(self, epoch: int) -> None:
-        """Forgets epoch `epoch` and later ones, and what a kill left half-written.
+        """Removes epoch `epoch`, later epochs, and partial files that a kill left.
 
-        A training that is resumed at the beginning of that epoch makes them again.
+        A training that is resumed at the beginning of that epoch logs them again.
         """
 
-        def stays(row: Mapping[str, Any]) -> bool:
+        def is_earlier(row: Mapping[str, Any]) -> bool:
             return int(row["epoch"]) < epoch
 
         for folder in (self.path, self.pvectors_path, self.path / "weights"):
@@ -176,11 +176,11 @@ class RunFolder:
                 if _PARTIAL_FILE.match(path.name):
                     path.unlink()
         if self.log_path.exists():
-            kept = filter(stays, read_rows(self.log_path))
+            kept = filter(is_earlier, read_rows(self.log_path))
             with write_atomically(self.log_path) as file:
                 file.write(csv_bytes(LOG_COLUMNS, kept))
         if self.metrics_path.exists():
-            self._replace_metrics([*filter(stays, self.metrics_rows())])
+            self._replace_metrics([*filter(is_earlier, self.metrics_rows())])
         failures = self.read_info().failures
         kept_failures = tuple(f for f in failures if f.epoch < epoch)
         if len(kept_failures) < len(failures):
@@ -197,13 +197,13 @@ class RunFolder:
     def _check_sole_writer(self) -> None:
         if self._log_size is not None and self._log_size != self._size_of_log():
             raise RunConflictError(
-                f"{self.log_path} was changed by something else while this training "
-                "wrote to it. Give each training, and each logger, its own folder."
+                f"{self.log_path} was changed by another program or logger while this "
+                "training wrote to it. Give each training and logger its own folder."
             )
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps a second process out; the system frees the lock if this one is killed.
+        """Locks out other processes; the system frees the lock if this one is killed.
 
         Raises:
             RunConflictError: Another process is writing to the folder.
@@ -214,8 +214,8 @@ class RunFolder:
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise RunConflictError(
-                f"Another process is writing to {self.path}. Wait for it, or choose "
-                "another folder."
+                f"Another process is writing to {self.path}. Wait until it ends, or "
+                "choose another folder."
             ) from None
         try:
             yield
@@ -234,7 +234,7 @@ class RunFolder:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
+    """Versions of Python and of the packages that affect the numbers."""
     versions = {"python": platform.python_version()}
     for name in ("keras-pvec", "keras", "tensorflow", "numpy"):
         try:

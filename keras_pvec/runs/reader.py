@@ -30,9 +30,7 @@ class Run:
         self._folder = RunFolder(path)
         self.path = self._folder.path
         if not self._folder.log_path.exists():
-            raise RunNotFoundError(
-                f"{self.path} holds no run: there is no log.csv in it."
-            )
+            raise RunNotFoundError(f"{self.path} holds no run: it has no log.csv.")
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -40,8 +38,8 @@ class Run:
     def on(self, split: str) -> Run:
         """The same training on the samples of another split.
 
-        The runs of the experiments hold the training samples in their own folder, and
-        the test samples in the folder `test` within it.
+        The runs of the experiments log the training samples in the run folder and the
+        test samples in its subfolder `test`.
 
         Raises:
             RunNotFoundError: The training did not log that split.
@@ -50,7 +48,7 @@ class Run:
 
     @property
     def info(self) -> RunInfo:
-        """What `run.json` says."""
+        """The content of `run.json`."""
         return self._folder.read_info()
 
     @property
@@ -67,21 +65,21 @@ class Run:
 
     @property
     def samples(self) -> dict[str, np.ndarray]:
-        """What is known of the samples: `labels`, and brightness and contrast as
-        `SampleSet.statistics` gives them; empty in runs of earlier versions."""
+        """Data about the samples: `labels`, and brightness and contrast as
+        `SampleSet.statistics` returns them; empty in runs of earlier versions."""
         if not self._folder.samples_path.exists():
             return {}
         return read_arrays(self._folder.samples_path)
 
     @property
     def moments(self) -> list[Moment]:
-        """The logged `(epoch, step)`, in order of time."""
+        """The logged moments `(epoch, step)`, in order of time."""
         return self._folder.moments()
 
     @property
     def layers(self) -> list[str]:
-        """The watched layers, in the order in which they were asked for: the first one
-        leads, even if it had no P-vector at first."""
+        """The watched layers, in the order of the logger's argument, even if the first
+        one had no P-vector at first."""
         logged_with = self.info.logged_with
         asked = () if logged_with is None else logged_with.layers
         logged = (row["layer"] for row in read_rows(self._folder.log_path))
@@ -103,6 +101,9 @@ class Run:
         Args:
             epoch: Counted from 0; -1 for before training; `"final"` for the last.
             layer: Name of the layer; may be left out if only one is watched.
+
+        Returns:
+            The stored P-vector.
 
         Raises:
             RunNotFoundError: No such epoch or layer in this run, or the layer had no
@@ -131,6 +132,10 @@ class Run:
 
         Returns:
             A table with the columns of `log.csv`, one row per moment.
+
+        Raises:
+            RunNotFoundError: See `p_vector`.
+            SampleMismatchError: `to` is a `PVector` of different samples.
         """
         import pandas
 
@@ -141,7 +146,7 @@ class Run:
         for moment in self.moments:
             p_vectors = self.p_vectors(moment)
             if layer in watched and layer not in p_vectors:
-                continue  # no P-vector at this moment; see `info["failures"]`
+                continue  # no P-vector at this moment; see `info.failures`
             p = self._layer_of(p_vectors, layer)
             rows.append(log_row(moment, p, label, compare(p, reference)))
         return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))
@@ -149,7 +154,7 @@ class Run:
     def _check_not_failed(
         self, last: Moment, epoch: int | str, layer: str | None
     ) -> None:
-        """An earlier P-vector is not to pass for the one asked for."""
+        """Raises if the requested P-vector failed, so no earlier one is returned."""
         for failure in self.info.failures:
             asked = epoch in ("final", failure.epoch) and failure.step >= last.step
             if asked and layer in (None, failure.layer):
@@ -162,15 +167,16 @@ class Run:
         if layer is None and len(p_vectors) == 1:
             return next(iter(p_vectors.values()))
         if layer not in p_vectors:
-            asked = "no layer was named" if layer is None else f"{layer!r} is not one"
+            received = "layer=None" if layer is None else repr(layer)
             raise RunNotFoundError(
-                f"{self.path} watches the layers {list(p_vectors)}; {asked} of them."
+                f"`layer` must be one of {list(p_vectors)}, the layers of {self.path}. "
+                f"Received: {received}"
             )
         return p_vectors[layer]
 
 
 def open_run(path: str | os.PathLike) -> Run:
-    """Opens the folder of a run for reading; TensorFlow is not needed.
+    """Opens a run folder for reading; TensorFlow is not needed.
 
     Raises:
         RunNotFoundError: The folder holds no `log.csv`.

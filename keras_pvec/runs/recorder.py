@@ -1,7 +1,7 @@
 """Records a training in a run folder: moments, rows, failures, resumption.
 
-The recorder is given what was measured and when. It knows nothing of Keras, so any
-training loop can use it.
+The recorder receives measurements and their moments. It does not depend on Keras, so
+any training loop can use it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import LoggedWith, Moment, RunConflictError, log_row
 from keras_pvec.solver import ZeroMatrixError
 
-# Accelerators do not repeat a forward pass to the last digit.
+# Forward passes on accelerators are not reproducible to the last digit.
 _SAME_MODEL_DEG = 0.1
 
 
@@ -39,7 +39,7 @@ class Measured(Protocol):
 
 @dataclasses.dataclass
 class _LastMoment:
-    """What is known of the last moment so far."""
+    """The most recently recorded moment."""
 
     moment: Moment
     layers: set[str] = dataclasses.field(default_factory=set)
@@ -51,13 +51,13 @@ class Recorder:
     """Writes the P-vectors of a training, and their angles to references.
 
     Call `begin` once before the first update, `record` at moments, `end_epoch` after
-    each epoch, and `end` when the training has come to its end.
+    each epoch, and `end` when the training is finished.
 
     Args:
         path: Folder of the run.
         references: As `checked_references` returns them.
         schedule: Which layers are measured when.
-        prefix: What the names of the returned angles begin with.
+        prefix: Prefix of the names of the returned angles.
         resume: Whether to continue a run that is already in `path`.
     """
 
@@ -86,7 +86,10 @@ class Recorder:
         Args:
             epoch: The epoch, counted from 0.
             updates: Steps that the optimizer has counted. Its count may be lost when a
-                model is restored, so that the log may know of more.
+                model is restored, so the log may record more steps.
+
+        Returns:
+            The number of steps.
         """
         if epoch == 0:
             return 0
@@ -98,7 +101,7 @@ class Recorder:
     def begin(
         self, epoch: int, step: int, measured: Measured, settings: LoggedWith
     ) -> None:
-        """Records the model as it stands before `epoch`, unless a resumed log has that
+        """Records the model before `epoch`, unless a resumed log already has that
         moment.
 
         Errors in samples, layers and references are raised here, before anything is
@@ -111,8 +114,8 @@ class Recorder:
             settings: What is logged, and how.
 
         Raises:
-            RunConflictError: The folder holds a run that is not to be resumed, a run
-                of other settings, or a finished one that would be overwritten.
+            RunConflictError: The folder holds a run and `resume` is not set, a run with
+                other settings, or a finished run that would be overwritten.
             ValueError: No layer has a P-vector, or one has features that are not
                 finite, or a reference lacks a layer.
         """
@@ -147,7 +150,7 @@ class Recorder:
     def write_samples(
         self, labels: np.ndarray | None, statistics: Mapping[str, np.ndarray]
     ) -> None:
-        """Stores labels and image statistics of the samples beside the log."""
+        """Stores labels and image statistics of the samples in the run folder."""
         self.folder.write_samples(labels, statistics)
 
     def record(
@@ -160,16 +163,16 @@ class Recorder:
         """Records a moment.
 
         Args:
-            moment: When.
+            moment: The moment.
             measure: Called with the layers to measure, at most once; not at all if the
                 moment was recorded before, as the last step of an epoch may be.
-            within_epoch: Whether the moment is not the end of an epoch.
+            within_epoch: Whether the moment is before the end of its epoch.
 
         Returns:
-            Angles in degrees, by the names that they have in Keras's `logs`.
+            Angles in degrees, by their names in Keras's `logs`.
 
         Raises:
-            RunConflictError: Something else wrote to the log.
+            RunConflictError: Another program or logger wrote to the log.
         """
         if self._last.moment != moment:
             self._previous = {**self._previous, **self._last.p_vectors}
@@ -210,7 +213,7 @@ class Recorder:
                 warnings.warn(
                     f"{self.folder.path} is continued with a different model: after "
                     f"epoch {moment.epoch}, layer {layer!r} was {angle:.3g} degrees "
-                    "away from it. Rows before and after that are not of one training.",
+                    "away from it. Rows before and after it are not of one training.",
                     stacklevel=4,
                 )
 
@@ -222,7 +225,7 @@ class Recorder:
         failures: Mapping[str, ValueError],
     ) -> None:
         for layer, error in failures.items():
-            # A dead layer is no reason to stop a training of hours.
+            # A dead layer should not stop a training of hours.
             warnings.warn(
                 f"Layer {layer!r} has no P-vector at epoch {moment.epoch}, step "
                 f"{moment.step}, and gets no row in {self.folder.log_path}. {error}",
@@ -235,7 +238,7 @@ class Recorder:
     def _compare(
         self, moment: Moment, p_vectors: Mapping[str, PVector]
     ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        """Rows of `log.csv`, and the angles by the names they have in `logs`."""
+        """Rows of `log.csv`, and the angles by their names in `logs`."""
         rows: list[dict[str, Any]] = []
         angles: dict[str, float] = {}
         for layer, p in p_vectors.items():
@@ -283,15 +286,15 @@ class Recorder:
 
 
 def _check_first_moment(measured: Measured) -> None:
-    """A layer that is zero before training is a failure to note, as long as others are
-    not; anything else is a mistake that is better told before training."""
+    """Raises an error that is better reported before training. A layer of zeros is only
+    recorded as a failure, as long as other layers have P-vectors."""
     for layer, error in measured.failures.items():
         if not measured.p_vectors or not isinstance(error, ZeroMatrixError):
             raise ValueError(f"Layer {layer!r} has no P-vector. {error}") from error
 
 
 def _scalars_of(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Those of the logs that are one number; other callbacks may add other things."""
+    """The scalars among the logs; other callbacks may add other values."""
     scalars = {}
     for name, value in logs.items():
         try:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from keras_pvec.pvector import PVector
 
-# The moment that was logged before.
+# The reference to the previously logged moment.
 PREVIOUS = "previous"
 
 Reference: TypeAlias = PVector | Mapping[str, PVector] | str
@@ -16,7 +16,7 @@ Reference: TypeAlias = PVector | Mapping[str, PVector] | str
 def checked_references(
     references: Mapping[str, Reference] | None,
 ) -> dict[str, Reference]:
-    """The references by name, after a check.
+    """Checks references and returns them by name.
 
     Raises:
         ValueError: A reference that is neither a `PVector`, nor a dict from layer to
@@ -41,7 +41,7 @@ def checked_references(
 def reference_of_layer(
     name: str, reference: Reference, layer: str, previous: Mapping[str, PVector]
 ) -> PVector | None:
-    """What a layer is compared with; `None` if there is nothing before it yet.
+    """What a layer is compared with; `None` if there is no previous moment yet.
 
     Raises:
         ValueError: The reference has P-vectors of other layers only.

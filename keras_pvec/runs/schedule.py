@@ -10,12 +10,12 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class LogSchedule:
-    """Moments within epochs, beside the end of each epoch, which is always one.
+    """Moments within epochs. The end of each epoch is always a moment as well.
 
     Attributes:
         every: Steps between moments, in all epochs; `None` for none.
         every_in_first_epoch: Steps between moments in the first epoch, instead of
-            `every`; `None` for no other rule there.
+            `every`; `None` if `every` applies there too.
         layers_within_epoch: `"all"`, or `"first"` to measure only the first of the
             layers at moments within an epoch.
     """
@@ -31,7 +31,7 @@ class LogSchedule:
         """Reads the arguments of `PVectorLogger`.
 
         Raises:
-            ValueError: An argument of another kind.
+            ValueError: An argument has the wrong type or is out of range.
         """
         if layers_within_epoch not in ("all", "first"):
             raise ValueError(
@@ -56,7 +56,7 @@ class LogSchedule:
         return dataclasses.asdict(self)
 
     def is_due(self, epoch: int, before: int, step: int) -> bool:
-        """Whether a moment lies in the steps after `before`, up to `step`."""
+        """Whether a moment is due in the steps after `before`, up to `step`."""
         every = self.every
         if epoch == 0 and self.every_in_first_epoch:
             every = self.every_in_first_epoch

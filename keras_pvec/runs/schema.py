@@ -1,4 +1,4 @@
-"""What a run folder holds: its files' columns and entries, as types.
+"""The schema of a run folder: columns and entries of its files, as types.
 
 `run.json` is read and written through `RunInfo` alone.
 """
@@ -33,7 +33,7 @@ LOG_COLUMNS = (
     "samples_sha256",
 )
 
-# Raised when run.json changes in a way that this version could not read.
+# Increased when run.json changes in a way that this version could not read.
 INFO_VERSION = 1
 
 
@@ -42,7 +42,7 @@ class RunConflictError(FileExistsError):
 
 
 class RunNotFoundError(FileNotFoundError):
-    """The folder does not hold what was asked for."""
+    """The folder does not hold what was requested."""
 
 
 class Moment(NamedTuple):
@@ -62,8 +62,8 @@ class Failure:
     """A layer without a P-vector at some moment.
 
     Attributes:
-        epoch: Of the moment.
-        step: Of the moment.
+        epoch: Epoch of the moment.
+        step: Step of the moment.
         layer: Name of the layer.
         reason: The error, as a sentence.
     """
@@ -93,7 +93,7 @@ class LoggedWith:
         pooling: `None` or `"avg"`.
         log_freq: Steps between moments: `every`, `every_in_first_epoch`, and which
             layers are measured within an epoch, `layers_within_epoch`.
-        complete: Whether the training came to its end.
+        complete: Whether the training finished.
     """
 
     layers: tuple[str, ...] = ()
@@ -110,13 +110,13 @@ class LoggedWith:
 
 @dataclasses.dataclass(frozen=True)
 class RunInfo:
-    """What `run.json` says.
+    """The content of `run.json`.
 
     Attributes:
-        logged_with: Settings of the logger; `None` before it began.
+        logged_with: Settings of the logger; `None` before it starts.
         failures: Layers without a P-vector, by moment.
-        versions: Versions of Python and of the packages that numbers depend on.
-        notes: Everything else: the entries of the program that trains.
+        versions: Versions of Python and of the packages that affect the numbers.
+        notes: All other entries, written by the training program.
         version: Version of the format.
     """
 
@@ -128,15 +128,15 @@ class RunInfo:
 
     @property
     def complete(self) -> bool:
-        """Whether the training came to its end."""
+        """Whether the training finished."""
         return self.logged_with is not None and self.logged_with.complete
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any]) -> RunInfo:
-        """Reads the entries of a `run.json`, also of an earlier version.
+        """Reads the entries of a `run.json`, including those of earlier versions.
 
         Raises:
-            ValueError: Entries of the wrong kind, or of a later version.
+            ValueError: Entries have the wrong type, or are of a later version.
         """
         notes = dict(entries)
         version = notes.pop("version", INFO_VERSION)
@@ -157,7 +157,7 @@ class RunInfo:
                 version=version,
             )
         except (TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"an entry is of the wrong kind: {error}") from error
+            raise ValueError(f"an entry has the wrong type: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
         """The entries of `run.json`."""

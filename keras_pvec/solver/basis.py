@@ -43,13 +43,13 @@ class Basis:
         return self.v.shape[0] == self.v.shape[1]
 
     def extended(self, v: np.ndarray, y: np.ndarray, z: np.ndarray) -> Basis:
-        """The basis with further directions, orthogonal to those that it has."""
+        """The basis extended by directions that are orthogonal to its own."""
         return Basis(
             np.concatenate([self.v, v]), np.concatenate([self.z, z]), (*self.y, y)
         )
 
     def combined(self, coefficients: np.ndarray, dtype: type[np.floating]) -> Basis:
-        """The basis of some combinations of its directions.
+        """The basis formed by combinations of its directions.
 
         Args:
             coefficients: Orthonormal columns, shape `(m, directions)`.
@@ -80,6 +80,9 @@ def orthonormal_complement(
         candidates: Shape `(candidates, n_features)`.
         basis: Orthonormal rows, shape `(m, n_features)`.
         smallest: Candidates of at most this norm are left out.
+
+    Returns:
+        Shape `(r, n_features)`, with `r` at most the number of candidates.
     """
     lengths = np.linalg.norm(candidates, axis=1)
     rows = (candidates / np.maximum(lengths, 1e-300)[:, None])[lengths > smallest]
@@ -92,7 +95,8 @@ def orthonormal_complement(
         else:
             columns, triangle = np.linalg.qr(rows.T)
             orthonormal, lengths = columns.T, np.abs(np.diag(triangle))
-        # What lies in the basis, or in the rows before, adds only rounding errors.
+        # Candidates in the span of the basis or of earlier rows are only rounding
+        # errors.
         rows = orthonormal[lengths > 1e-8]
     return rows
 
@@ -103,8 +107,8 @@ def start_directions(
     """The first directions, shape `(directions, n_features)`, orthonormal rows.
 
     A full basis where there are few features. Otherwise the top right singular vectors
-    of a sample of rows, or those that are given, and a random direction, which is
-    seeded by the sample.
+    of a sample of rows, or the given ones, plus a random direction that is seeded by
+    the sample.
 
     Args:
         block: The first block of rows, shape `(rows, n_features)`.

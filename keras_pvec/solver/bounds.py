@@ -1,4 +1,4 @@
-"""Errors of singular vectors: residual over gap, and what the gap rests on.
+"""Errors of singular vectors: residual over gap, and how the gap is bounded.
 
 A Ritz vector of `X^T X` with value `theta` and residual `r` makes an angle of at most
 `asin(||r|| / gap)` with the eigenvector, where `gap` is the distance of `theta` to all
@@ -7,9 +7,9 @@ other eigenvalues (Davis and Kahan 1970; Parlett, "The Symmetric Eigenvalue Prob
 
 - *Certified*: by the Cauchy interlacing theorem each of the largest eigenvalues is at
   least its Ritz value, and all of them sum to `||X||_F^2`. Hence none exceeds its Ritz
-  value by more than the energy that the Ritz values leave over.
+  value by more than the energy that the Ritz values do not account for.
 - *Estimated*: the next eigenvalue is taken to be at most its Ritz value plus residual.
-  This holds if the basis spans the leading directions, which nothing proves.
+  This holds if the basis spans the leading directions, which is not proven.
 
 Both include the rounding errors as modelled by `Precision.rounding`.
 """
@@ -61,7 +61,7 @@ def estimate_errors(
         norms: Norms of the residuals of the first pairs, rounding included, shape
             `(r,)` with `r >= min(k, m)`.
         energy: `||X||_F^2`, the sum of all eigenvalues.
-        k: How many pairs are wanted; with fewer values, as many as there are.
+        k: How many pairs are wanted; with fewer values, all of them.
         rounding: Relative error of the products.
         spans_leading: Whether to assume that the basis spans the leading directions.
             Without this assumption the estimates are upper bounds for `k=1`.
@@ -141,20 +141,23 @@ def n_determined(values: np.ndarray, errors_deg: np.ndarray, rounding: float) ->
         values: Ritz values, largest first.
         errors_deg: Errors of the wanted vectors, shape `(k,)`.
         rounding: Relative error of the products.
+
+    Returns:
+        The number of vectors, from 1 to `k`.
     """
-    known = errors_deg < _UNDETERMINED_DEG
-    known |= values[: len(known)] > 4 * rounding * values[0]
-    return max(int(np.argmin(np.append(known, False))), 1)
+    determined = errors_deg < _UNDETERMINED_DEG
+    determined |= values[: len(determined)] > 4 * rounding * values[0]
+    return max(int(np.argmin(np.append(determined, False))), 1)
 
 
 def _following_estimated(
     values: np.ndarray, norms: np.ndarray, energy: float, i: int, spans_leading: bool
 ) -> float:
-    """Estimate from above of the eigenvalue that follows number `i`.
+    """Upper estimate of the eigenvalue that follows number `i`.
 
-    It is at most the energy that the values down to number `i` leave over. If the basis
-    spans the leading directions, it is also at most its Ritz value plus residual, once
-    the residual is that of a single pair.
+    It is at most the energy that the values down to number `i` do not account for. If
+    the basis spans the leading directions, it is also at most its Ritz value plus
+    residual, once the residual is that of a single pair.
     """
     following = max(energy - float(values[: i + 1].sum()), 0.0)
     j = i + 1

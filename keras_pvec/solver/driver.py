@@ -1,4 +1,4 @@
-"""The solver that is fed with rows, and the function that feeds it."""
+"""The solver for matrices read in blocks of rows, and a function that runs it."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ class LeftSingularSolver:
 
     Several solvers can be fed from one source of rows, which is how all layers of a
     model share a forward pass. The result depends on the arguments and the rows only:
-    the rows seed what is random about the start, and no global random state is used.
+    the random start is seeded by the rows, and no global random state is used.
 
     Args:
         k: Number of left singular vectors.
         tolerance_deg: Stop when every estimated error is at most this many degrees.
         max_passes: Stop after this many passes in any case; `error_deg` of the result
             says how accurate it is.
-        centered_passes: How many passes more than the vectors need may be spent on the
-            vector of the column-centred matrix, which is found from the same passes;
-            `None` to do without it.
-        block_size: How many directions a pass improves at least. One is fastest where
-            the rows are in memory; where they are expensive to compute, more
+        centered_passes: How many passes beyond those of the vectors themselves may be
+            spent on the vector of the column-centred matrix, which is found from the
+            same passes; `None` to omit it.
+        block_size: Smallest number of directions that a pass improves. One is fastest
+            where the rows are in memory; where they are expensive to compute, more
             directions save passes.
         start: Right singular vectors to start from, shape `(n_features, columns)`,
             such as `directions()` of a solver of a similar matrix.
@@ -190,15 +190,18 @@ def top_singular_triplets(
 
     Args:
         blocks: Iterable of arrays or tensors, each of shape `(rows, ...)`; every
-            iteration has to give the same rows in the same order.
+            iteration must yield the same rows in the same order.
         k: Number of left singular vectors.
         tolerance_deg: Iterate until their estimated errors are at most this many
             degrees.
         centered_passes: As in `LeftSingularSolver`.
 
+    Returns:
+        The triplets.
+
     Raises:
-        ValueError: An argument that is out of range, or blocks that do not make a
-            matrix of at least two rows, finite and not all zero.
+        ValueError: An argument that is out of range, or blocks that do not form a
+            finite, nonzero matrix of at least two rows.
     """
     solver = LeftSingularSolver(
         k, tolerance_deg=tolerance_deg, centered_passes=centered_passes

@@ -19,16 +19,19 @@ _CENTERED_ROUNDINGS = 100
 def exact_singular_triplets(matrix: Any, k: int = 1) -> SingularTriplets:
     """Triplets through `tf.linalg.svd` in float64, on the device of `matrix`.
 
-    This is the reference for the fast method. It computes every singular vector, so
-    that its time grows with `n_samples * n_features * min(n_samples, n_features)`.
+    This is the reference for the fast method. It computes every singular vector, so its
+    time grows with `n_samples * n_features * min(n_samples, n_features)`.
 
     Args:
         matrix: Array or tensor of shape `(n_samples, ...)`; an array goes to the
             default device, which is the GPU where there is one.
         k: Number of left singular vectors.
 
+    Returns:
+        The triplets.
+
     Raises:
-        ValueError: As `top_singular_triplets`.
+        ValueError: See `top_singular_triplets`.
     """
     check_count("k", k)
     rows = as_rows(matrix)

@@ -35,7 +35,7 @@ _STAGNATION_ROUNDINGS = 8
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What the choice of the next directions has to know of earlier passes.
+    """What the choice of the next directions requires from earlier passes.
 
     Attributes:
         n_passes: Number of passes so far.
@@ -52,7 +52,7 @@ class History:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Step:
-    """A pass to be made, and what its products extend.
+    """A pass to run, and the basis that its products extend.
 
     Attributes:
         request: What the pass is to compute.
@@ -76,7 +76,7 @@ class State:
         plain: Ritz pairs of the matrix.
         centered: Ritz pairs of the centred matrix; `None` if it is zero, or not asked
             for.
-        history: With this pass counted.
+        history: The history, including this pass.
     """
 
     basis: Basis
@@ -237,7 +237,7 @@ def _is_rounding(residual_norm: float, state: State) -> bool:
 
 
 def _step_to_float64(state: State, settings: Settings, history: History) -> Step:
-    """A pass that computes everything anew in float64 for the leading directions."""
+    """A pass that recomputes everything in float64 for the leading directions."""
     n_features = state.basis.v.shape[1]
     directions = leading_pairs(state, settings).T @ state.basis.v
     request = PassRequest(

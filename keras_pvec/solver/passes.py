@@ -12,9 +12,10 @@ from keras_pvec.solver.rows import check_finite, row_products, safe_scale
 from keras_pvec.solver.triplets import check_energy, too_few_rows
 
 # The squared norm of a row may differ by this share from pass to pass: features that
-# are computed anew on an accelerator, in half precision, differ a little.
+# are recomputed on an accelerator, in half precision, differ a little.
 _ROW_SQUARES_RTOL = 0.05
-# How many rows of a block are compared: at least so many, and about so many entries.
+# How many rows of a block are compared: at least this many rows, and about this many
+# entries.
 _COMPARED_ROWS = 4
 _COMPARED_ENTRIES = 1 << 12
 # Where sums of squares are within this range, float32 neither over- nor underflows.
@@ -45,7 +46,7 @@ class Moments:
         row_squares: Squared norms of the rows, shape `(n_samples,)`.
         energy: Their sum, `||X||_F^2`.
         scale: Factor that the entries were multiplied by.
-        centering: From the means of the columns; `None` if not asked for.
+        centering: From the means of the columns; `None` if not requested.
     """
 
     row_squares: np.ndarray
@@ -111,7 +112,7 @@ class PassProducts:
     Attributes:
         y: `(X V)^T`, shape `(directions, n_samples)`.
         z: `(X^T X V)^T`, shape `(directions, n_features)`.
-        moments: New ones if they were asked for, else those of the request.
+        moments: New ones if they were requested, else those of the request.
         precision: That of the request, with the errors of this pass measured.
     """
 
@@ -125,7 +126,7 @@ class RowPass:
     """Adds up the products of one pass, block by block.
 
     Args:
-        request: What is to be computed.
+        request: What to compute.
     """
 
     def __init__(self, request: PassRequest) -> None:
@@ -182,7 +183,7 @@ class RowPass:
         self._n_rows += n_rows
 
     def exceeds_float32(self) -> bool:
-        """Whether a first pass over- or underflowed in float32 and has to be redone."""
+        """Whether a first pass over- or underflowed in float32 and must be repeated."""
         request = self._request
         is_short = request.precision.dtype is np.float32
         if not is_short or request.moments is not None or self._n_rows < 2:
@@ -230,20 +231,20 @@ class RowPass:
         moments = self._request.moments
         if moments is None:
             return
-        known = moments.row_squares[self._n_rows :][: len(some_rows)]
-        some_rows = some_rows[: len(known)]
+        earlier = moments.row_squares[self._n_rows :][: len(some_rows)]
+        some_rows = some_rows[: len(earlier)]
         squares = np.einsum("ij,ij->i", some_rows, some_rows)
-        # Rows that are nearly zero may differ by as much as they are.
+        # Rows that are nearly zero may differ by their own size.
         atol = _ROW_SQUARES_RTOL * moments.energy / moments.n_rows
-        if not (np.abs(squares - known) <= atol + _ROW_SQUARES_RTOL * known).all():
+        if not (np.abs(squares - earlier) <= atol + _ROW_SQUARES_RTOL * earlier).all():
             self._raise_other_rows(moments)
 
     def _raise_other_rows(self, moments: Moments) -> NoReturn:
         raise ValueError(
             f"The rows changed between passes: the first pass had {moments.n_rows}; "
-            f"pass {self._request.number} has another number of rows, or another "
-            "order. Give the same rows in the same order each time; a shuffled dataset "
-            "does not."
+            f"pass {self._request.number} has a different number of rows, or a "
+            "different order. Provide the same rows in the same order in every pass; "
+            "do not shuffle the dataset."
         )
 
     def _measure_rounding(self, some_rows: np.ndarray, y: np.ndarray) -> None:

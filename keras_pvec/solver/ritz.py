@@ -52,8 +52,8 @@ def ritz_pairs(
         gram: `V^T X^T X V`, shape `(m, m)`, symmetric.
         energy: `||X||_F^2`, of the matrix itself.
         k: How many left singular vectors are wanted.
-        n_residuals: How many residuals to compute, if there are as many pairs and
-            `k + 1` are not more.
+        n_residuals: How many residuals to compute; at least `k + 1` are computed, and
+            at most one per pair.
         rounding: Relative error of the products.
         spans_leading: Whether to assume that the basis spans the leading directions.
         centering: For pairs of the centred matrix, where `X^T X - n mean mean^T` takes

@@ -38,8 +38,8 @@ def as_rows(block: Any) -> Any:
         block: Array or tensor of shape `(rows, ...)`.
 
     Returns:
-        The block, shape `(rows, n_features)`: a tensor if it lives on an accelerator,
-        else a NumPy array.
+        The block, shape `(rows, n_features)`: a tensor if it is on an accelerator, else
+        a NumPy array.
 
     Raises:
         ValueError: Not an array or tensor, fewer than two axes, no features, or not
@@ -74,14 +74,14 @@ def as_rows(block: Any) -> Any:
 
 
 def on_accelerator(block: Any) -> bool:
-    """Whether a block is a TensorFlow tensor that does not live on the CPU."""
+    """Whether a block is a TensorFlow tensor that is not on the CPU."""
     if not type(block).__module__.startswith("tensorflow"):
         return False
     return "CPU" not in getattr(block, "device", "CPU")
 
 
 def working_dtype(block: Any) -> type[np.floating]:
-    """The shortest type that holds the entries of a block and their products."""
+    """The narrowest type that holds the entries of a block and their products."""
     if on_accelerator(block):
         return np.float64
     is_short = block.dtype.itemsize <= (4 if block.dtype.kind not in "iu" else 2)
@@ -92,8 +92,8 @@ def safe_scale(block: Any) -> float | None:
     """Factor for float64 entries that keeps their squares in range.
 
     Returns:
-        The factor; `None` if the block is all zero or not finite, so that another block
-        has to decide.
+        The factor; `None` if the block is all zero or not finite, so another block must
+        decide.
     """
     if not str(block.dtype).endswith(("float64", "'float64'>")):
         return 1.0
@@ -107,7 +107,7 @@ def safe_scale(block: Any) -> float | None:
 def check_finite(block: Any, first_row: int) -> None:
     """Raises `ValueError` if a block holds NaN or infinity, naming the first such row.
 
-    Entries that are finite but too large to square pass.
+    Finite entries that are too large to square are accepted.
     """
     values = np.asarray(block, dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
@@ -129,9 +129,9 @@ class RowProducts:
         y: `(X V)^T`, shape `(directions, rows)`.
         z: `(X^T X V)^T`, shape `(directions, n_features)`, float64.
         column_sums: Sums over the rows, shape `(n_features,)`, float64; empty if not
-            asked for.
+            requested.
         row_squares: Sum of squares of each row, shape `(rows,)`, float64; empty if not
-            asked for.
+            requested.
     """
 
     y: np.ndarray
@@ -153,10 +153,10 @@ def row_products(
 
     Args:
         block: Array or tensor of shape `(rows, n_features)`.
-        v: Directions, shape `(directions, n_features)`; as many directions as features
-            have to be the identity.
+        v: Directions, shape `(directions, n_features)`; if there are as many directions
+            as features, `v` must be the identity.
         dtype: Type that arrays are multiplied in. Tensors on an accelerator always are
-            multiplied in float64, since its float32 may be a shorter type.
+            multiplied in float64, since their float32 may be a narrower type.
         scale: Factor for the entries, applied first.
         with_squares: Whether to compute `row_squares`.
         with_sums: Whether to compute `column_sums`.
@@ -173,7 +173,7 @@ def row_products(
     def work(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         z = np.zeros((len(v), n_features))
         sums = np.zeros(n_features if with_sums else 0)
-        # Entries that are not finite raise an error later; no warnings as well.
+        # Non-finite entries raise an error later, so warnings are suppressed.
         with np.errstate(all="ignore"):
             for start, stop in itertools.pairwise(edges):
                 x = np.ascontiguousarray(block[start:stop], dtype)
@@ -196,7 +196,7 @@ def row_products(
         return z, sums
 
     shares = _shares(n_rows, n_features * np.dtype(dtype).itemsize, one_by_one)
-    # The calling thread takes a share itself, which saves waking up another.
+    # The calling thread takes a share itself, which saves waking another one.
     others = [worker_pool().submit(work, share) for share in shares[1:]]
     z, sums = work(shares[0])
     for other in others:

@@ -1,4 +1,4 @@
-"""What a caller of the solver chooses, and the constants of the method."""
+"""The settings of the solver, and the constants of the method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 DEFAULT_TOLERANCE_DEG = 1e-3
 # Where the centred spectrum is flat (pure noise), its vector is meaningless; it may
-# cost only so many passes more than the vectors themselves.
+# cost at most this many extra passes.
 DEFAULT_CENTERED_PASSES = 12
 
 
@@ -23,17 +23,17 @@ class Limits:
             that is, computes the whole Gram matrix, and no other pass is needed.
         sample_rows: Least and most rows of the first block that the first directions
             are computed from.
-        wide_block: Directions that are added together where more are added than are
-            multiplied one by one: eight take the time of six.
+        wide_block: Number of directions to add where more are added than are multiplied
+            one by one: eight take the time of six.
         max_basis: The basis is restarted before it exceeds `max_basis + k` directions.
         max_new_pairs: How many pairs have their residuals computed: as many as a new
             basis has, so that the random direction is among them.
         exploration_passes: Passes, which also follow a random direction, before the
             basis is assumed to span the leading directions.
-        exploration_passes_warm: The same from directions that the caller gives, which
-            are those of a similar matrix.
+        exploration_passes_warm: The same for a warm start from directions of a similar
+            matrix.
         centered_tolerance_deg: Accuracy of the centred vector, in degrees; it is a
-            companion statistic and needs less than the vectors themselves.
+            secondary statistic and needs less than the vectors themselves.
     """
 
     dense_features: int = 64
@@ -54,7 +54,7 @@ class Settings:
     """The checked arguments of a `LeftSingularSolver`, where they are described.
 
     Attributes:
-        warm_start: Whether the first directions are given by the caller.
+        warm_start: Whether the caller provides the first directions.
     """
 
     k: int = 1
@@ -87,11 +87,11 @@ class Settings:
 
 
 def check_count(name: str, value: Any, *, smallest: int = 1) -> None:
-    """Raises `ValueError` unless an argument is a whole number from `smallest` on."""
+    """Raises `ValueError` unless an argument is an integer of at least `smallest`."""
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_whole or value < smallest:
         raise ValueError(
-            f"`{name}` must be a whole number, at least {smallest}. "
+            f"`{name}` must be an integer, at least {smallest}. "
             f"Received: {name}={value!r}"
         )
 

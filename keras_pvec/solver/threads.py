@@ -38,7 +38,7 @@ class SingleThreadedBlas(contextlib.ContextDecorator):
     TensorFlow wait for each other: on two cores the eigenvectors of a 256 x 256 matrix
     took half a second instead of 10 ms.
 
-    The limit holds for the whole process. Overlapping uses, in whatever threads, share
+    The limit holds for the whole process. Overlapping uses, in any threads, share
     it: the first to enter sets it and the last to leave restores what was before.
 
     Args:

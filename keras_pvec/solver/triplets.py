@@ -9,7 +9,7 @@ import numpy as np
 
 
 class ZeroMatrixError(ValueError):
-    """All features are zero, so that no direction is distinguished."""
+    """All features are zero, so there is no leading direction."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,39 +18,38 @@ class SingularTriplets:
 
     Attributes:
         left: Left singular vectors, shape `(n_samples, k)`, float64, unit columns;
-            fewer than were asked for if the matrix has a lower rank.
+            fewer than requested if the matrix has a lower rank.
         right: Right singular vectors, shape `(n_features, k)`.
         singular_values: The `k` singular values and, where the matrix has one, the
-            next, largest first, in the units of the features. The next one serves
-            ratios and gaps: it may be a part in a thousand too small, and some percent
-            if the centred vector was not asked for.
+            next, largest first, in the units of the features. The next one is meant for
+            ratios and gaps: it may be 0.1% too small, or a few percent if the centred
+            vector was not requested.
         error_deg: Estimated angle between each column of `left` and the true singular
             vector, in degrees, shape `(k,)`; 90 where the column is not determined.
             From the exact method it is an upper bound. From the iteration it is
-            residual over gap, and the gap is taken to the next eigenvalue as the basis
-            has it: an upper bound if the basis spans the leading directions. Following
-            a random direction for some passes makes that very likely but does not
-            prove it.
+            residual over gap, where the gap is to the next eigenvalue in the basis: an
+            upper bound if the basis spans the leading directions. Following a random
+            direction for some passes makes that very likely but does not prove it.
         certified_error_deg: Upper bound on the same angle that does not depend on that
-            assumption, in degrees, shape `(k,)`: the gap allows for all of
-            `||X||_F^2` that the basis does not account for. 90 where this
-            proves nothing, which is common for flat spectra. See below for rounding.
+            assumption, in degrees, shape `(k,)`: the gap allows for all of `||X||_F^2`
+            that the basis does not account for. 90 where nothing is proven, which is
+            common for flat spectra. See below for rounding.
         frobenius_norm: `||X||_F`.
         row_norms: Norms of the rows, shape `(n_samples,)`.
         centered_left: Top left singular vector of `X` after its column means are
             subtracted, shape `(n_samples,)`; `None` where all rows are equal, or the
-            centred vector was not asked for.
+            centred vector was not requested.
         centered_error_deg: Estimated error of `centered_left`, as `error_deg`.
         centered_singular_value: Largest singular value of the centred matrix, in the
-            units of the features; `None` where `centered_left` is.
+            units of the features; `None` where `centered_left` is `None`.
         centered_frobenius_norm: Frobenius norm of the centred matrix; its square is the
             total variance of the columns times `n_samples`. `None` if the column means
-            were not asked for.
-        n_passes: How often the rows were read.
+            were not requested.
+        n_passes: Number of passes over the rows.
 
-    All errors include what rounding may leave. Its size is modelled, and measured on
-    some rows of each block, rather than bounded in the worst case. They also presuppose
-    that each pass reads the same numbers.
+    All errors include rounding errors. Their size is modelled, and measured on some
+    rows of each block, rather than bounded in the worst case. All errors assume that
+    each pass reads the same numbers.
     """
 
     left: np.ndarray

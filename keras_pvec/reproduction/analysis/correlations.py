@@ -11,7 +11,7 @@ from scipy import stats
 
 from keras_pvec.reproduction.analysis import schema as col
 
-# The angle has to beat the last three, which are known without P-vectors.
+# The angle should outperform the last three, which need no P-vectors.
 PREDICTORS = (
     col.ANGLE_DEG,
     col.CENTERED_ANGLE_DEG,
@@ -20,7 +20,7 @@ PREDICTORS = (
     col.COS_ONES,
 )
 _CONFIDENCE = 0.95
-# A percentile bootstrap of fewer observations is far too narrow.
+# With fewer observations, percentile bootstrap intervals are far too narrow.
 _FEWEST_FOR_INTERVAL = 8
 
 
@@ -35,7 +35,7 @@ def rank_correlations(
     second kind).
 
     Args:
-        models: As `over_seeds` gives them.
+        models: As `over_seeds` returns them.
         target: `"test_accuracy"` or `"gap"`.
         n_resamples: Number of bootstrap resamples for intervals.
 
@@ -90,7 +90,7 @@ def _taus_within(
 
 
 def _kendall_tau(x: Any, y: Any) -> float:
-    """Kendall's tau-b; NaN where one side does not vary."""
+    """Kendall's tau-b; NaN if one of the variables is constant."""
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return np.nan
     return float(stats.kendalltau(x, y).statistic)
@@ -118,8 +118,8 @@ def _bootstrap_interval(
 
 
 def _interval_of_mean(taus: np.ndarray) -> tuple[float, float]:
-    """Student's t interval within [-1, 1]; NaN for fewer than two groups, and where all
-    are equal, which says nothing about the scatter of others."""
+    """Student's t interval within [-1, 1]; NaN for fewer than two groups, and if all
+    are equal, since the scatter is then unknown."""
     if len(taus) < 2 or np.ptp(taus) == 0:
         return np.nan, np.nan
     interval = stats.ttest_1samp(taus, 0.0).confidence_interval(_CONFIDENCE)

@@ -22,7 +22,7 @@ def angles_by_block(
     Args:
         runs: Finished runs that logged their blocks.
         matrix: As in `angles_to_data`.
-        n_epochs: At most how many epochs, spaced by a factor up to the last one.
+        n_epochs: Largest number of epochs, spaced by a factor up to the last one.
 
     Returns:
         As `angles_to_final`, with `block`, counted from 1 at the input.

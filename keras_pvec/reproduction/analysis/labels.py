@@ -1,4 +1,4 @@
-"""How runs are called in tables and figures."""
+"""Labels of runs in tables and figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run_label(run: LoggedRun) -> str:
 
 
 def model_of(run: LoggedRun) -> str:
-    """Name of the model, e.g. `"wide_resnet28_2"`; as `run_label` without a record."""
+    """Name of the model, e.g. `"wide_resnet28_2"`; without a record, as `run_label`."""
     return TrainingRecord.of(run).model or run.path.name
 
 

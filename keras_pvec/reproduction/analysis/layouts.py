@@ -12,7 +12,7 @@ class Table(NamedTuple):
     """The layout of a table.
 
     Attributes:
-        row: What one row is.
+        row: What one row stands for.
         columns: Names of its columns, in order.
     """
 

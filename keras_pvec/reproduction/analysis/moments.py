@@ -1,4 +1,4 @@
-"""Which moments of a training a table shows."""
+"""Selects the moments of a training that a table shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Angles to the data beside the performance of trained classifiers."""
+"""Angles to the data and the performance of trained classifiers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def generalization(
         runs: Finished classifiers.
         variants: How each differs from the base of its architecture, as
             `"<factor>=<level>"`, or `"base"`.
-        split: Samples of the angle.
+        split: Samples that the angle is computed on, `"train"` or `"test"`.
         matrix: As in `angles_to_data`.
 
     Returns:
@@ -62,11 +62,11 @@ def _performance(run: LoggedRun, variant: str, split: str, matrix: str) -> pd.Da
 def over_seeds(models: pd.DataFrame) -> pd.DataFrame:
     """Means over the seeds of each model and variant.
 
-    Seeds of one variant are no independent observations of a correlation between
+    Seeds of one variant are not independent observations of a correlation between
     variants: counted one by one, they would make every interval too narrow.
 
     Args:
-        models: As `generalization` gives them.
+        models: As `generalization` returns them.
 
     Returns:
         One row per model and variant: `model`, `variant`, `factor`, `n_seeds` and the

@@ -1,8 +1,8 @@
 """Columns of all tables of this package: their names, units and meanings.
 
-A constant holds the name of a column and is called like it: `ANGLE_DEG` is
-`"angle_deg"`. `COLUMNS` documents each of them; which table holds which is in
-`layouts`. Angles are in degrees: 0 = same, 90 = unrelated.
+A constant holds the name of a column and is named after it: `ANGLE_DEG` is
+`"angle_deg"`. `COLUMNS` documents each of them; `layouts` lists the columns of each
+table. Angles are in degrees: 0 = same, 90 = unrelated.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ NULL_ANGLE_DEG = _column(
 )
 Z = _column(
     "z",
-    "Standard deviations of the permutation null by which the absolute cosine exceeds "
-    "that of its mean.",
+    "Number of standard deviations of the permutation null by which the absolute "
+    "cosine exceeds the absolute mean.",
 )
 COS_ONES = _column("cos_ones", "Cosine of the P-vector to the constant vector.")
-COS_ONES_REFERENCE = _column("cos_ones_reference", "The same of the reference.")
+COS_ONES_REFERENCE = _column("cos_ones_reference", "The same for the reference.")
 SIGMA1 = _column("sigma1", "Largest singular value.", "units of the features")
 SIGMA2_OVER_SIGMA1 = _column(
     "sigma2_over_sigma1", "Second singular value over the first."
@@ -147,7 +147,7 @@ ROW_NORMALISED_NULL_ANGLE_DEG = _column(
     "row_normalised_null_angle_deg", "Its null angle.", _DEG
 )
 STORED_ENERGY = _column(
-    "stored_energy", "Share of ||X||_F^2 in the stored vectors; the smaller side's."
+    "stored_energy", "Share of ||X||_F^2 in the stored vectors; the smaller of the two."
 )
 LARGEST_PRINCIPAL_ANGLE_DEG = _column(
     "largest_principal_angle_deg",
@@ -205,7 +205,7 @@ DENSITY = _column(
     "density", "Kernel density estimate; empty where all entries are equal."
 )
 DISTANCE = _column(
-    "distance", "Wasserstein distance of the scaled entries to the last epoch's."
+    "distance", "Wasserstein distance of the scaled entries to the last epoch."
 )
 MEAN = _column("mean", "Mean of the scaled entries.")
 STD = _column("std", "Standard deviation of the scaled entries.")
@@ -228,11 +228,11 @@ LOW = _column("low", "Lower end of its 95% interval.")
 HIGH = _column("high", "Upper end of its 95% interval.")
 N = _column("n", "Number of models, or of groups within a factor.")
 
-# Values of these columns that have a meaning of their own.
+# Special values of these columns.
 BEFORE_TRAINING = -1  # EPOCH
 FINAL = "final"  # REFERENCE: the run's own last epoch
 DATA = "data"  # REFERENCE: the raw data, as pixels in [0, 1]
-INPUT = "input"  # REFERENCE: the raw data, standardised
+INPUT = "input"  # REFERENCE: the raw data, standardized
 UNTRAINED = "untrained"  # REFERENCE: the same network with other initial weights
 TRAIN = "train"  # SPLIT
 TEST = "test"  # SPLIT

@@ -1,4 +1,4 @@
-"""The other singular vectors, and how much the first ones explain."""
+"""Further singular vectors, and how much of the features the first ones explain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from keras_pvec.reproduction.record import LoggedRun
 
 
 def singular_vector_angles(runs: Sequence[LoggedRun]) -> pd.DataFrame:
-    """Angle of each of the top singular vectors to that of the last epoch.
+    """Angle of each of the top singular vectors to its counterpart in the last epoch.
 
     Returns:
         One row per run, epoch and `index` (1 is the P-vector), with the columns of a
@@ -146,7 +146,7 @@ def _variance_shares(p: PVector) -> tuple[float, float]:
 
 
 def _with_vectors(p: PVector, start: int, stop: int) -> PVector:
-    """A P-vector with some of its singular vectors, the first of which leads."""
+    """A P-vector restricted to its singular vectors `start` to `stop - 1`."""
     certified = p.certified_error_deg
     return dataclasses.replace(
         p,

@@ -1,6 +1,6 @@
-"""Angles over the epochs of a training, and within its first one.
+"""Angles over the epochs of a training, and within the first epoch.
 
-All functions look at the first layer of each run, its features.
+All functions use the first layer of each run, whose output is the features.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def angles_to_data(runs: Sequence[LoggedRun], matrix: str = col.DATA) -> pd.Data
 
     Args:
         runs: Finished runs.
-        matrix: `"data"` for pixels in [0, 1], `"input"` for standardised ones.
+        matrix: `"data"` for pixels in [0, 1], `"input"` for standardized ones.
 
     Returns:
         As `angles_to_final`.
@@ -78,11 +78,11 @@ def first_epoch_angles(
     Args:
         runs: Finished runs that logged within the first epoch.
         matrix: As in `angles_to_data`.
-        splits: Which samples.
+        splits: Splits of the samples.
 
     Returns:
         One row per run, split, reference (`"final"`, the run's own last epoch, or
-        `matrix`) and step, else as `angles_to_final`.
+        `matrix`) and step; otherwise as `angles_to_final`.
     """
     return _banded(
         (run, _first_epoch(run.on(split), reference).assign(**{col.SPLIT: split}))
@@ -97,12 +97,12 @@ def first_epoch_peaks(angles: pd.DataFrame) -> pd.DataFrame:
     391 updates count: 50,000 images in batches of 128.
 
     Args:
-        angles: As `first_epoch_angles` gives them.
+        angles: As `first_epoch_angles` returns them.
 
     Returns:
         One row per run, split and reference: the angle at the start, at its peak and
         at the end of the epoch, `peak_step`, the `rise` from the start to the peak and
-        the `fall` from there to the end, in degrees; and the same of the null angle.
+        the `fall` from there to the end, in degrees; and the same for the null angle.
     """
     rows = []
     keys = [*(col.RUN, col.MODEL, col.SEED, col.WELL_TRAINED)]

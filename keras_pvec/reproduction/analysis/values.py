@@ -17,14 +17,14 @@ from keras_pvec.reproduction.analysis.labels import concatenated, labelled
 from keras_pvec.reproduction.analysis.moments import p_vectors_by_epoch, spaced_epochs
 from keras_pvec.reproduction.record import LoggedRun
 
-# Entries that differ by less are equal: they have no density and no skewness.
+# Entries that differ by less count as equal: they have no density and no skewness.
 _EQUAL_STD = 1e-9
 
 
 def p_vector_values(run: LoggedRun) -> dict[int, np.ndarray]:
     """The scaled entries of a run's P-vector by epoch, arrays of shape `(n_samples,)`.
 
-    Signs are those of the last epoch, so that epochs compare.
+    Signs are those of the last epoch, so that epochs can be compared.
     """
     final = run.p_vector("final", run.layers[0]).vector
     values = {}
@@ -41,7 +41,7 @@ def value_histograms(
 
     Args:
         run: A finished run.
-        n_epochs: At most how many epochs, spaced by a factor up to the last one.
+        n_epochs: Largest number of epochs, spaced by a factor up to the last one.
         n_bins: Number of bins.
 
     Returns:
@@ -76,9 +76,9 @@ def value_densities(run: LoggedRun, n_points: int = 200) -> pd.DataFrame:
         n_points: Number of values at which densities are evaluated.
 
     Returns:
-        One row per epoch and `value`: `density`, by a Gaussian kernel with Silverman's
-        bandwidth, which outliers do not widen, of at least two steps of the values;
-        empty where all entries are equal.
+        One row per epoch and `value`: `density`, from a Gaussian kernel with
+        Silverman's bandwidth, which is robust to outliers, and is at least two steps of
+        the values; empty where all entries are equal.
     """
     values = p_vector_values(run)
     grid = np.linspace(*_central_range([*values.values()]), n_points)
@@ -95,7 +95,7 @@ def _density(values: np.ndarray, grid: np.ndarray) -> np.ndarray | float:
     if values.std() <= _EQUAL_STD:
         return np.nan
     bandwidth = max(_silverman_bandwidth(values), 2 * (grid[1] - grid[0]))
-    # SciPy takes it as a factor on the standard deviation.
+    # SciPy expects the bandwidth as a factor on the standard deviation.
     return stats.gaussian_kde(values, bandwidth / values.std(ddof=1))(grid)
 
 

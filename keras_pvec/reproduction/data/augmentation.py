@@ -26,8 +26,8 @@ def random_crops(
 
     Args:
         images: Shape `(n, height, width, channels)`.
-        rng: Decides windows and flips. It advances by an amount that depends on `n`
-            alone.
+        rng: Random generator for windows and flips. It advances by an amount that
+            depends only on `n`.
         padding: Number of zeros on each side.
 
     Returns:

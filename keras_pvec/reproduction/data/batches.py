@@ -1,6 +1,6 @@
 """Batches for `fit` and `evaluate`, the same on every Keras backend.
 
-A batch depends on seed, epoch and step alone. A resumed training therefore sees the
+A batch depends only on seed, epoch and step. A resumed training therefore sees the
 batches that it would have seen without the interruption, and all backends see the same
 images in the same order.
 """
@@ -93,7 +93,7 @@ class TrainingBatches(keras.utils.PyDataset):
         )
 
     def _order_of(self, epoch: int) -> np.ndarray:
-        # Read once: threads may ask for batches of different epochs.
+        # Read once: threads may request batches of different epochs.
         cached_epoch, order = self._order
         if cached_epoch != epoch:
             rng = np.random.default_rng([self._seed, _ORDER, epoch])
@@ -106,7 +106,7 @@ class EvaluationBatches(keras.utils.PyDataset):
     """The images of a split once, in order, not augmented.
 
     The random numbers for contrastive learning are the same in each pass, so that
-    losses compare.
+    losses can be compared.
 
     Args:
         split: The images.

@@ -2,7 +2,7 @@
 
 ```
 <cache>/<name>-<version>-<key>/      key: fingerprint of the source's files
-    manifest.json                    format, what pixels mean, checksums
+    manifest.json                    format, range of the pixels, checksums
     train_images.npy  train_labels.npy  test_images.npy  test_labels.npy
 ```
 
@@ -29,7 +29,7 @@ from keras_pvec.reproduction.data.images import SPLITS, ImageSplit
 
 CACHE_ENV = "KERAS_PVEC_CACHE"
 
-# Increased when the files of a cache folder change their meaning.
+# Increased when the meaning of the files in a cache folder changes.
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _ARRAYS = ("images", "labels")
@@ -53,8 +53,8 @@ def read(name: str) -> tuple[dict[str, ImageSplit], int] | None:
         name: Name of the folder.
 
     Returns:
-        `None` if there is no such folder or if it cannot be used; then a warning says
-        why.
+        The splits and the number of classes; `None` if the folder does not exist or
+        cannot be used, in which case a warning says why.
     """
     folder = cache_dir() / name
     if not os.path.isdir(folder):
@@ -71,7 +71,7 @@ def read(name: str) -> tuple[dict[str, ImageSplit], int] | None:
 
 
 def write(name: str, splits: dict[str, ImageSplit], n_classes: int) -> None:
-    """Caches arrays under a name and replaces those that are there.
+    """Caches arrays under a name and replaces existing ones.
 
     A failure (a full disk, a folder that cannot be written) causes a warning.
 

@@ -13,9 +13,9 @@ from keras_pvec.samples import SampleSet
 
 SPLITS = ("train", "test")
 
-# Subsets are the same for every training, so that runs compare.
+# Subsets are the same for every training, so that runs can be compared.
 _SUBSET_SEED = 20211005
-# Arrays that start at a multiple of so many bytes need not be copied into a tensor.
+# Arrays that start at a multiple of this many bytes need not be copied into a tensor.
 _ALIGNMENT = 64
 
 
@@ -47,7 +47,7 @@ class ImageSplit:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageData:
-    """A data set as it is trained on.
+    """A data set as used in a training.
 
     Attributes:
         name: Name of the data set.
@@ -74,7 +74,7 @@ class ImageData:
 
     @functools.cached_property
     def _moments(self) -> tuple[list[float], list[float]]:
-        # From counts of each level, so that no float copy of the images is made.
+        # From the counts of the levels, to avoid a float copy of the images.
         images = self.train.images
         count = math.prod(images.shape[:-1])
         levels = np.arange(self.train.largest + 1) / self.train.largest
@@ -104,7 +104,7 @@ class ImageData:
         """The same data with fixed random subsets of the images; `None` for all.
 
         Raises:
-            ValueError: More images than there are, or fewer than two.
+            ValueError: More images than the data set has, or fewer than two.
         """
         return dataclasses.replace(
             self,
@@ -117,10 +117,10 @@ class ImageData:
         the same ones each time (Zhang et al. 2017, arXiv 1611.03530).
 
         Raises:
-            ValueError: A share that is not between 0 and 1.
+            ValueError: `share` is not between 0 and 1.
         """
         if not 0 <= share <= 1:
-            raise ValueError(f"`share` must be within 0 and 1. Received: {share}")
+            raise ValueError(f"`share` must be between 0 and 1. Received: {share}")
         labels = self.train.labels.copy()
         rng = np.random.default_rng(_SUBSET_SEED)
         wrong = rng.permutation(len(labels))[: round(share * len(labels))]
@@ -131,14 +131,14 @@ class ImageData:
         )
 
     def samples(self, split: str, n: int | None = None) -> SampleSet:
-        """The first images of a split, not augmented, to take P-vectors on.
+        """The first images of a split, not augmented, to compute P-vectors on.
 
         Args:
             split: `"train"` or `"test"`.
             n: How many; `None` for all.
 
         Raises:
-            ValueError: An unknown split, or more samples than there are.
+            ValueError: An unknown split, or more samples than the split has.
         """
         if split not in SPLITS:
             raise ValueError(f"`split` must be one of {SPLITS}. Received: {split!r}")
@@ -146,7 +146,7 @@ class ImageData:
         if n is not None and n > len(images):
             raise ValueError(
                 f"The {split} split of {self.name} has {len(images)} samples here; {n} "
-                "were asked for."
+                "were requested."
             )
         images = images.take(n or len(images))
         name = f"{self.name}/{split}[{len(images)}]"
@@ -154,7 +154,7 @@ class ImageData:
 
 
 def scale_pixels(images: np.ndarray, largest: int) -> np.ndarray:
-    """Whole-numbered pixels up to `largest` as float32 in [0, 1]."""
+    """Integer pixels up to `largest` as float32 in [0, 1]."""
     scaled = _aligned_array(images.shape)
     return np.divide(images, np.float32(largest), out=scaled, dtype=np.float32)
 
@@ -172,7 +172,7 @@ def _subset(split: ImageSplit, n: int | None, what: str) -> ImageSplit:
     if n is None:
         return split
     if not 2 <= n <= len(split):
-        raise ValueError(f"{what} has {len(split)} images; {n} were asked for.")
+        raise ValueError(f"{what} has {len(split)} images; {n} were requested.")
     order = np.random.default_rng(_SUBSET_SEED).permutation(len(split))[:n]
     return dataclasses.replace(
         split, images=split.images[order], labels=split.labels[order]

@@ -29,11 +29,11 @@ _COMPARED_BYTES = 1 << 16
 
 @dataclasses.dataclass(frozen=True)
 class ImageDataSpec:
-    """Which images a training uses, in a form that any process can load.
+    """The images of a training, described so that any process can load them.
 
     Attributes:
         name: One of `DATASETS`.
-        data_dir: tensorflow-datasets' folder, as in `load_data`.
+        data_dir: Folder of tensorflow-datasets, as in `load_data`.
         train_samples: Size of a fixed random subset of the training images; `None` for
             all.
         test_samples: Size of such a subset of the test images.
@@ -47,11 +47,11 @@ class ImageDataSpec:
     label_noise: float = 0.0
 
     def load(self) -> ImageData:
-        """The images; loaded once in each process.
+        """Loads the images, once in each process.
 
         Raises:
             ValueError: An unknown name, or subsets larger than the set.
-            DatasetUnavailableError: Not on disk, and not to be downloaded.
+            DatasetUnavailableError: Not on disk and cannot be downloaded.
         """
         return _load(self)
 
@@ -75,12 +75,15 @@ def load_data(
 
     Args:
         name: One of `DATASETS`.
-        data_dir: tensorflow-datasets' folder; default `TFDS_DATA_DIR`, else its own
-            default. A data set that is not there is downloaded into it.
+        data_dir: Folder of tensorflow-datasets; default: `TFDS_DATA_DIR`, else the
+            default of tensorflow-datasets. Missing data sets are downloaded into it.
+
+    Returns:
+        The whole data set.
 
     Raises:
         ValueError: An unknown name.
-        DatasetUnavailableError: Not on disk, and not to be downloaded.
+        DatasetUnavailableError: The data set is not on disk and cannot be downloaded.
     """
     if name == "digits":
         splits, n_classes = _load_digits()
@@ -105,7 +108,7 @@ def _load_digits() -> tuple[dict[str, ImageSplit], int]:
     bunch = load_digits()
     images = bunch.images.astype(np.uint8)[..., None]
     labels = bunch.target.astype(np.int64)
-    # Other people wrote the last digits than the first ones.
+    # The last digits were written by other people than the first ones.
     return {
         "train": ImageSplit(images[:-_DIGITS_TEST], labels[:-_DIGITS_TEST], 16),
         "test": ImageSplit(images[-_DIGITS_TEST:], labels[-_DIGITS_TEST:], 16),
@@ -115,7 +118,7 @@ def _load_digits() -> tuple[dict[str, ImageSplit], int]:
 def _load_tfds(
     name: str, data_dir: str | os.PathLike[str] | None
 ) -> tuple[dict[str, ImageSplit], int]:
-    """From the cache if it holds what is stored, else from tensorflow-datasets."""
+    """Loads from a cache that matches the stored files, else by tensorflow-datasets."""
     stored = tfds_reader.find_stored(name, data_dir)
     if stored is not None and (key := _cache_name(name, stored)) is not None:
         cached = cache.read(key)
@@ -128,8 +131,8 @@ def _load_tfds(
 
 
 def _cache_name(name: str, source: Path) -> str | None:
-    """A name that is the same for copies of a data set wherever they lie, and differs
-    where their files do; `None` if they cannot be read."""
+    """A name that is the same for copies of a data set in any folder, and differs if
+    the files differ; `None` if they cannot be read."""
     digest = hashlib.sha256()
     try:
         for path in sorted(filter(Path.is_file, source.iterdir())):

@@ -1,7 +1,7 @@
-"""What tensorflow-datasets has stored on disk, as arrays or as encoded images.
+"""Reads what tensorflow-datasets has stored on disk, as arrays or encoded images.
 
-Nothing else in the package imports tensorflow-datasets, which needs TensorFlow whatever
-backend Keras uses.
+No other module imports tensorflow-datasets, which needs TensorFlow with every Keras
+backend.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _LARGEST_PIXEL = 255
 
 
 class DatasetUnavailableError(RuntimeError):
-    """A data set is neither on disk nor to be downloaded."""
+    """A data set is not on disk and cannot be downloaded."""
 
 
 class EncodedImages:
-    """Encoded images of a stored data set, read anew each time they are iterated over.
+    """Encoded images of a stored data set, read again in each iteration.
 
     Args:
         dataset: A `tf.data.Dataset` of scalar strings with a fixed order.
@@ -50,11 +50,11 @@ def find_stored(name: str, data_dir: str | os.PathLike[str] | None) -> Path | No
     Args:
         name: Name of the data set, with its configuration if it has one, as
             `"imagenet_v2/matched-frequency"`.
-        data_dir: tensorflow-datasets' folder; default `TFDS_DATA_DIR`, else its own
-            default.
+        data_dir: Folder of tensorflow-datasets; default: `TFDS_DATA_DIR`, else the
+            default of tensorflow-datasets.
 
     Returns:
-        `None` if no version is stored.
+        The folder; `None` if no version is stored.
     """
     versions = []
     for info in _root(data_dir).glob(f"{name}/*/dataset_info.json"):
@@ -73,13 +73,13 @@ def read_or_download(
         name: Name of the data set.
         data_dir: As in `find_stored`; the data set is downloaded into it if it is not
             stored.
-        stored: What `find_stored` has found.
+        stored: The folder that `find_stored` returned.
 
     Returns:
         The splits, the number of classes, and the folder that they were read from.
 
     Raises:
-        DatasetUnavailableError: Not on disk, and not to be downloaded.
+        DatasetUnavailableError: The data set is not on disk and cannot be downloaded.
     """
     tfds = _tensorflow_datasets(name)
     with _quiet_absl():
@@ -116,14 +116,14 @@ def stored_encoded_images(
         n: How many; `None` for all.
 
     Raises:
-        ValueError: More images than there are, or fewer than two.
-        DatasetUnavailableError: Not on disk.
+        ValueError: More images than the split has, or fewer than two.
+        DatasetUnavailableError: The data set is not on disk.
     """
     stored = find_stored(name, data_dir)
     if stored is None:
         raise DatasetUnavailableError(
-            f"The data set {name} is not in {_root(data_dir)}. Prepare it once, where "
-            f"there is a network: tensorflow_datasets.builder({name!r}, data_dir=...)"
+            f"The data set {name} is not in {_root(data_dir)}. Prepare it once, with "
+            f"network access: tensorflow_datasets.builder({name!r}, data_dir=...)"
             ".download_and_prepare()."
         )
     tfds = _tensorflow_datasets(name)
@@ -132,10 +132,10 @@ def stored_encoded_images(
         available = builder.info.splits[split].num_examples
         n = available if n is None else n
         if not 2 <= n <= available:
-            raise ValueError(f"{name} has {available} images; {n} were asked for.")
+            raise ValueError(f"{name} has {available} images; {n} were requested.")
         examples = builder.as_dataset(
             split=f"{split}[:{n}]",
-            # Encoded, they are a tenth of the size, and each has a size of its own.
+            # Encoded images take a tenth of the space, and may have different sizes.
             decoders={"image": tfds.decode.SkipDecoding()},
             read_config=tfds.ReadConfig(try_autocache=False),
         )
@@ -155,7 +155,7 @@ def _tensorflow_datasets(name: str) -> ModuleType:
             f"Reading the data set {name} needs tensorflow-datasets, which is not "
             "installed: pip install tensorflow-datasets tensorflow."
         ) from error
-    if not hasattr(tfds, "builder"):  # it swallows errors of its own imports
+    if not hasattr(tfds, "builder"):  # the package hides its own import errors
         raise DatasetUnavailableError(
             f"Reading the data set {name} needs tensorflow-datasets, which is "
             "installed but cannot be imported. With TensorFlow 2.16 or 2.17, whose "
@@ -166,7 +166,7 @@ def _tensorflow_datasets(name: str) -> ModuleType:
 
 
 def _download(builder: Any, name: str) -> None:
-    mend = (
+    advice = (
         f"Connect to the network once, or give the folder that holds {name} in "
         "tensorflow-datasets' format with --data_dir or TFDS_DATA_DIR, or use the data "
         "set 'digits', which needs no download."
@@ -175,19 +175,19 @@ def _download(builder: Any, name: str) -> None:
     if not _is_online():
         raise DatasetUnavailableError(
             f"The data set {name} is not in {where}, and there is no network to "
-            f"download it. {mend}"
+            f"download it. {advice}"
         )
     try:
         builder.download_and_prepare()
-    except Exception as error:  # tensorflow-datasets raises many kinds
+    except Exception as error:  # tensorflow-datasets raises many types
         raise DatasetUnavailableError(
             f"The data set {name} is not in {where}, and its download failed "
-            f"({type(error).__name__}: {error}). {mend}"
+            f"({type(error).__name__}: {error}). {advice}"
         ) from error
 
 
 def _is_online() -> bool:
-    """Whether names resolve. Where they do not, a download would retry for minutes."""
+    """Whether host names resolve; otherwise a download would retry for minutes."""
     if urllib.request.getproxies():
         return True
     try:
@@ -199,7 +199,7 @@ def _is_online() -> bool:
 
 @contextlib.contextmanager
 def _quiet_absl() -> Iterator[None]:
-    """Silences tensorflow-datasets' remarks about its own folders."""
+    """Silences the log messages of tensorflow-datasets about its folders."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Drawings of the tables of `analysis`. Each angle is shown with its null."""
+"""Figures of the tables of `analysis`. Each angle is shown with its null."""
 
 from keras_pvec.reproduction.figures.depth import angle_by_block_figure
 from keras_pvec.reproduction.figures.distributions import (

@@ -18,7 +18,7 @@ def by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def model_label(model: str, table: pd.DataFrame) -> str:
-    """A model's name with the number of its seeds in a table, if there are several."""
+    """A model's name, with its number of seeds in the table if above one."""
     n_seeds = table.loc[table[col.MODEL] == model, col.SEED].nunique()
     return model if n_seeds <= 1 else f"{model} ({n_seeds} seeds)"
 
@@ -32,15 +32,15 @@ def range_entries(table: pd.DataFrame) -> list[Entry]:
 def draw_curve(
     axes: Axes, table: pd.DataFrame, x: str, y: str, style: Style, label: str
 ) -> None:
-    """A line of means over seeds, and the range between them as a shade.
+    """Draws a line of means over seeds, and the range between them as a shaded area.
 
     Args:
-        axes: Where to draw.
+        axes: The axes to draw on.
         table: The rows of one series, with a column `seed`.
         x: Column of the horizontal axis; epochs are drawn as epochs trained.
         y: Column of the vertical axis.
-        style: Of the line and its shade.
-        label: For the legend.
+        style: Style of the line and the shaded area.
+        label: Label for the legend.
     """
     over_seeds = table.groupby(x)[y].agg(["mean", "min", "max"])
     places = _places(over_seeds.index, x)
@@ -59,7 +59,7 @@ def draw_curve(
 
 
 def draw_dotted(axes: Axes, table: pd.DataFrame, x: str, y: str, style: Style) -> None:
-    """A dotted line of means over seeds, without a label."""
+    """Draws a dotted line of means over seeds, without a label."""
     means = table.groupby(x)[y].mean()
     axes.plot(_places(means.index, x), means, color=style.colour, ls=":", lw=1.5)
 
@@ -72,14 +72,14 @@ def draw_angle(
     label: str,
     band: bool = True,
 ) -> None:
-    """The angle with its permutation null, a dotted line, in the same colour.
+    """Draws an angle and its permutation null, a dotted line, in the same colour.
 
     Args:
-        axes: Where to draw.
+        axes: The axes to draw on.
         table: The rows of one series.
         x: As in `draw_curve`.
-        style: Of the angle; the null has its colour.
-        label: For the legend.
+        style: Style of the angle; the null has the same colour.
+        label: Label for the legend.
         band: Whether the 95% band of the null is drawn.
     """
     draw_curve(axes, table, x, col.ANGLE_DEG, style, label)
@@ -92,4 +92,4 @@ def draw_angle(
 
 
 def _places(index: pd.Index, x: str) -> pd.Index:
-    return index + 1 if x == col.EPOCH else index  # epoch 0 ends when one is trained
+    return index + 1 if x == col.EPOCH else index  # epochs count from 0

@@ -28,9 +28,9 @@ def angle_by_block_figure(angles: pd.DataFrame, matrix: str, title: str) -> Figu
     """Angle to the raw data against the index of the block, a panel for each model.
 
     Args:
-        angles: As `analysis.angles_by_block` gives them.
+        angles: As `analysis.angles_by_block` returns them.
         matrix: Which raw data, `"data"` or `"input"`.
-        title: What was trained on what.
+        title: Networks and data set, for the title.
     """
     models = [*angles[col.MODEL].unique()]
     figure, panels = panel_grid(len(models), 3, 5.2, 3.8, sharey=True)
@@ -59,5 +59,5 @@ def _when(epoch: int) -> str:
 
 
 def _time_style(i: int, n: int) -> Style:
-    """Dark to light with time, without the lightest yellow."""
+    """Colours from dark to light with time, without the lightest yellow."""
     return Style(colormaps["viridis"](0.9 * i / max(n - 1, 1)), marker(i))

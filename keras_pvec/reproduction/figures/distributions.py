@@ -31,8 +31,8 @@ def histograms_figure(histograms: pd.DataFrame, title: str) -> Figure:
     """Histograms of the P-vector's entries, a row of panels for each run.
 
     Args:
-        histograms: As `analysis.value_histograms` gives them.
-        title: What was trained on what.
+        histograms: As `analysis.value_histograms` returns them.
+        title: Networks and data set, for the title.
     """
     runs = [*histograms[col.RUN].unique()]
     n_columns = int(histograms.groupby(col.RUN)[col.EPOCH].nunique().max())
@@ -74,15 +74,15 @@ def densities_figure(densities: pd.DataFrame, title: str) -> Figure:
     """Map of the density of the P-vector's entries over the epochs, for each run.
 
     Args:
-        densities: As `analysis.value_densities` gives them.
-        title: What was trained on what.
+        densities: As `analysis.value_densities` returns them.
+        title: Networks and data set, for the title.
     """
     runs = [*densities[col.RUN].unique()]
     figure, panels = panel_grid(len(runs), 3, 4.4, 3.4)
     for axes, run in zip(panels, runs, strict=True):
         of_run = densities[densities[col.RUN] == run]
         grid = of_run.pivot(index=col.VALUE, columns=col.EPOCH, values=col.DENSITY)
-        # Relative to the peak of each epoch, since narrow ones would hide the others.
+        # Relative to the peak of each epoch, since narrow peaks would hide the others.
         image = axes.pcolormesh(
             grid.columns + 1,
             grid.index,
@@ -113,8 +113,8 @@ def drift_figure(drift: pd.DataFrame, title: str) -> Figure:
     """Distance of the distribution of the entries to that of the last epoch.
 
     Args:
-        drift: As `analysis.value_drift` gives it.
-        title: What was trained on what.
+        drift: As `analysis.value_drift` returns it.
+        title: Networks and data set, for the title.
     """
     figure = new_figure(7.0, 3.9)
     axes = figure.subplots()
@@ -126,5 +126,5 @@ def drift_figure(drift: pd.DataFrame, title: str) -> Figure:
     axes.set_ylim(bottom=0)
     axes.set_ylabel("Wasserstein distance of $\\sqrt{n}\\,u_i$ (dimensionless)")
     legend_below(figure, [axes], range_entries(drift))
-    entitle(figure, f"Distance of the P-vector's entries to the last epoch's: {title}")
+    entitle(figure, f"Distance of the P-vector's entries to the last epoch: {title}")
     return figure

@@ -37,7 +37,7 @@ _NAMES = {
     col.N_PARAMETERS: "number of parameters",
     col.COS_ONES: "component along the constant vector",
 }
-# A logarithmic axis over a smaller ratio is ticked as a linear one.
+# A logarithmic axis that spans a smaller ratio gets the ticks of a linear one.
 _LOG_TICKS_FROM = 4
 _FEWEST_FOR_FIT = 4
 _FIT_LABEL = "least-squares fit to means over seeds, 95% band of its mean"
@@ -48,9 +48,9 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
     to the data.
 
     Args:
-        models: As `analysis.generalization` gives them.
+        models: As `analysis.generalization` returns them.
         matrix: Which raw data, `"data"` or `"input"`.
-        title: What was trained on what.
+        title: Networks and data set, for the title.
     """
     figure = new_figure(12.5, 4.0)
     linear, logarithmic, gap = figure.subplots(1, 3)
@@ -78,7 +78,7 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
 
 
 def _draw_models(axes: Axes, models: pd.DataFrame, column: str) -> None:
-    """A point for each run, and a hollow one at its null angle."""
+    """Draws a point for each run, and a hollow one at its null angle."""
     style_of = styles(models[col.MODEL])
     for model, rows in by_model(models):
         colour, marker = style_of[model].colour, style_of[model].marker
@@ -93,7 +93,7 @@ def _draw_models(axes: Axes, models: pd.DataFrame, column: str) -> None:
 
 
 def _draw_fit(axes: Axes, x: pd.Series, y: pd.Series, log: bool) -> None:
-    """A straight line by least squares, with the 95% band of its mean."""
+    """Draws a least-squares line, with the 95% band of its mean."""
     usable = (x > 0) & (y > 0) if log else x.notna() & y.notna()
     u, v = x[usable].to_numpy(float), y[usable].to_numpy(float)
     if log:
@@ -115,7 +115,7 @@ def _draw_fit(axes: Axes, x: pd.Series, y: pd.Series, log: bool) -> None:
 
 
 def _plain_log_ticks(axis: Axis) -> None:
-    """Ticks a logarithmic axis at round numbers, written out."""
+    """Puts the ticks of a logarithmic axis at round numbers, written out."""
     low, high = axis.get_view_interval()
     locator: Locator = MaxNLocator(5, steps=[1, 2, 5, 10])
     if high / low >= _LOG_TICKS_FROM:
@@ -129,8 +129,8 @@ def rank_correlations_figure(correlations: pd.DataFrame, title: str) -> Figure:
     """Kendall's tau of each predictor, over all models and within each factor.
 
     Args:
-        correlations: As `analysis.rank_correlations` gives them.
-        title: What was trained on what.
+        correlations: As `analysis.rank_correlations` returns them.
+        title: Networks and data set, for the title.
     """
     targets = [*correlations[col.TARGET].unique()]
     factors = [*correlations[col.FACTOR].unique()]

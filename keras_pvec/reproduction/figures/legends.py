@@ -15,18 +15,18 @@ from matplotlib.patches import Patch
 from keras_pvec.reproduction.figures.look import add_height
 
 _GREY = "0.35"
-# The width of a letter of a legend, and of a handle in letters.
+# The width of a letter in a legend, and of a handle, in letters.
 _CHARACTER_INCHES = 0.07
 _HANDLE_CHARACTERS = 8
 _ROW_INCHES = 0.18
 
 
 class Entry(NamedTuple):
-    """An entry of a legend that no artist of the figure stands for.
+    """A legend entry that does not belong to an artist of the figure.
 
     Attributes:
         handle: An artist, or a tuple of artists that are drawn over each other.
-        label: Its text.
+        label: The text of the entry.
     """
 
     handle: Any
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
 
 def dotted_entry(label: str, colour: str = _GREY) -> Entry:
-    """An entry for dotted lines, grey where they have the colours of other lines."""
+    """An entry for dotted lines; grey if their colours are those of other lines."""
     return Entry(Line2D([], [], color=colour, lw=1.5, ls=":"), label)
 
 
@@ -73,8 +73,8 @@ def legend_below(
 
     Args:
         figure: The figure.
-        panels: The panels whose labelled artists are entered.
-        more: Further entries, last.
+        panels: The panels whose labelled artists are listed.
+        more: Further entries, at the end.
         order: Labels that come first; by default labels follow the panels.
     """
     entries: dict[str, Any] = {}

@@ -28,7 +28,7 @@ ENTRY_LABEL = "$\\sqrt{n}\\,u_i$ (dimensionless)"
 # The matrices that "the raw data" may stand for.
 MATRIX_NAMES = {
     col.DATA: "the pixels in [0, 1]",
-    col.INPUT: "the standardised pixels",
+    col.INPUT: "the standardized pixels",
 }
 # A line is drawn with at most about this many markers.
 _MARKERS_PER_LINE = 20
@@ -50,7 +50,7 @@ class Style:
 
 
 def style(i: int) -> Style:
-    """The `i`-th style; colours and markers together repeat after 49 only."""
+    """The `i`-th style; the pairs of colour and marker repeat only after 49."""
     n = len(_COLOURS)
     return Style(_COLOURS[i % n], _MARKERS[(i + i // n) % len(_MARKERS)])
 
@@ -61,13 +61,13 @@ def marker(i: int) -> str:
 
 
 def styles(names: Iterable[str]) -> dict[str, Style]:
-    """A style for each distinct name. They go by the sorted names, so that a model has
-    the same style in all figures of the same models."""
+    """A style for each distinct name. Styles are assigned in the order of the sorted
+    names, so that a model has the same style in all figures of the same models."""
     return {name: style(i) for i, name in enumerate(sorted({*names}))}
 
 
 def marker_interval(n_points: int) -> int:
-    """Every how many points a line has a marker."""
+    """Number of points from one marker of a line to the next."""
     return max(1, n_points // _MARKERS_PER_LINE)
 
 
@@ -83,10 +83,10 @@ def panel_grid(
 
     Args:
         n_panels: Number of panels.
-        most_columns: At most how many panels stand in a row.
-        width: Of a panel, inches.
-        height: Of a panel, inches.
-        **kwargs: Of `Figure.subplots`.
+        most_columns: Largest number of panels in a row.
+        width: Width of a panel, in inches.
+        height: Height of a panel, in inches.
+        **kwargs: Keyword arguments of `Figure.subplots`.
     """
     n_rows = math.ceil(n_panels / most_columns)
     n_columns = math.ceil(n_panels / n_rows)
@@ -101,7 +101,7 @@ def panel_grid(
 
 
 def entitle(figure: Figure, title: str) -> None:
-    """Heads a figure, in as many lines as its width requires."""
+    """Adds a title to a figure, in as many lines as its width requires."""
     n_characters = int(_TITLE_CHARACTERS_PER_INCH * figure.get_figwidth())
     lines = textwrap.wrap(title, n_characters)
     figure.suptitle("\n".join(lines))
@@ -109,12 +109,12 @@ def entitle(figure: Figure, title: str) -> None:
 
 
 def add_height(figure: Figure, inches: float) -> None:
-    """Makes a figure taller, for what stands above or below its panels."""
+    """Makes a figure taller, for text above or below its panels."""
     figure.set_figheight(figure.get_figheight() + inches)
 
 
 def integer_ticks(axis: Axis) -> None:
-    """Ticks an axis at whole numbers."""
+    """Puts the ticks of an axis at integers."""
     axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
 

@@ -52,7 +52,7 @@ def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
     the range between them.
 
     Args:
-        pairs: As `analysis.pairwise_angles` gives them.
+        pairs: As `analysis.pairwise_angles` returns them.
         title: Title of the figure.
     """
     labels = [*dict.fromkeys([*pairs[col.GROUP], *pairs[col.OTHER_GROUP]])]
@@ -119,12 +119,12 @@ _OFFSET = 0.14
 
 
 def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
-    """The angle of each pair of groups beside other measures of the same pair.
+    """The angle of each pair of groups next to other measures of the same pair.
 
     Args:
-        pairs: As `analysis.pairwise_angles` gives them. Means over the pairs of two
+        pairs: As `analysis.pairwise_angles` returns them. Means over the pairs of two
             groups and the range between them are drawn.
-        title: What was trained on what.
+        title: Networks and data set, for the title.
     """
     groups = sorted(
         _pairs_of_groups(pairs), key=lambda pair: pair.rows[col.ANGLE_DEG].mean()
@@ -132,7 +132,7 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
     figure = new_figure(9.0, 0.5 * len(groups) + 1.4)
     angles = figure.subplots()
     for i, measure in enumerate(_MEASURES):
-        # Equal values lie above each other.
+        # Vertical offsets, so that equal values do not hide each other.
         offset = _OFFSET * ((len(_MEASURES) - 1) / 2 - i)
         look = {"color": style(i).colour, "marker": measure.marker}
         _draw_ranges(angles, groups, measure.angle, offset, **look, label=measure.label)
@@ -157,11 +157,11 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
 def _draw_ranges(
     axes: Axes, groups: list[_PairOfGroups], column: str, offset: float, **look: Any
 ) -> None:
-    """Means over pairs, one line for each pair of groups, with the range as a bar, at
-    an offset in lines."""
+    """Draws means over pairs, one line for each pair of groups, with the range as a
+    bar, at an offset in lines."""
     values = [pair.rows[column].astype(float) for pair in groups]
     means = [of_pair.mean() for of_pair in values]
-    # The mean of equal values may lie beyond them by rounding.
+    # Rounding may put the mean of equal values outside their range.
     below = [max(v.mean() - v.min(), 0.0) for v in values]
     above = [max(v.max() - v.mean(), 0.0) for v in values]
     lines = np.arange(len(groups)) + offset
@@ -174,11 +174,11 @@ def influential_samples_figure(
     """The images that change the angle of each pair of groups most when left out.
 
     Args:
-        influential: As `analysis.influential_samples` gives them; of groups with
-            several pairs, the first one is drawn.
+        influential: As `analysis.influential_samples` returns them; of groups with
+            several pairs, the first pair is drawn.
         images: The samples, shape `(n, height, width, channels)`, in [0, 1].
-        title: What was trained on what.
-        most: At most how many images of each pair.
+        title: Networks and data set, for the title.
+        most: Largest number of images for each pair.
     """
     shown = influential[influential[col.RANK] <= most]
     groups = _pairs_of_groups(shown)

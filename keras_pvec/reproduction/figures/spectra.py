@@ -32,8 +32,8 @@ def singular_vectors_figure(angles: pd.DataFrame, title: str) -> Figure:
     of panels for each model.
 
     Args:
-        angles: As `analysis.singular_vector_angles` gives them.
-        title: What was trained on what.
+        angles: As `analysis.singular_vector_angles` returns them.
+        title: Networks and data set, for the title.
     """
     models = [*angles[col.MODEL].unique()]
     figure = new_figure(9.5, 3.6 * len(models) + 0.3)
@@ -55,7 +55,7 @@ def singular_vectors_figure(angles: pd.DataFrame, title: str) -> Figure:
     figure.supylabel(ANGLE_LABEL, fontsize="medium")
     # Both columns use the same styles.
     legend_below(figure, panels[:, 0], [*range_entries(angles), NULL])
-    entitle(figure, f"Angles of singular vectors to the last epoch's: {title}")
+    entitle(figure, f"Angles of singular vectors to the last epoch: {title}")
     return figure
 
 
@@ -64,8 +64,8 @@ def explained_variance_figure(explained: pd.DataFrame, title: str) -> Figure:
     outside the first `k` after the last epoch.
 
     Args:
-        explained: As `analysis.explained_variance` gives it.
-        title: What was trained on what.
+        explained: As `analysis.explained_variance` returns it.
+        title: Networks and data set, for the title.
     """
     figure = new_figure(9.5, 3.9)
     over_epochs, over_k = figure.subplots(1, 2)

@@ -1,4 +1,4 @@
-"""Angles over the epochs of a training, and within its first one."""
+"""Angles over the epochs of a training, and within the first epoch."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def angle_to_final_figure(angles: pd.DataFrame, title: str) -> Figure:
     """Angle to the run's own last epoch over the epochs, plain and mean-centred.
 
     Args:
-        angles: As `analysis.angles_to_final` gives them. Runs of one model are drawn
+        angles: As `analysis.angles_to_final` returns them. Runs of one model are drawn
             as their mean over seeds with the range between them.
-        title: What was trained on what.
+        title: Networks and data set, for the title.
     """
     return _epochs_figure(angles, f"Angle to the run's own last epoch: {title}")
 
@@ -46,9 +46,9 @@ def angle_to_data_figure(angles: pd.DataFrame, matrix: str, title: str) -> Figur
     """Angle to the raw data over the epochs, plain and mean-centred.
 
     Args:
-        angles: As `analysis.angles_to_data` gives them.
+        angles: As `analysis.angles_to_data` returns them.
         matrix: Which raw data, `"data"` or `"input"`.
-        title: What was trained on what.
+        title: Networks and data set, for the title.
     """
     return _epochs_figure(angles, f"Angle to {MATRIX_NAMES[matrix]}: {title}")
 
@@ -57,8 +57,8 @@ def angle_to_untrained_figure(angles: pd.DataFrame, title: str) -> Figure:
     """Angle to the same network, untrained, over the epochs, plain and mean-centred.
 
     Args:
-        angles: As `analysis.angles_to_untrained` gives them.
-        title: What was trained on what.
+        angles: As `analysis.angles_to_untrained` returns them.
+        title: Networks and data set, for the title.
     """
     return _epochs_figure(
         angles, f"Angle to the same network, untrained, with another seed: {title}"
@@ -91,8 +91,8 @@ def references_figure(angles: pd.DataFrame, title: str) -> Figure:
     """Angle of every model to each of several references over the epochs.
 
     Args:
-        angles: As `analysis.angles_to_references` gives them.
-        title: What was trained on what.
+        angles: As `analysis.angles_to_references` returns them.
+        title: Networks and data set, for the title.
     """
     references = [*angles[col.REFERENCE].unique()]
     figure, panels = panel_grid(len(references), 3, 4.2, 3.6, sharex=True, sharey=True)
@@ -114,8 +114,8 @@ def first_epoch_figure(angles: pd.DataFrame, title: str) -> Figure:
     """Angles step by step within the first epoch, by reference and split.
 
     Args:
-        angles: As `analysis.first_epoch_angles` gives them.
-        title: What was trained on what.
+        angles: As `analysis.first_epoch_angles` returns them.
+        title: Networks and data set, for the title.
     """
     references, splits = angles[col.REFERENCE].unique(), angles[col.SPLIT].unique()
     n_rows, n_columns = len(references), len(splits)

@@ -1,12 +1,12 @@
-"""The command line of the experiments: their flags, the settings made of them, and the
-program around an experiment.
+"""The command line of the experiments: their flags, the settings made from the flags,
+and the program that runs an experiment.
 
 Only this package and `experiments/` import absl, and only they read flags.
 """
 
 import os
 
-# TensorFlow reads this variable when it is imported, which the imports below do.
+# TensorFlow reads this variable when it is imported, which happens below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_pvec.reproduction.flags.configs import (

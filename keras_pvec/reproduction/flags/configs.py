@@ -1,4 +1,4 @@
-"""From parsed flags to settings."""
+"""Converts parsed flags to settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 
 
 def experiment_config(values: flags.FlagValues = flags.FLAGS) -> ExperimentConfig:
-    """The settings that the parsed flags of `define_experiment_flags` express.
+    """Makes settings from the parsed flags of `define_experiment_flags`.
 
     Raises:
         ConfigError: A value that is not allowed.
@@ -23,7 +23,7 @@ def experiment_config(values: flags.FlagValues = flags.FLAGS) -> ExperimentConfi
 
 
 def imagenet_config(values: flags.FlagValues = flags.FLAGS) -> PretrainedConfig:
-    """The settings that the parsed flags of `define_imagenet_flags` express.
+    """Makes settings from the parsed flags of `define_imagenet_flags`.
 
     Raises:
         ConfigError: A value that is not allowed.
@@ -32,7 +32,7 @@ def imagenet_config(values: flags.FlagValues = flags.FLAGS) -> PretrainedConfig:
 
 
 def reproduction_config(values: flags.FlagValues = flags.FLAGS) -> ReproductionConfig:
-    """The settings that the parsed flags of `define_reproduction_flags` express.
+    """Makes settings from the parsed flags of `define_reproduction_flags`.
 
     Raises:
         ConfigError: A value that is not allowed.

@@ -1,4 +1,4 @@
-"""Descriptions of the defaults that a preset or a recipe gives, for help texts."""
+"""Describes the defaults of presets and recipes for help texts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from keras_pvec.reproduction.training import PRESETS, RECIPES, recipe_of
 
 
 def describe_preset(name: str, otherwise: str | None = None) -> str:
-    """A field of each preset, as in `"5000 for 'small', all for 'paper'"`.
+    """Describes a field of the presets, as in `"5000 for 'small', all for 'paper'"`.
 
     Args:
         name: Name of the field.
-        otherwise: Name of the field that holds where the first one is `None`.
+        otherwise: Name of the field to use where the first one is `None`.
     """
     return _listing(
         (
@@ -28,7 +28,8 @@ def describe_preset(name: str, otherwise: str | None = None) -> str:
 
 
 def describe_epochs() -> str:
-    """The epochs of each preset; a range where they depend on model and data set."""
+    """Describes the epochs of each preset, as a range if they depend on the model or
+    the data set."""
     parts = []
     for key, preset in PRESETS.items():
         by_data_set = (by_model.values() for by_model in preset.epochs_on.values())
@@ -61,7 +62,7 @@ def describe_recipe(name: str) -> str:
 
 
 def _listing(parts: Iterable[tuple[object, str]], separator: str = ", ") -> str:
-    """Joins values and what has them, each value once."""
+    """Joins values and their owners, each value once."""
     owners: dict[object, list[str]] = defaultdict(list)
     for value, owner in parts:
         owners[value].append(owner)

@@ -18,7 +18,7 @@ from keras_pvec.reproduction.reproduction_config import CLAIM_IDS
 from keras_pvec.reproduction.studies import DATA_MATRICES
 from keras_pvec.reproduction.training import PRESETS
 
-# The flags belong to the binary that calls the functions below: its --help lists them.
+# The flags belong to the program that calls the functions below, so --help lists them.
 flags.disclaim_key_flags()
 
 
@@ -94,7 +94,7 @@ def _define_data_flags(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_list(
-        "seeds", ["0"], "Seeds. Each gives one run per model.", flag_values=values
+        "seeds", ["0"], "Seeds. One run per model and seed.", flag_values=values
     )
     flags.DEFINE_integer(
         "train_samples",
@@ -125,7 +125,7 @@ def _define_measurement_flags(values: flags.FlagValues) -> None:
         "data_matrix",
         "data",
         DATA_MATRICES,
-        "The raw data: 'data' for pixels in [0, 1], 'input' for the standardised input "
+        "The raw data: 'data' for pixels in [0, 1], 'input' for the standardized input "
         "of the networks.",
         flag_values=values,
     )
@@ -192,7 +192,7 @@ def _define_training_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_boolean(
         "augment",
         None,
-        "Augment training images, where that suits the data set. Default by model: "
+        "Augment training images, if that suits the data set. Default by model: "
         f"{describe_recipe('augment')}.",
         flag_values=values,
     )
@@ -207,7 +207,7 @@ def _define_training_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_boolean(
         "deterministic",
         False,
-        "Make a training repeat bit for bit, even where that is slower.",
+        "Make training reproducible bit for bit, even if that is slower.",
         flag_values=values,
     )
     flags.DEFINE_boolean(
@@ -268,7 +268,7 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "num_images",
         None,
-        "Number of images, the first ones. Default: all of them; of the digits 100.",
+        "Number of images, counted from the first. Default: all; 100 of the digits.",
         flag_values=values,
     )
 

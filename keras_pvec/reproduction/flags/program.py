@@ -15,7 +15,7 @@ from keras_pvec.reproduction.experiment import NoRunsError, Outcome
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
 from keras_pvec.runs import RunConflictError
 
-# Errors whose message is all that the user needs.
+# Errors that are printed without a traceback: the message is enough for the user.
 USER_ERRORS = (
     ConfigError,
     DatasetUnavailableError,
@@ -42,7 +42,7 @@ def run(experiment: Callable[[], Outcome]) -> None:
 
 
 def exit_code(experiment: Callable[[], Outcome], arguments: Sequence[str] = ()) -> int:
-    """Runs an experiment, prints what came of it, and returns the exit code.
+    """Runs an experiment, prints its outcome, and returns the exit code.
 
     Args:
         experiment: Takes its settings from the parsed flags.

@@ -1,4 +1,4 @@
-"""Architectures by name. They know nothing of P-vectors."""
+"""Architectures by name. They do not depend on P-vectors."""
 
 from __future__ import annotations
 

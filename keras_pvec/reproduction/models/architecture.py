@@ -25,12 +25,12 @@ class Architecture:
             [0, 1].
         task: `"classification"` (the outputs are logits), `"reconstruction"` (pixels)
             or `"contrastive"` (projections of two views; the model computes its loss).
-        feature_layer: Name of the layer whose output is called the features: the one
-            before the classifier, or the bottleneck.
+        feature_layer: Name of the layer whose output is the features: the one before
+            the classifier, or the bottleneck.
         block_layers: Regular expression that matches the names of the blocks' output
-            layers, which are numbered from the input on.
-        width_option: The option that all widths are multiples of; `None` if there is
-            none.
+            layers, which are numbered from the input.
+        width_option: The option that all widths are multiples of; `None` without such
+            an option.
     """
 
     build: Callable[..., keras.Model]

@@ -21,7 +21,7 @@ from keras_pvec.reproduction.models.two_views import TwoViews
 from keras_pvec.reproduction.models.vgg import VGG
 from keras_pvec.reproduction.models.wide_resnet import WIDE_RESNET
 
-# The classifiers. SimCLR uses everything below their logits.
+# The classifiers. SimCLR uses all of their layers before the logits.
 ENCODERS: dict[str, Architecture] = {
     "mlp": MLP,
     "resnet": RESNET,
@@ -39,7 +39,7 @@ _ZERO = 1e-12
 class NTXent(keras.losses.Loss):
     """Normalized temperature-scaled cross entropy of pairs of views.
 
-    Among the `2 n - 1` other views, each view has to identify its partner by cosine
+    Among the `2 n - 1` other views, each view must identify its partner by cosine
     similarity (Chen et al. 2020, equation 1). Under a distribution strategy, the other
     views are those of the same replica.
 
@@ -141,7 +141,7 @@ class SimCLR(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """The NT-Xent loss of the projections; there are no targets."""
+        """The NT-Xent loss of the projections; targets are not used."""
         del x, y, training
         return self.nt_xent(y_pred[:, 0], y_pred[:, 1], sample_weight=sample_weight)
 

@@ -131,7 +131,7 @@ def _change_saturation_and_hue(x: Any, draws: Any) -> Any:
     return _change_colour(x, _jitter_factor(draws[..., 2], _SATURATION), turn)
 
 
-# The orders in which the changes can be made; one is drawn for each batch.
+# The possible orders of the changes; one is drawn for each batch.
 _ORDERS = tuple(
     itertools.permutations(
         (_change_brightness, _change_contrast, _change_saturation_and_hue)

@@ -1,4 +1,4 @@
-"""Where images come from: a folder, or ImageNetV2."""
+"""Sources of images: a folder, or ImageNetV2."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 def image_files(folder: str | os.PathLike[str], n: int | None = None) -> list[Path]:
-    """Image files (jpg, jpeg, png, bmp) below a folder, always in the same order: by
-    their path within the folder.
+    """Image files (jpg, jpeg, png, bmp) below a folder, sorted by their path within the
+    folder.
 
     Args:
         folder: The folder; its subfolders are included.
-        n: How many to take, the first ones; `None` for all.
+        n: Number of files, counted from the first; `None` for all.
 
     Raises:
-        ValueError: No such folder, or fewer than `n`, or fewer than two, images in it.
+        ValueError: The folder does not exist, or holds fewer than `n` or fewer than two
+            images.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -47,13 +48,13 @@ def imagenet_v2(
     ImageNet classifiers generalize to ImageNet?", arXiv 1902.10811).
 
     Args:
-        data_dir: tensorflow-datasets' folder; default `TFDS_DATA_DIR`, else its own
-            default. Nothing is downloaded.
-        n: How many; `None` for all 10,000.
+        data_dir: Folder of tensorflow-datasets; default: `TFDS_DATA_DIR`, else the
+            default of tensorflow-datasets. Nothing is downloaded.
+        n: Number of images; `None` for all 10,000.
 
     Raises:
-        ValueError: More images than there are, or fewer than two.
-        DatasetUnavailableError: Not in that folder.
+        ValueError: More images than the data set has, or fewer than two.
+        DatasetUnavailableError: The data set is not in that folder.
     """
     encoded = stored_encoded_images(
         "imagenet_v2/matched-frequency", "test", data_dir, n

@@ -2,7 +2,8 @@
 
 Pillow decodes and resizes, so pixels are the same on every Keras backend. It decodes
 JPEG files with the accurate integer transform, TensorFlow by default with a faster one.
-P-vectors of networks with ImageNet weights differ by 0.3 to 0.6 degrees between them.
+P-vectors of networks with ImageNet weights differ by 0.3 to 0.6 degrees between the two
+decoders.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-# What Pillow may take a file for, whatever it is called.
+# The formats that Pillow may detect, whatever the name of the file.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG")
 
 # A file, an encoded image, or pixels.
@@ -27,7 +28,7 @@ Entry = str | os.PathLike[str] | bytes | np.ndarray
 
 
 class Entries(Protocol):
-    """One entry per image, in the same order each time they are iterated over."""
+    """One entry per image, in the same order in each iteration."""
 
     def __len__(self) -> int: ...
 
@@ -40,7 +41,7 @@ class Images:
     Args:
         entries: For each image its file, its encoded bytes, or its pixels: uint8, shape
             `(height, width, channels)`, with 1 or 3 channels. One array of shape
-            `(n, height, width, channels)` serves as well. Nothing is copied.
+            `(n, height, width, channels)` is accepted too. Nothing is copied.
         name: What to call the images in logs and errors.
 
     Attributes:
@@ -93,8 +94,8 @@ class Images:
             the order red, green, blue.
 
         Raises:
-            ValueError: An image that cannot be decoded, or images that have changed
-                since the fingerprint was taken.
+            ValueError: An image cannot be decoded, or images have changed since the
+                fingerprint was computed.
         """
         digest = hashlib.sha256()
         contents = self._contents()
@@ -108,7 +109,7 @@ class Images:
         if digest.hexdigest() != self.sha256:
             raise ValueError(
                 f"The images {self.name!r} have changed since they were opened. Open "
-                "them again, and do not change them before all networks are done."
+                "them again, and do not change them until all networks are done."
             )
 
     def _contents(self) -> Iterator[tuple[str, bytes | np.ndarray]]:
@@ -122,10 +123,10 @@ class Images:
 
 
 class NetworkInputs:
-    """Images as one network takes them, to be given to `model_p_vectors`.
+    """Images as inputs of one network, to pass to `model_p_vectors`.
 
     They carry the name and fingerprint of the images, not of the resized pixels, so
-    that P-vectors of networks with different input sizes compare.
+    that P-vectors of networks with different input sizes can be compared.
 
     Args:
         images: The images.
@@ -184,7 +185,7 @@ def _resized_pixels(
     """One image, decoded and resized, shape `(height, width, 3)`, float32."""
     pixels = _decoded(label, content) if isinstance(content, bytes) else content
     height, width = size
-    # In float32: rounding to whole levels would turn P-vectors by up to one degree.
+    # In float32: rounding to whole levels would rotate P-vectors by up to one degree.
     channels = [
         Image.fromarray(channel).resize((width, height), Image.Resampling.BILINEAR)
         for channel in np.moveaxis(pixels, -1, 0).astype(np.float32, order="C")
@@ -201,7 +202,7 @@ def _decoded(label: str, content: bytes) -> np.ndarray:
                 shades = np.rint(np.asarray(image) / 257)
                 return shades.astype(np.uint8)[..., None]
             return np.asarray(image.convert("RGB"))
-    except Exception as error:  # Pillow raises many kinds
+    except Exception as error:  # Pillow raises many types
         raise ValueError(
             f"{label} cannot be decoded as an image ({type(error).__name__}: {error}). "
             "Replace it or leave it out."

@@ -1,4 +1,4 @@
-"""P-vectors of pretrained networks, one network after the other."""
+"""Computes P-vectors of pretrained networks, one network after the other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def p_vectors(
     k: int = 1,
     max_feature_bytes: int = 2**30,
 ) -> dict[str, PVector]:
-    """P-vectors of networks on the same images.
+    """Computes P-vectors of networks on the same images.
 
     The features are the input of the last Dense layer, or the output of the last global
     pooling of a network that classifies by convolutions (MobileNet, MobileNetV3).
@@ -40,24 +40,24 @@ def p_vectors(
         networks: The networks, as from `find_networks`.
         images: The images.
         weights: `"imagenet"` for those that Keras downloads and caches; `None` for
-            random ones, which `keras.utils.set_random_seed` governs; else a weights
-            file, for a single network, or a folder that holds `<name>.weights.h5`,
+            random ones, seeded by `keras.utils.set_random_seed`; else a weights file,
+            for a single network, or a folder that holds `<name>.weights.h5`,
             `<name>.h5` or `<name>.keras` for each.
         batch_size: Images run through a network at a time.
-        k: How many left singular vectors.
-        max_feature_bytes: How much of the features may be held at once; beyond it, the
-            images are decoded and run again for each pass of the solver. The default
-            holds 4,096 features of 65,536 images.
+        k: Number of left singular vectors.
+        max_feature_bytes: Largest number of bytes of features that are held at once;
+            beyond it, the images are decoded and run again for each pass of the solver.
+            The default holds 4,096 features of 65,536 images.
 
     Returns:
         A dict from the name of each network to its `PVector`, in the order of
-        `networks`. All carry the fingerprint of the images, so that they compare.
+        `networks`. All carry the fingerprint of the images, so they can be compared.
 
     Raises:
         ValueError: Networks of the same name, an image that cannot be decoded, or
             features that have no P-vector (all zero, NaN).
-        WeightsUnavailableError: Weights that are missing or do not fit. They are looked
-            for before any network is run.
+        WeightsUnavailableError: Weights are missing or do not fit. This is checked
+            before any network is run.
 
     Example:
 
@@ -73,7 +73,7 @@ def p_vectors(
         raise ValueError(f"`networks` must have different names. Received: {names}")
     sources = weights_of_each(networks, weights)
     if weights is not None:
-        # The first one is about to be loaded anyhow.
+        # All but the first are tried here; the first is loaded next in any case.
         for network in networks[1:]:
             load_network(network, sources[network.name])
             gc.collect()
@@ -95,13 +95,13 @@ def p_vectors(
         found[network.name] = dataclasses.replace(
             vector, layer=_first_of_its_kind(vector.layer)
         )
-        # A Keras model is full of reference cycles; two of them may not fit.
+        # Keras models contain reference cycles, and two models may not fit into memory.
         del model
         gc.collect()
     return found
 
 
 def _first_of_its_kind(layer: str | None) -> str | None:
-    """The name of a pooling layer without the number that Keras counts up from model to
+    """The name of a pooling layer without the number that Keras increases from model to
     model."""
     return layer and re.sub(r"(?<=pooling2d)_\d+$", "", layer)

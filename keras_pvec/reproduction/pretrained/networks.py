@@ -1,4 +1,4 @@
-"""Image classifiers of `keras.applications`: how each is built and what it takes."""
+"""Image classifiers of `keras.applications`: how each is built, and its inputs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_networks(names: Iterable[str]) -> list[Network]:
     """Networks of `keras.applications` by name; repeated names count once.
 
     Raises:
-        ValueError: No name at all, or an unknown one.
+        ValueError: No name, or an unknown name.
     """
     known = applications()
     available = f"Choose from: {', '.join(known)}"
@@ -86,12 +86,12 @@ def network_inputs(
 
 
 def feature_layer(model: keras.Model) -> keras.layers.Layer | None:
-    """The layer whose output the classifier classifies.
+    """The layer whose output is the features of a classifier.
 
     Returns:
         `None` for the input of the last Dense layer, as in `model_p_vectors`. A
-        classifier without one (MobileNet, MobileNetV3) ends in convolutions after its
-        last global pooling, which is returned.
+        classifier without a Dense layer (MobileNet, MobileNetV3) ends in convolutions
+        after its last global pooling; that pooling layer is returned.
     """
     if any(isinstance(layer, keras.layers.Dense) for layer in model.layers):
         return None

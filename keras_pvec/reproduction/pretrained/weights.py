@@ -19,14 +19,13 @@ _SUFFIXES = (".weights.h5", ".h5", ".keras")
 
 
 class WeightsUnavailableError(RuntimeError):
-    """The weights of a network are neither on disk nor to be downloaded, or do not fit
-    it."""
+    """The weights of a network cannot be found or downloaded, or do not fit it."""
 
 
 def weights_of_each(
     networks: Sequence[Network], weights: Weights
 ) -> dict[str, str | Path | None]:
-    """Where the weights of each network come from.
+    """Returns the source of the weights of each network.
 
     Args:
         networks: The networks.
@@ -39,7 +38,8 @@ def weights_of_each(
 
     Raises:
         ValueError: One file for several networks.
-        WeightsUnavailableError: No such file or folder, or no file of a network in it.
+        WeightsUnavailableError: The file or folder does not exist, or the folder lacks
+            the file of a network.
     """
     names = [network.name for network in networks]
     if weights is None or weights == IMAGENET:
@@ -49,13 +49,13 @@ def weights_of_each(
         return {name: _file_in(path, name) for name in names}
     if not path.is_file():
         raise WeightsUnavailableError(
-            f"The weights of {', '.join(names)} are to come from {path}, but there is "
-            f"no such file or folder. Give one that exists, or {IMAGENET!r}."
+            f"The weights of {', '.join(names)} cannot be loaded from {path}, which "
+            f"does not exist. Pass an existing file or folder, or {IMAGENET!r}."
         )
     if len(names) > 1:
         raise ValueError(
             f"{path} holds the weights of a single network. Received: "
-            f"{len(names)} networks. Give a folder with one file per network."
+            f"{len(names)} networks. Pass a folder with one file per network."
         )
     return {names[0]: path}
 
@@ -64,7 +64,7 @@ def load_network(network: Network, weights: str | Path | None) -> keras.Model:
     """Builds a network with the weights that `weights_of_each` names for it.
 
     Raises:
-        WeightsUnavailableError: A download that fails, or a file that does not fit.
+        WeightsUnavailableError: A download fails, or a file does not fit.
     """
     if weights is None:
         return network.build(weights=None)
@@ -73,19 +73,19 @@ def load_network(network: Network, weights: str | Path | None) -> keras.Model:
             return network.build(weights=IMAGENET)
         model = network.build(weights=None)
         model.load_weights(str(weights))
-    except Exception as error:  # Keras and h5py raise many kinds
+    except Exception as error:  # Keras and h5py raise many types
         if weights == IMAGENET:
             source = "The ImageNet weights of Keras"
-            mend = (
-                "Connect to the network once, or give a weights file or a folder that "
+            advice = (
+                "Connect to the network once, or pass a weights file or a folder that "
                 f"holds {_file_names(network.name)}."
             )
         else:
             source = f"The weights in {weights}"
-            mend = f"Give the weights of the whole network {network.name}."
+            advice = f"Pass the weights of the whole network {network.name}."
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise WeightsUnavailableError(
-            f"{source} could not be loaded into {network.name} ({reason}). {mend}"
+            f"{source} could not be loaded into {network.name} ({reason}). {advice}"
         ) from error
     return model
 

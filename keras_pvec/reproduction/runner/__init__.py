@@ -1,7 +1,7 @@
-"""Trains the missing ones of many runs, in this process or in several workers, and
+"""Trains the missing runs of a list, in this process or in several workers, and
 displays the progress.
 
-A worker is a process with its share of the cores. It receives what to train as a `Job`,
+A worker is a process with its own share of the cores. It receives each run as a `Job`,
 which holds no arrays, and loads the images itself. Runs are independent and resumable:
 a worker that dies costs at most one epoch of its run.
 """

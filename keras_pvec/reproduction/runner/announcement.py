@@ -1,4 +1,4 @@
-"""What a sweep says before it starts: its data, its runs, and the expected time."""
+"""Announces a sweep before it starts: its data, its runs, and the expected time."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def forecast_jobs(jobs: Sequence[Job]) -> dict[Path, Forecast]:
             if kind not in speeds:
                 speeds[kind] = training.measure_speed(settings, data)
             seconds = training.expected_seconds(settings, data, speeds[kind], done)
-        except Exception:  # it recurs in the training, which reports it
+        except Exception:  # the training will raise and report it
             seconds = 0.0
         forecasts[job.path] = Forecast(seconds, done / settings.epochs)
     return forecasts

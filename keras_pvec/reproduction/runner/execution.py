@@ -1,4 +1,4 @@
-"""The training of one job, whose errors become a `RunFailure`."""
+"""Trains one job; errors become a `RunFailure`."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from keras_pvec.reproduction.data import ImageDataSpec
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A run that an experiment needs. It pickles small: it holds no arrays.
+    """A run that an experiment needs. It holds no arrays, so its pickle is small.
 
     Attributes:
         settings: What to train.
         path: Folder of the run.
         data: The images.
-        reference: Accuracy of a well-trained network of that size, if known.
+        reference: Accuracy that a well-trained network of that size reaches, if known.
     """
 
     settings: training.RunSettings

@@ -29,11 +29,11 @@ class Progress(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """What remains to be done of a run.
+    """The remaining work of a run.
 
     Attributes:
         seconds: Expected duration, in one process.
-        fraction_done: The fraction of the run that is done already, in [0, 1).
+        fraction_done: The fraction of the run that is already done, in [0, 1).
     """
 
     seconds: float
@@ -78,7 +78,7 @@ class ProgressBar:
     """One bar over all runs, whose length is the expected time.
 
     Args:
-        forecasts: What remains of each run, by its folder.
+        forecasts: The remaining work of each run, by its folder.
         workers: Number of runs that are trained at the same time.
     """
 

@@ -1,4 +1,4 @@
-"""Trains the missing ones of many runs."""
+"""Trains the missing runs of a list."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def train_jobs(
     device: str = "auto",
     cores: Sequence[Sequence[int]] | None = None,
 ) -> TrainedRuns:
-    """Trains the missing ones of these runs. A run that fails does not stop the others.
+    """Trains the missing runs. A run that fails does not stop the others.
 
     Args:
         jobs: The runs; jobs with the same folder are one run.
@@ -50,8 +50,11 @@ def train_jobs(
         cores: Ids of the cores of each worker; default: equal shares of the cores of
             this process.
 
+    Returns:
+        The finished runs, and the failures of the others.
+
     Raises:
-        ValueError: Less than one worker, or cores for another number of workers.
+        ValueError: Fewer than one worker, or `cores` for a different number of workers.
         KeyboardInterrupt: After all workers are stopped; all runs can be resumed.
     """
     if workers < 1:
@@ -79,7 +82,7 @@ def train_jobs(
 
 
 def finished_runs(jobs: Sequence[Job]) -> dict[Path, Run]:
-    """The finished ones of these runs, by their folders."""
+    """The runs of these jobs that are finished, by their folders."""
     return {job.path: open_run(job.path) for job in jobs if _is_finished(job)}
 
 

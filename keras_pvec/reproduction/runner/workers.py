@@ -17,7 +17,7 @@ from keras_pvec.reproduction.runner.execution import train_job
 from keras_pvec.reproduction.runner.job import Job, RunFailure
 from keras_pvec.reproduction.runner.progress import Progress
 
-# Numbers of threads of the libraries; TensorFlow has variables of its own.
+# Environment variables that limit threads; TensorFlow has its own.
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -28,7 +28,7 @@ _THREAD_VARIABLES = (
 
 
 class Finished(NamedTuple):
-    """The message of a worker that is done with a run.
+    """The message of a worker that has ended a run.
 
     Attributes:
         failure: The failure, or `None`.
@@ -38,7 +38,7 @@ class Finished(NamedTuple):
 
 
 class Worker:
-    """A process that trains the runs that it is sent.
+    """A process that trains the runs that are sent to it.
 
     Args:
         cores: Ids of its cores.
@@ -62,7 +62,7 @@ class Worker:
 
     def send(self, job: Job) -> None:
         """Sends a run to train."""
-        # If the process is dead, the next receive notices.
+        # If the process is dead, the next receive detects it.
         with contextlib.suppress(OSError):
             self.connection.send(job)
 
@@ -145,12 +145,12 @@ class WorkerPool:
             self._report(self._running[worker], message)
 
     def _replace(self, worker: Worker) -> None:
-        """Records the death of a worker, and starts another one if runs are left."""
+        """Records that a worker died, and starts another one if runs are left."""
         job = self._running.pop(worker)
         code = worker.wait_for_exit()
         reason = f"its process ended with exit code {code}"
         if code == -signal.SIGKILL:
-            reason += ", as when the system runs out of memory"
+            reason += ", as happens when the system runs out of memory"
         self._failures.append(RunFailure(job.path, reason))
         self._workers.remove(worker)
         worker.stop()
@@ -211,7 +211,7 @@ def _exit_with_parent() -> None:
 
 @contextlib.contextmanager
 def _ignored_interrupts() -> Iterator[None]:
-    """Processes that are started within ignore Ctrl-C from their first moment."""
+    """Processes started in this context ignore Ctrl-C from the beginning."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -224,7 +224,7 @@ def _ignored_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _thread_limit(n: int) -> Iterator[None]:
-    """The libraries of processes that are started within use `n` threads each."""
+    """In processes started in this context, libraries use `n` threads each."""
     before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update({name: str(n) for name in _THREAD_VARIABLES})
     try:

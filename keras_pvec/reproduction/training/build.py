@@ -22,7 +22,7 @@ from keras_pvec.runs import RunFolder
 
 
 def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
-    """Builds and compiles the model of a run; its weights depend on the seed alone.
+    """Builds and compiles the model of a run; its weights depend only on the seed.
 
     Raises:
         ValueError: The settings contradict each other.
@@ -38,13 +38,16 @@ def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
 
 
 def load_model(run: str | os.PathLike) -> keras.Model:
-    """The model of a finished run, after its last epoch.
+    """Loads the model of a finished run, after its last epoch.
 
-    `keras.saving.load_model` alone does not find the layers of this package in files
-    of earlier versions, which had them in other modules.
+    `keras.saving.load_model` alone does not find the layers of this package in files of
+    earlier versions, in which they belong to other modules.
 
     Args:
         run: Folder of the run.
+
+    Returns:
+        The compiled model.
     """
     return keras.saving.load_model(RunFolder(run).model_path)
 
@@ -78,7 +81,7 @@ def _mirrored_strategy() -> Any:
 
 def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     if settings.deterministic:
-        import tensorflow as tf  # Keras has no switch for it
+        import tensorflow as tf  # Keras has no option for it
 
         tf.config.experimental.enable_op_determinism()
     architecture = architecture_of(settings)
@@ -106,7 +109,7 @@ def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     else:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(optimizer, loss=loss, metrics=["accuracy"], jit_compile=jit)
-    # With mixed precision, `compile` wraps the optimiser; the wrapper is built.
+    # With mixed precision, `compile` wraps the optimizer; the wrapper is built.
     model.optimizer.build(model.trainable_variables)
     return model
 

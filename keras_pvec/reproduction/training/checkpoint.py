@@ -5,7 +5,7 @@ checkpoint_0012-1f0c5e8a9b7d4c36.npz     all state after 12 epochs
 ```
 
 The name of a checkpoint contains the first digits of its SHA-256, so a file and its
-checksum cannot get separated.
+checksum cannot be separated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from keras_pvec.reproduction.training.weights import assign_npz, npz_of
 from keras_pvec.runs import RunFolder, write_atomically
 
 _CHECKPOINT = re.compile(r"^checkpoint_(\d+)-([0-9a-f]{16})\.npz$")
-# The last but one serves if the last one is damaged.
+# The second to last is used if the last one is damaged.
 _CHECKPOINTS_KEPT = 2
 
 
@@ -54,14 +54,15 @@ class Checkpoint(NamedTuple):
 
 
 class CheckpointWriter(keras.callbacks.Callback):
-    """Saves weights, optimiser and random seeds at the end of each epoch.
+    """Saves weights, optimizer and random seeds at the end of each epoch.
 
-    It comes after the callbacks that log, so that the rows of an epoch are written
+    Place it after the callbacks that log, so that the rows of an epoch are written
     before the checkpoint that makes them final.
 
     Args:
         folder: The run.
-        started: When this process started the run, by `time.monotonic`.
+        started: Time at which this process started the run, as from `time.monotonic`,
+            in seconds.
         earlier_s: Seconds of training before that.
     """
 
@@ -94,7 +95,7 @@ def checkpoints(folder: RunFolder) -> list[Checkpoint]:
 
 
 def save_checkpoint(model: keras.Model, folder: RunFolder, epochs: int) -> Path:
-    """Saves all state of a model after a number of epochs; returns the file."""
+    """Saves the complete state of a model after some epochs; returns the file."""
     content = npz_of(_state(model))
     path = folder.path / f"checkpoint_{epochs:04d}-{_checksum(content)}.npz"
     with write_atomically(path) as file:
@@ -109,8 +110,8 @@ def restore_checkpoint(model: keras.Model, folder: RunFolder) -> int:
         The number of finished epochs; 0 if there is no checkpoint.
 
     Raises:
-        DamagedCheckpointError: There are checkpoints, and none is intact.
-        ValueError: The checkpoint is that of another model.
+        DamagedCheckpointError: Checkpoints exist, but none is intact.
+        ValueError: The checkpoint belongs to another model.
     """
     found = checkpoints(folder)
     for checkpoint in reversed(found):
@@ -132,13 +133,13 @@ def restore_checkpoint(model: keras.Model, folder: RunFolder) -> int:
 
 
 def remove_checkpoints(folder: RunFolder) -> None:
-    """Removes the checkpoints of a run, which only an unfinished run needs."""
+    """Removes the checkpoints of a run; only an unfinished run needs them."""
     for checkpoint in checkpoints(folder):
         checkpoint.path.unlink()
 
 
 def _state(model: keras.Model) -> list[keras.Variable]:
-    """Weights, random seeds and the variables of the optimiser.
+    """Weights, random seeds and the variables of the optimizer.
 
     Metrics are reset at the start of each epoch and are not part of the state.
     """

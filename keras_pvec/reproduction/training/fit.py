@@ -1,4 +1,4 @@
-"""Trains a network once and leaves a run folder; resumes an interrupted run."""
+"""Trains a network into a run folder, or resumes an interrupted run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def train(
     reference: ReferenceAccuracy | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
-    """Trains a run, unless its folder holds it already.
+    """Trains a run, unless its folder already holds it.
 
     A finished run is opened. An unfinished one resumes after its last epoch and ends
     with the same numbers as if it had not been interrupted.
@@ -72,22 +72,23 @@ def train(
         The finished run.
 
     Raises:
-        RunConflictError: The folder holds a run of other settings, or another process
+        RunConflictError: The folder holds a run with other settings, or another process
             is writing to it.
-        LayerChoiceError: The model has no such layers.
+        LayerChoiceError: The model lacks one of the watched layers.
         DamagedCheckpointError: All checkpoints of an unfinished run are damaged.
-        ValueError: The data are not those of the settings.
+        ValueError: The data do not match the settings.
     """
     folder = RunFolder(path)
     if is_finished(settings, path):
         return open_run(path)
 
-    # Wrong settings are to fail before anything is written.
+    # Wrong settings should fail before anything is written.
     if data.fingerprint() != settings.data_sha256:
         raise ValueError(
-            f"The images of {data.name} are not those of the settings: their "
-            f"fingerprint is {data.fingerprint()[:12]}, expected is "
-            f"{settings.data_sha256[:12]}."
+            f"The images of {data.name} do not match the settings. Expected "
+            f"fingerprint: {settings.data_sha256[:12]}. "
+            f"Received: {data.fingerprint()[:12]}. Load the "
+            "images that the settings were made with."
         )
     samples = {
         split: data.samples(split, n) for split, n in settings.num_samples.items()
@@ -210,10 +211,10 @@ def _weight_keepers(
 def _note_evaluation(
     model: keras.Model, settings: RunSettings, data: ImageData, folder: RunFolder
 ) -> float | None:
-    """Notes loss and metrics of both splits, and the size of the run.
+    """Records the loss and metrics of both splits, and the size of the run.
 
     Returns:
-        The accuracy on the test images; `None` for networks without labels.
+        The accuracy on the test images; `None` for networks trained without labels.
     """
     evaluation = {
         split: model.evaluate(

@@ -10,7 +10,7 @@ from keras_pvec.reproduction.training.reference_accuracies import ReferenceAccur
 
 # Largest change of the loss over the last tenth of the epochs, relative to its total
 # decrease. Relative to the loss itself, the loss of an interpolating network, which is
-# almost zero, goes on changing by some percent; that change is reported as well.
+# almost zero, keeps changing by a few percent; that change is reported as well.
 _LOSS_CHANGE = 0.01
 _LAST_SHARE = 0.1
 # How far the accuracy may be below the reference.
@@ -19,7 +19,7 @@ _ACCURACY_MARGIN = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class TrainingQuality:
-    """How well a network is trained, as noted in `run.json`.
+    """How well a network is trained, as recorded in `run.json`.
 
     Attributes:
         loss_change: Change of the training loss over the last tenth of the epochs,
@@ -27,8 +27,8 @@ class TrainingQuality:
             epochs or the loss is not finite.
         loss_change_by_itself: The same change relative to the loss before it.
         converged_by_itself: Whether `loss_change_by_itself` is below 1% as well.
-        accuracy: Accuracy on the test images; for networks without labels, that of a
-            linear classifier on their features.
+        accuracy: Accuracy on the test images; for networks trained without labels, that
+            of a linear classifier on their features.
         reference_accuracy: The accuracy that a well-trained network of that size
             reaches; `None` if it is not known.
         reference_source: Where the reference was published.
@@ -56,6 +56,9 @@ def rate_training(
         losses: Training loss of each epoch.
         accuracy: Accuracy on the test images, in [0, 1]; `None` if it is not known.
         reference: The accuracy to compare with; `None` if it is not known.
+
+    Returns:
+        The rating, to be recorded in `run.json`.
     """
     losses = [float(loss) for loss in losses]
     change, by_itself = _loss_changes(losses)

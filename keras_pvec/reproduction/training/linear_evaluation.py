@@ -1,4 +1,4 @@
-"""Linear evaluation of networks without labels, noted in `run.json`."""
+"""Linear evaluation of networks trained without labels, recorded in `run.json`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def note_linear_accuracy(
     data: ImageData,
     state: Literal["untrained", "trained"],
 ) -> float:
-    """Notes the accuracy of a linear classifier on the features of a run.
+    """Records the accuracy of a linear classifier on the features of a run.
 
-    If it is noted already, it is not computed again.
+    An accuracy that is already recorded is not computed again.
 
     Args:
         folder: The run.
         model: Its model.
         layer: The feature layer.
         data: The data set.
-        state: Which state the model is in.
+        state: The state of the model.
 
     Returns:
         The accuracy on the test images.

@@ -1,4 +1,4 @@
-"""Which network a name stands for under a preset, and how it is trained there.
+"""Which network a name stands for under a preset, and how it is trained.
 
 A network is an architecture with all its sizes. Several spellings can stand for one
 network: under the preset `whole`, `mlp` and `mlp_512x3` do. Each network has one
@@ -34,7 +34,7 @@ class Network:
         name: The canonical name.
         architecture: A key of `MODELS`.
         options: All sizes, as keyword arguments of the builder.
-        note: A sentence for the user if the network was asked for by another spelling;
+        note: A sentence for the user if the network was requested by another spelling;
             else `None`.
     """
 
@@ -48,11 +48,11 @@ def resolve_network(name: str, preset: Preset) -> Network:
     """The network that a name stands for.
 
     Args:
-        name: Any spelling of the name, also one of an earlier version.
-        preset: Decides the sizes that the name does not give.
+        name: Any spelling of the name, including those of earlier versions.
+        preset: Provides the sizes that the name omits.
 
     Raises:
-        ValueError: The name is of no known form.
+        ValueError: The name has no known form.
     """
     architecture, given = parse_model_name(name)
     if architecture == SIMCLR:
@@ -70,7 +70,7 @@ def canonical_name(name: str, preset: Preset) -> str:
     """The canonical name of the network that a name stands for.
 
     Raises:
-        ValueError: The name is of no known form.
+        ValueError: The name has no known form.
 
     Example:
 
@@ -105,16 +105,16 @@ def model_options(preset: Preset, model: str) -> dict[str, Any]:
     """All sizes of a network, as keyword arguments of its builder.
 
     Raises:
-        ValueError: The name is of no known form.
+        ValueError: The name has no known form.
     """
     return dict(resolve_network(model, preset).options)
 
 
 def recipe_of(preset: Preset, model: str) -> Recipe:
-    """How a network is optimised under a preset.
+    """How a network is optimized under a preset.
 
     Raises:
-        ValueError: The name is of no known form.
+        ValueError: The name has no known form.
     """
     network = resolve_network(model, preset)
     changes = {
@@ -125,10 +125,10 @@ def recipe_of(preset: Preset, model: str) -> Recipe:
 
 
 def epochs_of(preset: Preset, model: str, dataset: str) -> int:
-    """How many epochs a network is trained for under a preset.
+    """The number of epochs that a network is trained for under a preset.
 
     Raises:
-        ValueError: The name is of no known form.
+        ValueError: The name has no known form.
     """
     network = resolve_network(model, preset)
     for epochs in (preset.epochs_on.get(dataset, {}), preset.epochs_of):
@@ -154,7 +154,7 @@ def scale_width(
     architecture = MODELS[parse_model_name(model).architecture]
     option = architecture.width_option
     if option is None:
-        raise ValueError(f"{model!r} has no width of its own; vary its encoder.")
+        raise ValueError(f"{model!r} has no width. Vary the width of its encoder.")
     width = architecture.all_options(options)[option]
     return {**options, option: max(1, round(factor * width))}
 
@@ -163,7 +163,7 @@ def watched_layers(model: str) -> list[str]:
     """The layers that are logged by default: the feature layer, then the blocks.
 
     Raises:
-        ValueError: The name is of no known form.
+        ValueError: The name has no known form.
     """
     architecture = MODELS[parse_model_name(model).architecture]
     return [architecture.feature_layer, f"re:{architecture.block_layers}"]
@@ -194,7 +194,7 @@ def _encoder_name(network: Network) -> str:
 
 
 def _old_names(network: Network) -> list[str]:
-    """The architecture, followed by none, some or all of the sizes."""
+    """The architecture name, followed by none, some or all of the sizes."""
     sizes = [str(network.options[size]) for size in NAMINGS[network.architecture].sizes]
     names = []
     for n in range(len(sizes) + 1):

@@ -1,4 +1,4 @@
-"""The optimiser of a recipe."""
+"""The optimizer of a recipe."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _MOMENTUM = 0.9
 
 
 def build_optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    """Builds the optimiser of a recipe.
+    """Builds the optimizer of a recipe.
 
     Args:
         recipe: The recipe.
         steps: Number of updates of the whole training.
 
     Raises:
-        ValueError: The recipe names an unknown optimiser.
+        ValueError: The recipe names an unknown optimizer.
     """
     rate = _learning_rate(recipe, steps)
     if recipe.optimizer == "sgd":
         # Momentum accumulates a penalty that is part of the gradient, but not a
-        # decoupled decay, which has to be stronger by that factor.
+        # decoupled decay, which must be stronger by that factor.
         decay = recipe.weight_decay / (1 - _MOMENTUM)
         optimizer = keras.optimizers.SGD(
             rate, momentum=_MOMENTUM, nesterov=True, weight_decay=decay or None

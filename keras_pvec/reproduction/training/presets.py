@@ -21,13 +21,13 @@ class Preset:
         epochs: Passes over the training images.
         train_samples: Size of the training subset; `None` for all images.
         test_samples: Number of test images to evaluate on; `None` for all.
-        num_samples: Number of samples of either split for P-vectors; `None` for all.
+        num_samples: Number of samples of each split for P-vectors; `None` for all.
         model_options: Sizes that a name without sizes stands for, by model.
         variant_width: Factor on all widths in a study that trains many variants.
         variant_train_samples: Size of the training subset in such a study; `None` for
             `train_samples`.
         recipe_changes: Changes of `RECIPES`, by model.
-        epochs_of: Epochs by model; default `epochs`.
+        epochs_of: Epochs by model; default: `epochs`.
         epochs_on: The same for some data sets, by data set and model; takes precedence
             over `epochs_of`.
     """
@@ -76,7 +76,7 @@ PRESETS: dict[str, Preset] = {
         variant_width=0.5,
     ),
     # Narrow networks on the whole data set, trained until they have converged. A cosine
-    # needs far fewer epochs than the schedules of the papers. The weight decay lies
+    # needs far fewer epochs than the schedules of the papers. The weight decay is
     # between the 1e-4 of He et al. and the 5e-4 of wide networks, since narrow networks
     # overfit little.
     "whole": Preset(

@@ -1,4 +1,4 @@
-"""How each architecture is optimised."""
+"""How each architecture is optimized."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Optimiser, learning-rate schedule, weight decay and augmentation.
+    """Optimizer, learning-rate schedule, weight decay and augmentation.
 
     Attributes:
         optimizer: `"sgd"` (Nesterov momentum 0.9) or `"adam"`.
         learning_rate: Initial learning rate.
-        weight_decay: Coefficient of the L2 penalty, as papers give it. Biases and the
+        weight_decay: Coefficient of the L2 penalty, as in the papers. Biases and the
             parameters of batch normalization are not decayed. The decay is decoupled
             from the gradient (Loshchilov and Hutter 2019) and scaled to the strength
             that the penalty has with momentum.
@@ -23,8 +23,8 @@ class Recipe:
         augment: Whether to pad, crop and flip the images, if the data set allows it.
             Contrastive models require it; their augmentation is that of `TwoViews`.
         decay_share: Fraction of the training at which the cosine ends.
-        final_rate: Learning rate at the end of the cosine and from there on, as a
-            fraction of `learning_rate`.
+        final_rate: Learning rate from the end of the cosine on, as a fraction of
+            `learning_rate`.
     """
 
     optimizer: str
@@ -47,7 +47,7 @@ RECIPES: dict[str, Recipe] = {
     "denoising_autoencoder": Recipe("adam", 1e-3, augment=False),
     "dense_autoencoder": Recipe("adam", 1e-3, augment=False),
     # Weight decay and cosine of Chen et al. 2020 (section 2.2). Adam replaces LARS, an
-    # optimiser for batches of thousands of images.
+    # optimizer for batches of thousands of images.
     "simclr": Recipe("adam", 1e-3, weight_decay=1e-6),
     # The usual recipe for CIFAR: learning rate and momentum of He et al. 2016 (section
     # 4.2), weight decay of Zagoruyko and Komodakis 2016, cosine of Loshchilov and

@@ -11,7 +11,7 @@ class ReferenceAccuracy:
 
     Attributes:
         accuracy: Fraction of the test images that are classified correctly; for
-            networks without labels, by a linear classifier on their features.
+            networks trained without labels, by a linear classifier on their features.
         source: Where the number was published, and for which network.
     """
 
@@ -31,19 +31,21 @@ REFERENCE_ACCURACIES: dict[tuple[str, str, str], ReferenceAccuracy] = {
         0.5335, f"{_ZHANG}: MLP of three layers of 512, the same network"
     ),
     ("whole", "cifar10", "resnet18"): ReferenceAccuracy(
-        0.9283, f"{_HE}: ResNet-44, 0.66 million parameters (ours 0.70)"
+        0.9283, f"{_HE}: ResNet-44, 0.66 million parameters (here 0.70)"
     ),
     ("whole", "cifar10", "wide_resnet28_1"): ReferenceAccuracy(
-        0.9249, f"{_HE}: ResNet-32, 0.46 million parameters (ours 0.37)"
+        0.9249, f"{_HE}: ResNet-32, 0.46 million parameters (here 0.37)"
     ),
     ("whole", "cifar10", "resnet50"): ReferenceAccuracy(
-        0.9339, f"{_HE}: ResNet-110, mean of five, 1.7 million parameters (ours 1.5)"
+        0.9339,
+        f"{_HE}: ResNet-110, mean of five, 1.7 million parameters (here 1.5)",
     ),
     ("whole", "cifar100", "resnet18"): ReferenceAccuracy(
-        0.6911, f"{_ZAGORUYKO}: Wide-ResNet-40-1, 0.6 million parameters (ours 0.71)"
+        0.6911,
+        f"{_ZAGORUYKO}: Wide-ResNet-40-1, 0.6 million parameters (here 0.71)",
     ),
     ("whole", "cifar100", "wide_resnet28_1"): ReferenceAccuracy(
-        0.6906, f"{_TIAN}: ResNet-20, 0.28 million parameters (ours 0.38)"
+        0.6906, f"{_TIAN}: ResNet-20, 0.28 million parameters (here 0.38)"
     ),
     ("whole", "mnist", "mlp"): ReferenceAccuracy(
         0.9840, "Simard et al. 2003: MLP of 800 hidden units, cross entropy"

@@ -1,4 +1,4 @@
-"""What the P-vectors of a run are compared with at every moment."""
+"""The references that the P-vectors of a run are compared with at every moment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keras_pvec.runs import Reference
 from keras_pvec.samples import SampleSet
 from keras_pvec.solver import ZeroMatrixError
 
-# Added to the seed of a run; nobody lists seeds that large.
+# Added to the seed of a run; larger than the seeds that users choose.
 TWIN_SEED_OFFSET = 1_000_003
 
 
@@ -28,9 +28,9 @@ def references_of(
 
     - `"data"`: the pixels in [0, 1].
     - `"input"`: the standardized pixels, which the network computes first.
-    - `"untrained"`: an untrained twin, the same network with other initial weights. It
-      shows which part of the structure comes from architecture and data alone. It is
-      missing if one of its layers has no P-vector.
+    - `"untrained"`: an untrained twin, that is, the same network with other initial
+      weights. It shows which part of the structure comes from architecture and data
+      alone. It is missing if one of its layers has no P-vector.
 
     Args:
         settings: The run.
@@ -54,7 +54,7 @@ def references_of(
                 pooling=settings.pooling,
             )
     except ZeroMatrixError as error:
-        # The features of a layer may start at zero; the run itself can go on.
+        # The features of a layer may start at zero; the run itself can continue.
         warnings.warn(
             f"The run is not compared with an untrained twin: {error}", stacklevel=3
         )

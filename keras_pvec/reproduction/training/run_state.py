@@ -1,4 +1,4 @@
-"""What the folder of a run says: whose run it is, and how far it got."""
+"""The state of a run folder: which run it holds, and how far that run is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
     """Whether a folder holds the finished run of these settings.
 
     Raises:
-        RunConflictError: The folder holds a run of other settings.
+        RunConflictError: The folder holds a run with other settings.
     """
     folder = RunFolder(path)
     record = TrainingRecord.of(folder.read_info())
@@ -41,7 +41,7 @@ def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
     if "batches" in different and set(different) <= set(_ON_THE_WAY):
         raise RunConflictError(
             f"{folder.path} holds an unfinished run of another version of keras_pvec, "
-            "which draws other batches from a seed. Choose another folder for the "
+            "which draws different batches for a seed. Choose another folder for the "
             "runs, or delete this one."
         )
     if different:
@@ -50,14 +50,14 @@ def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
             for name, difference in different.items()
         )
         raise RunConflictError(
-            f"{folder.path} holds a run of other settings: {listed}. Choose another "
+            f"{folder.path} holds a run with other settings: {listed}. Choose another "
             "folder for the runs, or delete this one."
         )
     return is_done
 
 
 def epochs_done(path: str | os.PathLike) -> int:
-    """How many epochs of an unfinished run are done."""
+    """Number of finished epochs of an unfinished run."""
     return max((c.epochs for c in checkpoints(RunFolder(path))), default=0)
 
 
@@ -66,13 +66,13 @@ def existing_or_new_path(
 ) -> Path:
     """The folder of the run of a network.
 
-    It is the one under the canonical name, unless only a folder that an earlier version
-    made under an old name holds a run.
+    This is the folder under the canonical name, unless the run exists only in a folder
+    that an earlier version named differently.
 
     Args:
         model: Any spelling of the name.
         preset: The preset of the run.
-        path_of: Gives the folder of the run for a name of the network.
+        path_of: Returns the folder of the run for a name of the network.
 
     Raises:
         ValueError: The name is of no known form.

@@ -1,4 +1,4 @@
-"""The settings of a run, and how stored settings differ from others."""
+"""The settings of a run, and how stored settings differ from requested ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RunSettings:
         data_sha256: Fingerprint of the images and labels that are used.
         model: Name of the network, such as `"resnet50"`.
         model_options: Keyword arguments of its builder.
-        recipe: How the network is optimised.
+        recipe: How the network is optimized.
         epochs: Passes over the training images.
         batch_size: Images per update.
         seed: Seed of initial weights, order, augmentation and dropout.
@@ -47,7 +47,7 @@ class RunSettings:
         distribute: `"none"`, or `"mirrored"` to share each batch among all
             accelerators of the machine.
         keep_weights: Whether to keep the weights of some moments (`weight_moments`).
-        batches: Version of the batches that a seed gives.
+        batches: Version of the batches that are drawn for a seed.
     """
 
     dataset: str
@@ -80,33 +80,33 @@ class RunSettings:
 
 
 class Difference(NamedTuple):
-    """A setting with two values.
+    """A setting whose stored and requested values differ.
 
     Attributes:
         stored: The value in the `run.json` of a folder.
-        asked: The value that is asked for.
+        asked: The requested value.
     """
 
     stored: Any
     asked: Any
 
 
-# What earlier versions did where their `run.json` has no entry.
+# Behaviour of earlier versions, whose `run.json` lacks these entries.
 _EARLIER_DEFAULTS = {"keep_weights": False, "batches": 1}
 
 
 def differences(
     stored: Mapping[str, Any], settings: RunSettings
 ) -> dict[str, Difference]:
-    """The settings that differ between a `run.json` and a run that is asked for.
+    """The settings that differ between a `run.json` and a requested run.
 
     Models are compared as networks: another spelling of the name, or an option that
     equals the builder's default, makes no difference. Settings that an earlier version
-    did not store have the values that it used.
+    did not store take the values that it used.
 
     Args:
         stored: The settings in the `run.json`.
-        settings: The settings that are asked for.
+        settings: The requested settings.
 
     Returns:
         The differences by name of the setting.
@@ -132,7 +132,7 @@ def architecture_of(settings: RunSettings) -> Architecture:
 
 
 def steps_per_epoch(settings: RunSettings, data: ImageData) -> int:
-    """Updates per epoch, with a last batch of fewer images if they do not divide."""
+    """Updates per epoch, including a smaller last batch if there is a remainder."""
     return math.ceil(len(data.train) / settings.batch_size)
 
 

@@ -1,4 +1,4 @@
-"""The weights of some moments of a run, kept to measure them again later.
+"""The weights of some moments of a run, kept for later measurements.
 
 ```
 weights/epoch_0003_step_00001564.npz
@@ -28,7 +28,7 @@ class WeightKeeper(keras.callbacks.Callback):
     Args:
         folder: The run.
         moments: The moments; see `weight_moments`.
-        first_epoch: The epoch with which the training starts.
+        first_epoch: The epoch that the training starts with.
         steps: Updates per epoch.
     """
 
@@ -90,7 +90,7 @@ def weight_moments(epochs: int, steps: int) -> list[Moment]:
 
 
 def weights_path(folder: RunFolder, moment: Moment) -> Path:
-    """The file with the weights of a moment."""
+    """Path of the file with the weights of a moment."""
     return folder.path / "weights" / folder.moment_path(moment).name
 
 
@@ -104,7 +104,7 @@ def stored_weights(folder: RunFolder) -> dict[Moment, Path]:
 
 
 def save_weights(model: keras.Model, path: Path) -> None:
-    """Writes the weights of a model, without those of its optimiser, as `.npz`.
+    """Writes the weights of a model, without those of its optimizer, as `.npz`.
 
     The arrays are numbered as in `model.weights`; the array `paths` has their names.
     """
@@ -114,10 +114,10 @@ def save_weights(model: keras.Model, path: Path) -> None:
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
-    """Gives a model the weights in a file of `save_weights`.
+    """Loads weights that `save_weights` wrote into a model.
 
     Raises:
-        ValueError: The file is damaged, or the weights are those of another model.
+        ValueError: The file is damaged, or its weights belong to another model.
     """
     assign_npz(model.weights, path)
 
@@ -135,7 +135,7 @@ def npz_of(variables: Sequence[keras.Variable]) -> bytes:
 
 
 def assign_npz(variables: Sequence[keras.Variable], path: str | os.PathLike) -> None:
-    """Assigns the values in a file of `npz_of` to variables, to all or to none.
+    """Assigns the values in a file made by `npz_of` to variables: to all, or to none.
 
     Raises:
         ValueError: The file is damaged, or has arrays of other shapes.
@@ -146,9 +146,9 @@ def assign_npz(variables: Sequence[keras.Variable], path: str | os.PathLike) -> 
     expected = [tuple(variable.shape) for variable in variables]
     if shapes != expected:
         raise ValueError(
-            f"{path} does not belong to this model: it has {len(shapes)} arrays of "
-            f"shapes {_abridged(shapes)}; expected are {len(expected)} of shapes "
-            f"{_abridged(expected)}."
+            f"{path} does not belong to this model. Expected {len(expected)} arrays of "
+            f"shapes {_abridged(expected)}. Received: {len(shapes)} of shapes "
+            f"{_abridged(shapes)}."
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
