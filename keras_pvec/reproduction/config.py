@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, TypeGuard
 
+from keras_pvec.reproduction.claims import ReadingChoice
 from keras_pvec.reproduction.data import DATASETS, SPLITS
 from keras_pvec.reproduction.devices import DEVICES
 from keras_pvec.reproduction.model_names import parse_model_name
@@ -19,6 +20,7 @@ OPTIMIZERS = ("sgd", "adam")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("none", "mirrored")
 POOLINGS = ("avg", None)
+READINGS = tuple(choice.value for choice in ReadingChoice)
 
 LogFreq = str | int | Mapping[str, int]
 
@@ -47,6 +49,9 @@ class ExperimentConfig:
         train_samples: Number of training images.
         num_samples: Samples of each split that P-vectors are computed on.
         split: Samples to analyse, `"train"` or `"test"`.
+        readings: The readings under which claims are rated: `"primary"` (and the
+            column-centred one), `"stored"` for all that stored P-vectors allow, or
+            `"all"`, for which stored weights are measured again.
         data_matrix: The raw data: `"data"` for pixels in [0, 1], `"input"` for the
             standardized input of the networks.
         log_freq: As in `PVectorLogger`: `"epoch"`, a number of steps, or
@@ -92,6 +97,7 @@ class ExperimentConfig:
     num_samples: int | None = None
     split: str = "train"
     data_matrix: str = "data"
+    readings: str = "primary"
     log_freq: LogFreq = dataclasses.field(default_factory=lambda: {"first_epoch": 1})
     layers: tuple[str, ...] | None = None
     pooling: str | None = "avg"
@@ -124,6 +130,7 @@ class ExperimentConfig:
             ("preset", PRESETS),
             ("split", SPLITS),
             ("data_matrix", DATA_MATRICES),
+            ("readings", READINGS),
             ("pooling", POOLINGS),
             ("method", METHODS),
             ("optimizer", (None, *OPTIMIZERS)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,10 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_pvec.reproduction import report
+from keras_pvec.reproduction.claims import ReadingChoice
 from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.data import SPLITS
 from keras_pvec.reproduction.devices import prepare_process
 from keras_pvec.reproduction.flag_values import flags_from_config
+from keras_pvec.reproduction.other_readings import rate_under_readings
 from keras_pvec.reproduction.planner import model_notes, plan_runs, study_models
 from keras_pvec.reproduction.results import make_folders, save_findings
 from keras_pvec.reproduction.runner import Job, TrainedRuns, finished_runs, train_jobs
@@ -65,6 +68,7 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
         raise NoRunsError(_describe_no_runs(config, trained))
     findings = analyse_study(config, study, jobs, trained.runs)
     print(report.render_claims(findings.claims))
+    print(report.render_readings(findings.readings))
     return Outcome(config.results_dir / name, [str(f) for f in trained.failures])
 
 
@@ -124,11 +128,15 @@ def analyse_study(
         config.title, config.split, config.data_matrix, _images(usable[0], config.split)
     )
     findings = study.analyse([runs[job.path] for job in usable], options)
+    choice = ReadingChoice(config.readings)
+    results = rate_under_readings(study, usable, runs, options, choice)
+    findings = dataclasses.replace(findings, readings=results)
+    folder = config.results_dir / study.name
     save_findings(
-        findings,
-        config.results_dir / study.name,
-        flags_from_config(config) if settings is None else settings,
+        findings, folder, flags_from_config(config) if settings is None else settings
     )
+    if choice is not ReadingChoice.PRIMARY:
+        report.write_specification(folder, results, config.title)
     return findings
 
 

@@ -160,13 +160,25 @@ def _report_claims(
     )
     save_table(report.claims_table(results), experiment.results_dir / "claims.csv")
     print(f"\n{experiment.title}\n\n{report.render_claims(results)}")
+    under_readings = [
+        result for found in findings.values() for result in found.readings
+    ]
+    print(report.render_readings(under_readings))
+    specification = report.write_specification(
+        experiment.results_dir, under_readings, experiment.title
+    )
     paths = {job.path for jobs in plan.jobs.values() for job in jobs}
     used = [run for path, run in runs.items() if path in paths]
     pictures: dict[str, Path] = {}
     for study, found in findings.items():
         pictures |= _pictures(found, experiment.results_dir / study.name)
     return report.Section(
-        experiment.title, results, pictures, used, len(paths) - len(used)
+        experiment.title,
+        results,
+        pictures,
+        used,
+        len(paths) - len(used),
+        specification=specification,
     )
 
 

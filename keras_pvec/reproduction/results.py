@@ -30,7 +30,10 @@ def save_findings(
         folder: An existing folder.
         settings: Flag values by name.
     """
-    tables = {**findings.tables, "claims": report.claims_table(findings.claims)}
+    tables = {
+        **findings.tables,
+        "claims": report.claims_table(findings.readings or findings.claims),
+    }
     for name, table in tables.items():
         save_table(table, folder / f"{name}.csv")
     for name, figure in findings.figures.items():

@@ -29,6 +29,7 @@ FULL = ExperimentConfig(
     num_samples=100,
     split="test",
     data_matrix="input",
+    readings="stored",
     log_freq=20,
     layers=("avg_pool", "re:block.*"),
     pooling=None,

@@ -52,7 +52,8 @@ REPRODUCTION = {
     "report": {"analysis", "claims", "figures", "record"},
     "studies": {"analysis", "claims", "figures", "readings", "record"},
     # From settings to runs to results.
-    "config": {"data", "devices", "model_names", "studies", "training"},
+    "config": {"claims", "data", "devices", "model_names", "studies", "training"},
+    "other_readings": {"claims", "data", "readings", "runner", "studies"},
     "flag_values": {"config"},
     "planner": {
         "config",
@@ -65,10 +66,12 @@ REPRODUCTION = {
     },
     "results": {"config", "figures", "report", "studies"},
     "experiment": {
+        "claims",
         "config",
         "data",
         "devices",
         "flag_values",
+        "other_readings",
         "planner",
         "report",
         "results",

@@ -129,6 +129,16 @@ def _define_measurement_flags(values: flags.FlagValues) -> None:
         "of the networks.",
         flag_values=values,
     )
+    flags.DEFINE_enum(
+        "readings",
+        "primary",
+        config.READINGS,
+        "The readings of the paper's words under which claims are rated: 'primary' for "
+        "the literal and the column-centred one, 'stored' for all that stored "
+        "P-vectors allow, 'all' for those too that take forward passes of stored "
+        "weights.",
+        flag_values=values,
+    )
     flags.DEFINE_string(
         "log_freq",
         "first_epoch:1",

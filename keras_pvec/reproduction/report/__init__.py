@@ -21,7 +21,7 @@ from keras_pvec.reproduction.report.specification_files import (
     write_specification,
 )
 from keras_pvec.reproduction.report.table import claims_table
-from keras_pvec.reproduction.report.terminal import render_claims
+from keras_pvec.reproduction.report.terminal import render_claims, render_readings
 from keras_pvec.runs import write_atomically
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "claims_table",
     "factor_influence",
     "render_claims",
+    "render_readings",
     "specification_summary",
     "specification_table",
     "write_report",

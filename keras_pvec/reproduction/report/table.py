@@ -15,7 +15,7 @@ _TEXT, _WHOLE, _NUMBER, _FLAG = "string", "Int64", "Float64", "boolean"
 _COLUMNS = {
     **dict.fromkeys(("claim", "verdict", "evidence", "statement"), _TEXT),
     **dict.fromkeys(("measured", "criterion", "obstacle", "source", "study"), _TEXT),
-    **dict.fromkeys(("samples", "raw_data", "counted"), _TEXT),
+    **dict.fromkeys(("reading", "samples", "raw_data", "counted"), _TEXT),
     **dict.fromkeys(("n_met", "n", "n_networks", "n_left_out"), _WHOLE),
     **dict.fromkeys(("share", "share_low", "share_high"), _NUMBER),
     **dict.fromkeys(("effect", "effect_unit", "effect_estimator"), _TEXT),
@@ -73,6 +73,7 @@ def _row(result: ClaimResult) -> dict[str, object]:
         "source": sentences.source_text(spec.source),
         "study": spec.study,
         "n_left_out": result.n_left_out,
+        "reading": sentences.reading_text(reading),
         "samples": None if reading.samples is None else reading.samples.value,
         "raw_data": None if reading.raw_data is None else reading.raw_data.value,
     }

@@ -77,11 +77,14 @@ class Findings:
         tables: By name of their file.
         figures: By name of their file.
         claims: One result for each claim that the study tests.
+        readings: One result for each claim and reading; empty if only one reading was
+            analysed.
     """
 
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, Figure]
     claims: tuple[ClaimResult, ...]
+    readings: tuple[ClaimResult, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
