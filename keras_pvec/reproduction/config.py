@@ -178,10 +178,11 @@ class ExperimentConfig:
 
     @property
     def keeps_weights(self) -> bool:
-        """`keep_weights`, or its default: every preset except `"small"` keeps them."""
-        return (
-            self.preset != "small" if self.keep_weights is None else self.keep_weights
-        )
+        """`keep_weights`, or its default: every preset except `"small"` keeps them, and
+        so does an experiment under all readings."""
+        if self.keep_weights is not None:
+            return self.keep_weights
+        return self.preset != "small" or self.readings == ReadingChoice.ALL.value
 
 
 def check(name: str, value: object, is_valid: bool, expected: str) -> None:

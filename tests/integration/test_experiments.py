@@ -249,10 +249,12 @@ def test_a_reproduction_shares_runs_and_joins_claims(config, capsys):
     claims = pd.read_csv(out / "claims.csv")
     tested = claims[claims["verdict"] != Verdict.NOT_TESTED.value]
     studies = {"convergence", "first_epoch", "data_angle"}
-    assert set(tested["study"]) == studies
+    # The first epoch of so few images is too short for its claims.
+    assert set(tested["study"]) == studies - {"first_epoch"}
     assert len(claims) == len(CLAIMS) - 1  # C13 is of no data set
     page = (out / "report.html").read_text()
     drawn = [p for name in (*studies, "imagenet") for p in (out / name).glob("*.png")]
+    drawn += out.glob("specification_*.png")
     assert page.count("<img ") == len(drawn)
     assert "C6b" in (out / "report.md").read_text()
     flags = json.loads((out / "convergence" / "flags.json").read_text())

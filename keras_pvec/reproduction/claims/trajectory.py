@@ -15,13 +15,12 @@ from keras_pvec.reproduction.claims.columns import (
     EPOCH,
     NULL_ANGLE,
     RUN,
-    STEP,
 )
 from keras_pvec.reproduction.claims.criteria import Counted
 from keras_pvec.reproduction.claims.gate import gate_of
 from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
-from keras_pvec.reproduction.claims.registry import C2, C3, C4, C6B, C8
+from keras_pvec.reproduction.claims.registry import C2, C3, C6B, C8
 from keras_pvec.reproduction.claims.resampling import Estimator, Strata, strata_of
 from keras_pvec.reproduction.claims.result import (
     Aspect,
@@ -57,7 +56,6 @@ from keras_pvec.reproduction.claims.verdicts import (
 def rate_c2(
     angles: pd.DataFrame,
     reading: Reading = C2.primary,
-    first_epoch: pd.DataFrame | None = None,
 ) -> ClaimResult:
     """C2: the angle to the well-trained model starts large and falls.
 
@@ -68,19 +66,13 @@ def rate_c2(
     Args:
         angles: As `analysis.angles_to_final` gives them.
         reading: The reading that the tables were made under.
-        first_epoch: The same angles at the moments of the first epoch. If given, a
-            training starts at its largest angle within the first 391 updates, else
-            before training.
     """
     gate = gate_of([angles])
     rated = gate.rows(angles)
     strata = strata_of(angles)
     limits = C2.criterion
-    starts = first_rows(rated) if first_epoch is None else _largest(first_epoch, rated)
+    starts = first_rows(rated)
     null_start, null_trend = starts[NULL_ANGLE], trends(rated, NULL_ANGLE)
-    if first_epoch is not None:
-        within = _within_first_updates(first_epoch, rated)
-        null_start = within.groupby(RUN, sort=False)[NULL_ANGLE].max()
 
     def conditions(start: pd.Series, trend: pd.Series) -> list[Condition]:
         return [
@@ -270,18 +262,3 @@ def _caps(starts: pd.DataFrame) -> pd.Series:
         for column in (COS_ONES, COS_ONES_REFERENCE)
     )
     return (alpha + beta).clip(upper=90.0)
-
-
-def _within_first_updates(
-    first_epoch: pd.DataFrame, rated: pd.DataFrame
-) -> pd.DataFrame:
-    """The moments of the first epoch of the runs that are rated."""
-    within = first_epoch[first_epoch[STEP] <= C4.criterion.n_updates]
-    return within[within[RUN].isin(rated[RUN])].reset_index(drop=True)
-
-
-def _largest(first_epoch: pd.DataFrame, rated: pd.DataFrame) -> pd.DataFrame:
-    """The row of the largest angle of each run within the first updates."""
-    within = _within_first_updates(first_epoch, rated)
-    places = within.groupby(RUN, sort=False)[ANGLE].idxmax()
-    return within.loc[places].set_index(RUN)

@@ -223,8 +223,8 @@ def _define_training_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_boolean(
         "keep_weights",
         None,
-        "Keep the weights of about ten moments of each run. Default by preset: false "
-        "for 'small', true for the others.",
+        "Keep the weights of about ten moments of each run. Default: false for the "
+        "preset 'small' unless --readings=all, true for the others.",
         flag_values=values,
     )
 
