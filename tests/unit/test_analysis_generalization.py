@@ -145,6 +145,16 @@ def test_seeds_are_no_independent_observations():
     )
 
 
+def test_what_applies_to_no_model_stays_empty():
+    """Such as the column-centred angle of vectors that are not determined."""
+    models = simpsons_models().assign(centered_angle_deg=None, n_parameters=range(16))
+    means = analysis.over_seeds(models)
+    assert means["centered_angle_deg"].isna().all()
+    found = correlations_of(means)
+    of_angle = found[found["predictor"] == "centered_angle_deg"]
+    assert (of_angle["n"] == 0).all() and of_angle["tau"].isna().all()
+
+
 def test_means_over_seeds():
     """The second seed's angles are 0.1 degrees larger; its last model is missing."""
     models = simpsons_models(seeds=(0, 1)).iloc[:-1]

@@ -72,6 +72,9 @@ def over_seeds(models: pd.DataFrame) -> pd.DataFrame:
         One row per model and variant: `model`, `variant`, `factor`, `n_seeds` and the
         means of the other numbers.
     """
+    # A column in which nothing applies holds objects, which have no mean.
+    empty = models.columns[models.isna().all()]
+    models = models.astype(dict.fromkeys(empty, float))
     by_variant = models.groupby([col.MODEL, col.VARIANT, col.FACTOR], sort=False)
     means = by_variant.mean(numeric_only=True).drop(
         columns=[col.SEED, col.WELL_TRAINED], errors="ignore"
