@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from keras_pvec.reproduction.claims import (
@@ -92,14 +93,19 @@ def _briefly(effect: Effect) -> str:
 
 def _nulls_of(rung: Rung) -> str:
     """The estimates that a null gives for a criterion on medians."""
-    values = " and ".join(f"{effect.estimate:.2f}" for effect in rung.effects)
+    values = " and ".join(_estimate(effect) for effect in rung.effects)
     return f"{values} by the {rung.null.value}"
+
+
+def _estimate(effect: Effect) -> str:
+    """A number; a null that does not vary has no correlation, for example."""
+    return f"{effect.estimate:.2f}" if math.isfinite(effect.estimate) else "undefined"
 
 
 def details(result: ClaimResult) -> dict[str, str]:
     """Everything else that there is to say of a result, by what to call it."""
     spec = result.spec
-    told = {
+    found = {
         "measured": measured(result),
         "share": "" if result.met is None else share_text(result.met),
         **{rung.null.value: rung_text(rung) for rung in result.ladder},
@@ -111,7 +117,7 @@ def details(result: ClaimResult) -> dict[str, str]:
         "paper": source_text(spec.source),
         "study": spec.study,
     }
-    return {name: text for name, text in told.items() if text}
+    return {name: text for name, text in found.items() if text}
 
 
 def measured(result: ClaimResult) -> str:
@@ -226,7 +232,7 @@ def _estimate_of(rung: Rung) -> str:
     if not rung.effects:
         return ""
     main = rung.effects[0]
-    return f"{main.estimate:.2f} by {main.group or f'the {rung.null.value}'}"
+    return f"{_estimate(main)} by {main.group or f'the {rung.null.value}'}"
 
 
 def _n_of(share: Share) -> str:
