@@ -46,7 +46,7 @@ REPRODUCTION = {
     "runner": {"data", "devices", "training"},
     "pretrained": {"data"},
     "analysis": {"record"},
-    "claims": set(),
+    "claims": {"analysis"},
     "readings": {"claims", "data", "models", "record", "training"},
     "figures": {"analysis", "claims"},
     "report": {"analysis", "claims", "figures", "record"},

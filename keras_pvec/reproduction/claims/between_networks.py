@@ -6,12 +6,12 @@ import dataclasses
 
 import pandas as pd
 
-from keras_pvec.reproduction.claims.columns import (
-    ANGLE,
-    CENTERED_ANGLE,
+from keras_pvec.reproduction.analysis.schema import (
+    ANGLE_DEG as ANGLE,
+    CENTERED_ANGLE_DEG as CENTERED_ANGLE,
     GROUP,
-    IMAGE_STATISTICS_NULL,
-    NULL_ANGLE,
+    IMAGE_STATISTICS_NULL_DEG as IMAGE_STATISTICS_NULL,
+    NULL_ANGLE_DEG as NULL_ANGLE,
     NULL_PARTIAL_CORRELATION,
     OTHER,
     OTHER_GROUP,
@@ -19,7 +19,7 @@ from keras_pvec.reproduction.claims.columns import (
     REFERENCE,
     RUN,
     SEED,
-    WITHIN_CLASS_NULL,
+    WITHIN_CLASS_NULL_DEG as WITHIN_CLASS_NULL,
 )
 from keras_pvec.reproduction.claims.criteria import SmallAngle
 from keras_pvec.reproduction.claims.gate import gate_of

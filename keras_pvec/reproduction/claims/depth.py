@@ -8,7 +8,12 @@ import math
 import numpy as np
 import pandas as pd
 
-from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, NULL_ANGLE, RUN
+from keras_pvec.reproduction.analysis.schema import (
+    ANGLE_DEG as ANGLE,
+    EPOCH,
+    NULL_ANGLE_DEG as NULL_ANGLE,
+    RUN,
+)
 from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading
 from keras_pvec.reproduction.claims.registry import C7

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from keras_pvec.reproduction.claims.columns import FINAL, REFERENCE, RUN, SPLIT
+from keras_pvec.reproduction.analysis.schema import (
+    FINAL,
+    REFERENCE,
+    RUN,
+    SPLIT,
+)
 from keras_pvec.reproduction.claims.criteria import RiseThenFall
 from keras_pvec.reproduction.claims.gate import gate_of
 from keras_pvec.reproduction.claims.quantity import Quantity

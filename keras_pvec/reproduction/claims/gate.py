@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from keras_pvec.reproduction.claims.columns import (
+from keras_pvec.reproduction.analysis.schema import (
     OTHER,
     OTHER_WELL_TRAINED,
     RUN,

@@ -8,7 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from keras_pvec.reproduction.claims.columns import ANGLE, MODEL, NULL_ANGLE
+from keras_pvec.reproduction.analysis.schema import (
+    ANGLE_DEG as ANGLE,
+    MODEL,
+    NULL_ANGLE_DEG as NULL_ANGLE,
+)
 from keras_pvec.reproduction.claims.criteria import PowerLaw, RankCorrelation
 from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.reading import Reading

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from keras_pvec.reproduction.claims.columns import (
+from keras_pvec.reproduction.analysis.schema import (
     GROUP,
     MODEL,
     OTHER,

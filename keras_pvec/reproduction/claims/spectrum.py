@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, NULL_ANGLE, OTHER, RUN
+from keras_pvec.reproduction.analysis.schema import (
+    ANGLE_DEG as ANGLE,
+    EPOCH,
+    NULL_ANGLE_DEG as NULL_ANGLE,
+    OTHER,
+    RUN,
+)
 from keras_pvec.reproduction.claims.criteria import Counted
 from keras_pvec.reproduction.claims.gate import gate_of
 from keras_pvec.reproduction.claims.quantity import Quantity

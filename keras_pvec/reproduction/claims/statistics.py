@@ -8,7 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from keras_pvec.reproduction.claims.columns import ANGLE, EPOCH, RUN
+from keras_pvec.reproduction.analysis.schema import (
+    ANGLE_DEG as ANGLE,
+    EPOCH,
+    RUN,
+)
 from keras_pvec.reproduction.claims.criteria import Counted
 from keras_pvec.reproduction.claims.quantity import Quantity
 from keras_pvec.reproduction.claims.resampling import (

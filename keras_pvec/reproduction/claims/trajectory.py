@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from keras_pvec.reproduction.claims.between_networks import by_pair
-from keras_pvec.reproduction.claims.columns import (
-    ANGLE,
+from keras_pvec.reproduction.analysis.schema import (
+    ANGLE_DEG as ANGLE,
     COS_ONES,
     COS_ONES_REFERENCE,
     EPOCH,
-    NULL_ANGLE,
+    NULL_ANGLE_DEG as NULL_ANGLE,
     RUN,
 )
+from keras_pvec.reproduction.claims.between_networks import by_pair
 from keras_pvec.reproduction.claims.criteria import Counted
 from keras_pvec.reproduction.claims.gate import gate_of
 from keras_pvec.reproduction.claims.quantity import Quantity
