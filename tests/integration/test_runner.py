@@ -152,6 +152,8 @@ def long_experiment(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell lets its background jobs ignore the interrupt, and so their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     place = tmp_path / "runs" / "digits" / "small" / "mlp"
     paths = [place / "seed_0", place / "seed_1"]
