@@ -85,7 +85,7 @@ class NullTest:
             return 0.0
         return max(0.0, (self.cosine - high) / (1 - high))
 
-    def is_exceeded(self, level: float = 0.05) -> bool:
+    def exceeds_null(self, level: float = 0.05) -> bool:
         """Whether the agreement is significantly larger than under the null."""
         return self.p_value <= level
 

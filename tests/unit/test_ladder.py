@@ -98,9 +98,9 @@ def test_what_is_only_brightness_vanishes_at_its_rung_and_not_before(world):
     statistics, labels, noise = world
     brightness = statistics["mean"] + statistics["channel_std"][:, 0] ** 2
     tests = rungs(*(1 + brightness + 0.1 * noise), statistics, labels)
-    assert tests[Rung.PERMUTATION].is_exceeded()
-    assert tests[Rung.WITHIN_CLASS].is_exceeded()
-    assert not tests[Rung.IMAGE_STATISTICS].is_exceeded()
+    assert tests[Rung.PERMUTATION].exceeds_null()
+    assert tests[Rung.WITHIN_CLASS].exceeds_null()
+    assert not tests[Rung.IMAGE_STATISTICS].exceeds_null()
     assert tests[Rung.PERMUTATION].calibrated_cosine > 0
     assert tests[Rung.IMAGE_STATISTICS].calibrated_cosine == 0
 
@@ -109,8 +109,8 @@ def test_what_is_only_the_class_vanishes_within_classes(world, rng):
     statistics, labels, noise = world
     of_class = rng.random(10)[labels]
     tests = rungs(*(1 + of_class + 0.2 * noise), statistics, labels)
-    assert tests[Rung.PERMUTATION].is_exceeded()
-    assert not tests[Rung.WITHIN_CLASS].is_exceeded()
+    assert tests[Rung.PERMUTATION].exceeds_null()
+    assert not tests[Rung.WITHIN_CLASS].exceeds_null()
 
 
 def test_a_learned_direction_survives_every_rung(world, rng):
@@ -120,7 +120,7 @@ def test_a_learned_direction_survives_every_rung(world, rng):
         *(2 + statistics["mean"] + 0.3 * learned + 0.3 * noise), statistics, labels
     )
     assert len(tests) == 3
-    assert all(test.is_exceeded(0.01) for test in tests.values())
+    assert all(test.exceeds_null(0.01) for test in tests.values())
     # Half of the variance that remains is shared.
     np.testing.assert_allclose(tests[Rung.IMAGE_STATISTICS].cosine, 0.5, atol=0.12)
 
@@ -129,7 +129,7 @@ def test_only_the_constant_vector_is_no_agreement(world):
     statistics, labels, noise = world
     tests = rungs(*(5 + noise), statistics, labels)
     assert tests[Rung.PERMUTATION].angle_deg < 20
-    assert not any(test.is_exceeded() for test in tests.values())
+    assert not any(test.exceeds_null() for test in tests.values())
 
 
 def test_partial_correlation_is_that_of_regression_residuals(world):
@@ -166,7 +166,7 @@ def test_the_rate_of_false_alarms(draw, rng):
         u, v = draw(rng, n), draw(rng, n)
         alarms[Rung.PERMUTATION] += permutation_test(
             as_p_vector(u), as_p_vector(v), n_permutations=99, seed=seed
-        ).is_exceeded()
+        ).exceeds_null()
         of_class = 3 * rng.random(3)[labels]
         alarms[Rung.WITHIN_CLASS] += permutation_test(
             as_p_vector(u + of_class),
@@ -174,7 +174,7 @@ def test_the_rate_of_false_alarms(draw, rng):
             labels=labels,
             n_permutations=99,
             seed=seed,
-        ).is_exceeded()
+        ).exceeds_null()
         grey = {"mean": rng.random(n), "std": rng.random(n)}
         shared = grey["mean"] - grey["std"] ** 2
         image_alarms += image_statistics_test(
@@ -183,7 +183,7 @@ def test_the_rate_of_false_alarms(draw, rng):
             grey,
             n_permutations=99,
             seed=seed,
-        ).is_exceeded()
+        ).exceeds_null()
     # Binomial with the nominal 5%: within its 99.9% interval.
     low, high = stats.binom.interval(0.999, n_images, 0.05)
     for count in (*alarms.values(), image_alarms):
