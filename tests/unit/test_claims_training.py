@@ -65,16 +65,6 @@ def test_c2_a_cap_below_the_threshold_cannot_be_met(alpha, verdict):
         assert result.obstacle == Obstacle(Cause.CANNOT_BE_MET, needed=60, found=58)
 
 
-def test_c2_may_start_at_the_largest_angle_of_the_first_updates():
-    angles = curves_table(alike([20.0, *FALLING[1:]]))
-    first = curves_table(alike([20.0, 70.0, 30.0, 85.0])).assign(epoch=0)
-    first["step"] = first.groupby("run").cumcount() * 190  # 0, 190, 380, 570
-    start = effect(claims.rate_c2(angles), Quantity.START_ANGLE)
-    assert start.estimate == 20.0
-    result = claims.rate_c2(angles, first_epoch=first)
-    assert effect(result, Quantity.START_ANGLE).estimate == 70.0
-
-
 def test_c2_counts_well_trained_runs():
     table = curves_table({**alike(FALLING), "bad": UP_AND_DOWN})
     table["well_trained"] = table["run"] != "bad"
