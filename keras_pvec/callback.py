@@ -10,10 +10,10 @@ import keras
 
 from keras_pvec.features.choice import LayerChoice, check_choices
 from keras_pvec.measurement import Measurement, MeasurementOptions, PVectorProbe
-from keras_pvec.runs import LoggedWith, LogSchedule, Moment, Recorder, Reference
+from keras_pvec.runs import LogSchedule, Moment, Recorder, Reference
 from keras_pvec.runs.references import checked_references
-from keras_pvec.samples import SampleSet
-from keras_pvec.training_steps import StepCounter, updates_of
+from keras_pvec.samples import SampleSet, check_sample_set
+from keras_pvec.training_steps import StepCounter, learning_rate_of, updates_of
 
 
 class PVectorLogger(keras.callbacks.Callback):
@@ -93,11 +93,7 @@ class PVectorLogger(keras.callbacks.Callback):
         resume: bool = False,
     ) -> None:
         super().__init__()
-        if not isinstance(samples, SampleSet):
-            raise TypeError(
-                "`samples` must be a kp.SampleSet; make one with kp.SampleSet(x). "
-                f"Received: {type(samples).__name__}"
-            )
+        check_sample_set(samples)
         check_choices(layers)
         self.samples = samples
         self.layers = layers
@@ -143,10 +139,8 @@ class PVectorLogger(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         moment = Moment(epoch, self._steps.total)
         logs.update(self.recorder.record(moment, self._measure))
-        scalars = dict(logs)
-        rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
-        if rate is not None:
-            scalars.setdefault("learning_rate", rate)
+        # Another callback's entry of that name wins.
+        scalars = {**logs, **learning_rate_of(self.model), **logs}
         self.recorder.end_epoch(epoch, self._steps.total, scalars)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -164,20 +158,8 @@ class PVectorLogger(keras.callbacks.Callback):
         """Logs the model before its first epoch."""
         self._steps.total = self.recorder.steps_before(epoch, updates_of(self.model))
         measured = self._measure()
-        self.recorder.begin(
-            epoch,
-            self._steps.total,
-            measured,
-            LoggedWith(
-                layers=measured.layers,
-                references=tuple(self.recorder.references),
-                samples_name=self.samples.name,
-                samples_sha256=self.samples.sha256,
-                n_samples=len(self.samples),
-                k=self.options.k,
-                method=self.options.method,
-                pooling=self.options.pooling,
-                log_freq=self.recorder.schedule.as_json(),
-            ),
+        settings = self.recorder.settings_of(
+            measured.layers, self.samples, self.options
         )
+        self.recorder.begin(epoch, self._steps.total, measured, settings)
         self.recorder.write_samples(self.samples.y, self.samples.statistics())

@@ -128,6 +128,15 @@ class SampleSet:
             yield _map(self.x, lambda array, at=start: array[at : at + batch_size])
 
 
+def check_sample_set(samples: object) -> None:
+    """Raises `TypeError` unless `samples` is a `SampleSet`."""
+    if not isinstance(samples, SampleSet):
+        raise TypeError(
+            "`samples` must be a kp.SampleSet; make one with kp.SampleSet(x). "
+            f"Received: {type(samples).__name__}"
+        )
+
+
 def _as_arrays(x: Any) -> Any:
     if isinstance(x, Mapping):
         if not x:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 
@@ -37,3 +39,9 @@ def updates_of(model: keras.Model) -> int:
     optimizer = getattr(model, "optimizer", None)
     updates = int(keras.ops.convert_to_numpy(getattr(optimizer, "iterations", 0)))
     return updates * (getattr(optimizer, "gradient_accumulation_steps", None) or 1)
+
+
+def learning_rate_of(model: keras.Model) -> dict[str, Any]:
+    """The learning rate as an entry of `logs`; empty for a model without one."""
+    rate = getattr(getattr(model, "optimizer", None), "learning_rate", None)
+    return {} if rate is None else {"learning_rate": rate}

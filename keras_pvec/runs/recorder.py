@@ -21,6 +21,7 @@ from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.references import Reference, reference_of_layer
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import LoggedWith, Moment, RunConflictError, log_row
+from keras_pvec.samples import SampleSource
 from keras_pvec.solver import ZeroMatrixError
 
 # Forward passes on accelerators are not reproducible to the last digit.
@@ -35,6 +36,19 @@ class Measured(Protocol):
 
     @property
     def failures(self) -> Mapping[str, ValueError]: ...
+
+
+class MeasuredWith(Protocol):
+    """How P-vectors are computed."""
+
+    @property
+    def k(self) -> int: ...
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def pooling(self) -> str | None: ...
 
 
 @dataclasses.dataclass
@@ -79,6 +93,28 @@ class Recorder:
         self._last = _LastMoment(Moment(-2, -1))
         self._previous: dict[str, PVector] = {}
         self._last_epoch: int | None = None
+
+    def settings_of(
+        self, layers: Sequence[str], samples: SampleSource, options: MeasuredWith
+    ) -> LoggedWith:
+        """The settings of the logger, as `begin` takes them.
+
+        Args:
+            layers: Names of the watched layers, the first one first.
+            samples: The samples that P-vectors are computed on.
+            options: How they are computed.
+        """
+        return LoggedWith(
+            layers=tuple(layers),
+            references=tuple(self.references),
+            samples_name=samples.name,
+            samples_sha256=samples.sha256,
+            n_samples=len(samples),
+            k=options.k,
+            method=options.method,
+            pooling=options.pooling,
+            log_freq=self.schedule.as_json(),
+        )
 
     def steps_before(self, epoch: int, updates: int) -> int:
         """Training steps done before an epoch begins.

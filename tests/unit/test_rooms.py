@@ -18,7 +18,7 @@ LIBRARY = {
     "samples": set(),
     "pvector": {"solver"},
     "comparison": {"pvector"},
-    "runs": {"comparison", "pvector", "solver"},
+    "runs": {"comparison", "pvector", "samples", "solver"},
     "features": {"samples"},
     "measurement": {"features", "pvector", "samples", "solver"},
     "callback": {
