@@ -1,6 +1,6 @@
 """Do networks of one data set converge to a common P-vector? (claims C1, C2, C3)
 
-    python experiments/convergence.py                      # digits, about a minute
+    python experiments/convergence.py                      # digits, half a minute
     python experiments/convergence.py --dataset=cifar100   # minutes on two CPU cores
     python experiments/convergence.py --dataset=cifar100 --preset=paper   # a GPU day
 
