@@ -93,7 +93,7 @@ def _effects(slopes: pd.DataFrame, strata: Strata) -> list[Effect]:
 def _slopes(angles: pd.DataFrame, column: str) -> pd.DataFrame:
     """Slopes of a column against the block, by run, degrees per block: `early`, in the
     first epoch; `late`, in the last; their `change`; and `p`, the probability of one as
-    negative with the blocks in random order."""
+    negative under a permutation of the blocks."""
     found = {}
     for name, run in angles.groupby(RUN, sort=False):
         curves = [

@@ -15,7 +15,7 @@ HOW_TO_READ = (
     "Angles between P-vectors are in degrees: 0 is the same, 90 is unrelated. Features "
     "are not centred, so two networks can be close just because both P-vectors have a "
     "large component along the constant vector. The permutation null is what the same "
-    "numbers would be with the samples of one side in random order; the other nulls "
+    "numbers would be after the samples of one side are permuted; the other nulls "
     "permute within classes, keep brightness and contrast of the images only, or "
     "compare untrained networks. Intervals come from resampling networks within "
     "their architecture, since pairs that share a network are not independent. A "
