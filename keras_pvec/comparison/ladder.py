@@ -293,7 +293,7 @@ def _permutations(
         if classes is None:
             yield rng.permuted(np.broadcast_to(vector, shape), axis=1)
         else:
-            # Sorting by class, in random order within each, pairs the samples of a
+            # Sorting by class, and randomly within each, pairs the samples of a
             # class with each other.
             order = np.argsort(classes, kind="stable")
             shuffled = np.argsort(classes + rng.random(shape), axis=1)
