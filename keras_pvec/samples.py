@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -106,26 +106,42 @@ class SampleSet:
         """
         if not isinstance(self.x, np.ndarray) or self.x.dtype.kind not in "biuf":
             return {}
-        has_channels = self.x.ndim == 4
-        tables: dict[str, list[np.ndarray]] = {}
         # A few rows at a time, to avoid a float64 copy of all samples.
         entries = max(self.x.size // len(self), 1)
         n_rows = max(_STATISTICS_ENTRIES // entries, 1)
-        for start in range(0, len(self), n_rows):
-            x = self.x[start : start + n_rows].astype(np.float64)
-            rows = x.reshape(len(x), -1)
-            tables.setdefault("mean", []).append(rows.mean(axis=1))
-            tables.setdefault("std", []).append(rows.std(axis=1))
-            if has_channels:
-                axes = (1, 2)
-                tables.setdefault("channel_mean", []).append(x.mean(axis=axes))
-                tables.setdefault("channel_std", []).append(x.std(axis=axes))
-        return {name: np.concatenate(parts) for name, parts in tables.items()}
+        return join_statistics(
+            statistics_of(self.x[start : start + n_rows])
+            for start in range(0, len(self), n_rows)
+        )
 
     def batches(self, batch_size: int) -> Iterator[Any]:
         """Yields the inputs in order, `batch_size` samples at a time."""
         for start in range(0, len(self), batch_size):
             yield _map(self.x, lambda array, at=start: array[at : at + batch_size])
+
+
+def statistics_of(x: np.ndarray) -> dict[str, np.ndarray]:
+    """Brightness and contrast of each of some samples, as `SampleSet.statistics`."""
+    x = x.astype(np.float64)
+    rows = x.reshape(len(x), -1)
+    found = {"mean": rows.mean(axis=1), "std": rows.std(axis=1)}
+    if x.ndim == 4:
+        found |= {
+            "channel_mean": x.mean(axis=(1, 2)),
+            "channel_std": x.std(axis=(1, 2)),
+        }
+    return found
+
+
+def join_statistics(
+    parts: Iterable[Mapping[str, np.ndarray]],
+) -> dict[str, np.ndarray]:
+    """The statistics of samples that follow each other in several arrays."""
+    tables: dict[str, list[np.ndarray]] = {}
+    for part in parts:
+        for name, values in part.items():
+            tables.setdefault(name, []).append(values)
+    return {name: np.concatenate(values) for name, values in tables.items()}
 
 
 def check_sample_set(samples: object) -> None:

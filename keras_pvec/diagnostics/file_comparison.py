@@ -194,7 +194,7 @@ def comparison_json(
                     "other_layer": layer.other_layer,
                     "verdict": layer.verdict,
                     "kinds": layer.kinds,
-                    **dataclasses.asdict(layer.comparison),
+                    **layer.comparison.as_row(),
                 }
                 for layer in comparisons
             ],

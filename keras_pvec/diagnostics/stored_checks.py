@@ -165,7 +165,7 @@ def _vector_problems(
     if not is_unit(stored):
         yield Kind.VECTOR_NOT_UNIT, {"norm": float(np.linalg.norm(stored.vector))}
         return
-    described = dataclasses.asdict(describe(stored))
+    described = describe(stored).as_row()
     differences = {
         name: abs(described[name] - row[name])
         for name in _VECTOR_COLUMNS

@@ -190,6 +190,6 @@ def log_row(
         "step": step,
         "layer": p.layer,
         "reference": reference,
-        **dataclasses.asdict(comparison),
+        **comparison.as_row(),
         "samples_sha256": p.samples_sha256,
     }
