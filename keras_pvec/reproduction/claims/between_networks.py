@@ -165,7 +165,7 @@ def rate_c5(angles: pd.DataFrame, reading: Reading = C5.primary) -> ClaimResult:
         ),
         rating.met,
         rating.ladder,
-        caveats_of(limits, rating.met),
+        caveats_of(limits, rating.met, rating.ladder),
     )
     return gated(result, gate)
 
@@ -213,7 +213,7 @@ def _rate_pairs(
     ):
         if values.notna().any():
             effects.append(summarise(quantity, values, strata))
-    caveats = list(caveats_of(limits, rating.met))
+    caveats = list(caveats_of(limits, rating.met, rating.ladder))
     ladder = rating.ladder
     if starts.isna().any():
         caveats.append(Caveat.NO_UNTRAINED_PAIRS)
