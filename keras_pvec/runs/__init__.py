@@ -1,6 +1,7 @@
 """Run folders: their schema, and how they are written and read."""
 
 from keras_pvec.runs.arrays import read_arrays
+from keras_pvec.runs.checksums import changed_files, check_file
 from keras_pvec.runs.errors import (
     DamagedRunError,
     RunConflictError,
@@ -10,7 +11,7 @@ from keras_pvec.runs.errors import (
 from keras_pvec.runs.files import load_p_vectors, save_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.reader import Run, open_run
-from keras_pvec.runs.recorder import Recorder
+from keras_pvec.runs.recorder import Recorder, complete_log
 from keras_pvec.runs.references import Reference
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import (
@@ -45,6 +46,9 @@ __all__ = [
     "RunFolder",
     "RunInfo",
     "RunNotFoundError",
+    "changed_files",
+    "check_file",
+    "complete_log",
     "library_versions",
     "load_p_vectors",
     "log_row",
