@@ -2,6 +2,7 @@
 
 from keras_pvec.runs.arrays import read_arrays
 from keras_pvec.runs.checksums import changed_files, check_file
+from keras_pvec.runs.completeness import check_end_of_log
 from keras_pvec.runs.errors import (
     DamagedRunError,
     RunConflictError,
@@ -23,7 +24,9 @@ from keras_pvec.runs.schema import (
     RunInfo,
     log_row,
 )
+from keras_pvec.runs.tables import read_log, read_metrics, typed_columns, typed_log
 from keras_pvec.runs.writing import (
+    partial_files,
     remove_partial_files,
     replace_atomically,
     replace_file,
@@ -47,16 +50,22 @@ __all__ = [
     "RunInfo",
     "RunNotFoundError",
     "changed_files",
+    "check_end_of_log",
     "check_file",
     "complete_log",
     "library_versions",
     "load_p_vectors",
     "log_row",
     "open_run",
+    "partial_files",
     "read_arrays",
+    "read_log",
+    "read_metrics",
     "remove_partial_files",
     "replace_atomically",
     "replace_file",
     "save_p_vectors",
+    "typed_columns",
+    "typed_log",
     "write_atomically",
 ]
