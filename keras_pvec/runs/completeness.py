@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from keras_pvec.runs.errors import DamagedRunError
-from keras_pvec.runs.schema import Failure, LoggedWith, Moment, RunInfo
+from keras_pvec.runs.info import RunInfo
+from keras_pvec.runs.schema import Failure, LoggedWith, Moment
 from keras_pvec.runs.tables import moment_of
 
 _REMEDY = (

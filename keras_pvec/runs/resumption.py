@@ -11,6 +11,7 @@ names the file.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -89,6 +90,31 @@ def check_history(
         logged = sorted({*logged, *lost})
     _check_metrics(folder, logged, epoch)
     return History([m for m in logged if m != torn], rebuilt, torn)
+
+
+def complete_log(folder: RunFolder, epochs: int) -> bool:
+    """Marks the log of a run as complete if it reaches the end of the last epoch.
+
+    Args:
+        folder: The run.
+        epochs: Number of epochs of the training.
+
+    Returns:
+        Whether the log is complete now.
+    """
+    info = folder.read_info()
+    if info.complete or info.logged_with is None:
+        return info.complete
+    ended = folder.epoch_ends()
+    moments = {*folder.moments(), *(failure.moment for failure in info.failures)}
+    last = max(moments, default=None)
+    if last is None or last != Moment(epochs - 1, ended.get(epochs - 1, -1)):
+        return False
+    folder.remove_partial_files()
+    logged_with = dataclasses.replace(info.logged_with, complete=True, last_moment=last)
+    folder.update_info(logged_with=logged_with)
+    folder.seal()
+    return True
 
 
 def _is_torn(
