@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from keras_pvec.input_checks import check_convertible, check_finite
 from keras_pvec.pvector import PVector
 
 
@@ -28,6 +29,7 @@ def angle(p: PVector, q: PVector) -> float:
 
     Raises:
         TypeError: An argument is not a `PVector`.
+        ValueError: A P-vector holds NaN or infinity.
         SampleMismatchError: The P-vectors are of different samples, or of the same
             samples in a different order.
     """
@@ -65,13 +67,16 @@ def line_angle_deg(u: np.ndarray, v: np.ndarray) -> float:
 
 
 def check_comparable(p: PVector, q: PVector) -> None:
-    """Raises unless both are P-vectors of the same samples in the same order."""
+    """Raises unless both are finite P-vectors of the same samples in the same order."""
     for name, value in (("first", p), ("second", q)):
         if not isinstance(value, PVector):
             raise TypeError(
                 f"Expected a PVector as the {name} argument; compute one with "
                 f"kp.p_vector(features). Received: {type(value).__name__}"
             )
+        described = f"The {name} P-vector, of layer {value.layer!r},"
+        check_convertible(value.vectors, described)
+        check_finite(value.vectors, described)
     have_fingerprints = None not in (p.samples_sha256, q.samples_sha256)
     differ = have_fingerprints and p.samples_sha256 != q.samples_sha256
     if differ or p.n_samples != q.n_samples:

@@ -14,10 +14,11 @@ PACKAGE = ROOT / "keras_pvec"
 # The library: which other rooms of it each may import. None imports the reproduction.
 LIBRARY = {
     "__init__": set(),  # loads every room on first use, by name
-    "solver": set(),
-    "samples": set(),
-    "pvector": {"solver"},
-    "comparison": {"pvector"},
+    "input_checks": set(),
+    "solver": {"input_checks"},
+    "samples": {"input_checks"},
+    "pvector": {"input_checks", "solver"},
+    "comparison": {"input_checks", "pvector"},
     "runs": {"comparison", "pvector", "samples", "solver"},
     "features": {"samples"},
     "measurement": {"features", "pvector", "samples", "solver"},
@@ -150,6 +151,7 @@ WITHOUT_KERAS = {
     "cli",
     "comparison",
     "diagnostics",
+    "input_checks",
     "pvector",
     "samples",
     "runs",
