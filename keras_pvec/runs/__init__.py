@@ -14,6 +14,7 @@ from keras_pvec.runs.references import Reference
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import (
     LOG_COLUMNS,
+    AfterFit,
     Failure,
     LoggedWith,
     Moment,
@@ -25,6 +26,7 @@ from keras_pvec.runs.schema import (
 
 __all__ = [
     "LOG_COLUMNS",
+    "AfterFit",
     "Failure",
     "LogSchedule",
     "LoggedWith",

@@ -16,11 +16,13 @@ import numpy as np
 
 from keras_pvec.comparison import compare, describe
 from keras_pvec.pvector import PVector
+from keras_pvec.runs.after_fit import remove_after_fit, write_after_fit
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.references import Reference, reference_of_layer
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import LoggedWith, Moment, RunConflictError, log_row
+from keras_pvec.runs.start import StartPolicy, check_start, conflict
 from keras_pvec.samples import SampleSource
 from keras_pvec.solver import ZeroMatrixError
 
@@ -73,6 +75,7 @@ class Recorder:
         schedule: Which layers are measured when.
         prefix: Prefix of the names of the returned angles.
         resume: Whether to continue a run that is already in `path`.
+        overwrite: Whether to replace it; see `StartPolicy`.
     """
 
     def __init__(
@@ -83,16 +86,28 @@ class Recorder:
         schedule: LogSchedule,
         prefix: str = "pvec",
         resume: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self.folder = RunFolder(path)
         self.references = dict(references)
         self.schedule = schedule
         self.prefix = prefix
-        self.resume = resume
+        self.policy = StartPolicy(resume, overwrite)
         self._logged_with = LoggedWith()
         self._last = _LastMoment(Moment(-2, -1))
         self._previous: dict[str, PVector] = {}
         self._last_epoch: int | None = None
+
+    def without_training(self) -> Recorder:
+        """A recorder with the same settings that has recorded nothing."""
+        return Recorder(
+            self.folder.path,
+            references=self.references,
+            schedule=self.schedule,
+            prefix=self.prefix,
+            resume=self.policy.resume,
+            overwrite=self.policy.overwrite,
+        )
 
     def settings_of(
         self, layers: Sequence[str], samples: SampleSource, options: MeasuredWith
@@ -129,6 +144,8 @@ class Recorder:
         """
         if epoch == 0:
             return 0
+        if self._starts_anew(epoch):
+            return updates
         if (end := self.folder.epoch_ends().get(epoch - 1)) is not None:
             return end
         logged = [moment.step for moment in self._moments_before(epoch)]
@@ -150,19 +167,18 @@ class Recorder:
             settings: What is logged, and how.
 
         Raises:
-            RunConflictError: The folder holds a run and `resume` is not set, a run with
-                other settings, or a finished run that would be overwritten.
+            RunConflictError: The folder holds a run that would be lost, or a run with
+                other settings.
             ValueError: No layer has a P-vector, or one has features that are not
                 finite, or a reference lacks a layer.
         """
-        logged = self.folder.moments()
-        continues = self._last_epoch is not None and epoch == self._last_epoch + 1
-        if logged and not (self.resume or continues):
-            raise RunConflictError(
-                f"{self.folder.path} already holds a run. Choose another folder, "
-                "delete it, or pass resume=True to continue it."
-            )
-        kept = self._moments_before(epoch)
+        starts_anew = self._starts_anew(epoch)
+        logged = [] if starts_anew else self.folder.moments()
+        if not self._continues(epoch):
+            check_start(self.folder, logged, epoch, self.policy)
+        # A training that starts with epoch 0 logs the moment before it anew: its model
+        # may have other initial weights.
+        kept = [moment for moment in logged if 0 < epoch > moment.epoch]
         if not kept:
             _check_first_moment(measured)
         moment = Moment(epoch - 1, step)
@@ -172,8 +188,12 @@ class Recorder:
             self._previous = load_p_vectors(self.folder.moment_path(kept[-1]))
         rows, angles = self._compare(moment, measured.p_vectors)
         if logged:
-            self._check_resumable(logged, epoch)
-        self.folder.rewind(epoch)
+            self._check_resumable(logged, epoch, measured)
+        remove_after_fit(self.folder)
+        if starts_anew:
+            self.folder.clear()
+        else:
+            self.folder.rewind(epoch or -1)
         self._save_settings(complete=False)
         if moment in kept:
             self._compare_with_log(moment, measured.p_vectors)
@@ -230,9 +250,25 @@ class Recorder:
         self.folder.write_metrics(epoch, step, _scalars_of(logs))
         self._last_epoch = epoch
 
+    def record_after_fit(self, weights_sha256: str, measured: Measured | None) -> None:
+        """Records the model that the training leaves, after its last moment.
+
+        Args:
+            weights_sha256: Fingerprint of its weights.
+            measured: Its P-vectors; `None` if its weights are those of the last moment.
+        """
+        write_after_fit(self.folder, weights_sha256, measured, self._last.p_vectors)
+
     def end(self) -> None:
         """Marks the run as complete."""
         self._save_settings(complete=True)
+
+    def _continues(self, epoch: int) -> bool:
+        """Whether a training goes on with the run that this recorder has written."""
+        return self._last_epoch is not None and epoch == self._last_epoch + 1
+
+    def _starts_anew(self, epoch: int) -> bool:
+        return self.policy.starts_anew(epoch) and not self._continues(epoch)
 
     def _moments_before(self, epoch: int) -> list[Moment]:
         return [moment for moment in self.folder.moments() if moment.epoch < epoch]
@@ -241,17 +277,27 @@ class Recorder:
         self, moment: Moment, p_vectors: Mapping[str, PVector]
     ) -> None:
         """Warns if the model is not the one that the resumed log ended with."""
+        for layer, angle_deg in self._differing_layers(moment, p_vectors).items():
+            warnings.warn(
+                f"{self.folder.path} is continued with a different model: after "
+                f"epoch {moment.epoch}, layer {layer!r} was {angle_deg:.3g} degrees "
+                "away from it. Rows before and after it are not of one training.",
+                stacklevel=4,
+            )
+
+    def _differing_layers(
+        self, moment: Moment, p_vectors: Mapping[str, PVector]
+    ) -> dict[str, float]:
+        """Angles to the logged P-vectors of a moment that are too large for the same
+        model, in degrees, by layer."""
         logged = load_p_vectors(self.folder.moment_path(moment))
+        differing = {}
         for layer in p_vectors.keys() & logged.keys():
             comparison = compare(p_vectors[layer], logged[layer])
-            angle = comparison.angle_deg or 0.0
-            if angle > comparison.angle_error_deg + _SAME_MODEL_DEG:
-                warnings.warn(
-                    f"{self.folder.path} is continued with a different model: after "
-                    f"epoch {moment.epoch}, layer {layer!r} was {angle:.3g} degrees "
-                    "away from it. Rows before and after it are not of one training.",
-                    stacklevel=4,
-                )
+            angle_deg = comparison.angle_deg or 0.0
+            if angle_deg > comparison.angle_error_deg + _SAME_MODEL_DEG:
+                differing[layer] = angle_deg
+        return differing
 
     def _write(
         self,
@@ -298,7 +344,9 @@ class Recorder:
             logged_with=self._logged_with, versions=library_versions()
         )
 
-    def _check_resumable(self, logged: Sequence[Moment], epoch: int) -> None:
+    def _check_resumable(
+        self, logged: Sequence[Moment], epoch: int, measured: Measured
+    ) -> None:
         stored = self.folder.read_info().logged_with
         if stored is None:
             return
@@ -309,16 +357,12 @@ class Recorder:
                 raise RunConflictError(
                     f"{self.folder.path} holds a run with other settings: "
                     f"{field.name} is {there!r} there and {asked!r} now. Choose "
-                    "another folder, or delete it."
+                    "another folder, or replace it with overwrite=True."
                 )
-        last_epoch = logged[-1].epoch
-        if stored.complete and last_epoch >= epoch:
-            raise RunConflictError(
-                f"{self.folder.path} holds a finished run up to epoch {last_epoch}, "
-                f"and this training starts with epoch {epoch}, so it would overwrite "
-                "that run. Choose another folder, delete it, or continue it with "
-                f"initial_epoch={last_epoch + 1}."
-            )
+        restarts = epoch == 0 and 0 in self.folder.epoch_ends()
+        if restarts and self._differing_layers(logged[0], measured.p_vectors):
+            # The first epoch of another training.
+            raise conflict(self.folder, logged, epoch)
 
 
 def _check_first_moment(measured: Measured) -> None:

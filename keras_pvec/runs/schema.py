@@ -79,6 +79,48 @@ class Failure:
 
 
 @dataclasses.dataclass(frozen=True)
+class AfterFit:
+    """The model that a training left, after its last moment.
+
+    Its weights differ from those of the last moment if they were replaced by moving
+    averages (`use_ema=True`) or by earlier ones (`restore_best_weights=True`). It is no
+    moment of the training: it has no row in `log.csv`.
+
+    Attributes:
+        weights_sha256: Fingerprint of its weights.
+        differs: Whether they differ from those at the last moment. Its P-vectors are
+            then stored apart; else they are those of the last moment.
+        angles_deg: Angle to the last moment by layer, in degrees; empty if the weights
+            are the same.
+        failures: Why other layers have no P-vector, by layer.
+    """
+
+    weights_sha256: str
+    differs: bool = False
+    angles_deg: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    failures: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, entries: Any) -> AfterFit | None:
+        """Reads the entry of a `run.json`; `None` if there is none.
+
+        Raises:
+            ValueError: It has the wrong type.
+        """
+        if entries is None:
+            return None
+        try:
+            return cls(
+                weights_sha256=str(entries["weights_sha256"]),
+                differs=bool(entries["differs"]),
+                angles_deg={k: float(v) for k, v in entries["angles_deg"].items()},
+                failures={k: str(v) for k, v in entries["failures"].items()},
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"`after_fit` is {entries!r}") from error
+
+
+@dataclasses.dataclass(frozen=True)
 class LoggedWith:
     """What was logged, and how: the settings of the logger of a run.
 
@@ -115,6 +157,8 @@ class RunInfo:
     Attributes:
         logged_with: Settings of the logger; `None` before it starts.
         failures: Layers without a P-vector, by moment.
+        after_fit: The model that the training left; `None` before it ends, and in files
+            of earlier versions.
         versions: Versions of Python and of the packages that affect the numbers.
         notes: All other entries, written by the training program.
         version: Version of the format.
@@ -122,6 +166,7 @@ class RunInfo:
 
     logged_with: LoggedWith | None = None
     failures: tuple[Failure, ...] = ()
+    after_fit: AfterFit | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     version: int = INFO_VERSION
@@ -147,11 +192,13 @@ class RunInfo:
             )
         logged = notes.pop("p_vectors", None)
         failures = notes.pop("failures", [])
+        after_fit = notes.pop("after_fit", None)
         versions = notes.pop("versions", {})
         try:
             return cls(
                 logged_with=None if logged is None else _logged_with(logged),
                 failures=tuple(Failure(**failure) for failure in failures),
+                after_fit=AfterFit.from_json(after_fit),
                 versions=dict(versions),
                 notes=notes,
                 version=version,
@@ -166,6 +213,8 @@ class RunInfo:
             entries["p_vectors"] = dataclasses.asdict(self.logged_with)
         if self.failures:
             entries["failures"] = [dataclasses.asdict(f) for f in self.failures]
+        if self.after_fit is not None:
+            entries["after_fit"] = dataclasses.asdict(self.after_fit)
         if self.versions:
             entries["versions"] = dict(self.versions)
         return entries
