@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -150,11 +149,7 @@ class PVectorLogger(keras.callbacks.Callback):
         # Counting steps needs no weights, so Keras may call the hook of a batch from
         # another thread; it does so on JAX and PyTorch, where it saves time.
         self.async_safe = not self.recorder.schedule.has_moments_within_epochs
-        self._claim = LoggerClaim(
-            self.recorder.folder.path, name, tuple(self.recorder.references)
-        )
-        self._training = Training()
-        self._probe: PVectorProbe | None = None
+        self._reset()
 
     @property
     def run(self) -> Run:
@@ -167,15 +162,20 @@ class PVectorLogger(keras.callbacks.Callback):
 
     def __getstate__(self) -> dict[str, Any]:
         # A model and compiled functions can neither be copied nor pickled.
-        untrained = keras.callbacks.Callback()
-        return {
-            **vars(self),
-            **vars(untrained),
-            "recorder": self.recorder.without_training(),
-            "_claim": dataclasses.replace(self._claim),
-            "_training": Training(),
-            "_probe": None,
-        }
+        state = {**vars(self), **vars(keras.callbacks.Callback())}
+        state["recorder"] = self.recorder.without_training()
+        del state["_claim"], state["_training"], state["_probe"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    def _reset(self) -> None:
+        folder, references = self.recorder.folder.path, self.recorder.references
+        self._claim = LoggerClaim(folder, self.name, tuple(references))
+        self._training = Training()
+        self._probe: PVectorProbe | None = None
 
     def set_params(self, params: dict[str, Any] | None) -> None:
         super().set_params(params)

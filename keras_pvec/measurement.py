@@ -125,6 +125,7 @@ class PVectorProbe:
         self._starts: dict[str, np.ndarray] = {}
         self._model = model
         with self._named_errors():
+            _check_input_count(model, samples)
             _build(model, self.samples)
         self._extractor = FeatureExtractor(
             model,
@@ -312,6 +313,14 @@ class _LayerSolver:
 
     def result(self) -> SingularTriplets:
         return self._solver.result()
+
+
+def _check_input_count(model: keras.Model, samples: SampleSource) -> None:
+    """Raises if a list holds more inputs than the model has; Keras ignores the rest."""
+    expected = len(getattr(model, "inputs", None) or ())
+    inputs = getattr(samples, "x", None)
+    if expected and isinstance(inputs, (list, tuple)) and len(inputs) > expected:
+        raise ValueError(f"The model has {expected} inputs, the samples {len(inputs)}.")
 
 
 def _build(model: keras.Model, samples: SampleSource) -> None:

@@ -99,7 +99,7 @@ class SampleSet:
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        self.__dict__.update(state)
         for _, array in _leaves(self.x):  # a pickle does not keep that flag
             array.flags.writeable = False
 

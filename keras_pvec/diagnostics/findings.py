@@ -34,6 +34,7 @@ class Remedy(enum.Enum):
     COMPARE_PLANES = "compare_planes"
     INSPECT_SAMPLES = "inspect_samples"
     READ_CENTERED_ANGLE = "read_centered_angle"
+    READ_AFTER_FIT = "read_after_fit"
 
 
 class Kind(enum.Enum):
@@ -69,6 +70,7 @@ class Kind(enum.Enum):
     LAYER_MISSING = "layer_missing", Severity.WARNING, Remedy.CHECK_FEATURES
     ANGLE_MISSING = "angle_missing", Severity.WARNING, Remedy.RESTORE_FILES
     # P-vectors and angles that mislead.
+    OTHER_MODEL = "other_model", Severity.WARNING, Remedy.READ_AFTER_FIT
     AMBIGUOUS = "ambiguous", Severity.WARNING, Remedy.COMPARE_PLANES
     INACCURATE = "inaccurate", Severity.WARNING, Remedy.COMPARE_PLANES
     CONSTANT = "constant", Severity.WARNING, Remedy.READ_CENTERED_ANGLE
