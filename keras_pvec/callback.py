@@ -91,6 +91,7 @@ class PVectorLogger(keras.callbacks.Callback):
 
     Raises:
         TypeError: `samples` is not a `SampleSet`.
+        SampleMismatchError: A reference is of other samples.
         ValueError: Another argument has the wrong type or is out of range. When
             training starts: the model cannot be run on the samples, or another logger
             has the same `name` and a reference of the same name.
@@ -140,7 +141,7 @@ class PVectorLogger(keras.callbacks.Callback):
         )
         self.recorder = Recorder(
             path,
-            references=checked_references(references),
+            references=checked_references(references, samples),
             schedule=LogSchedule.parse(log_freq, layers_within_epoch),
             prefix=self.name,
             resume=resume,

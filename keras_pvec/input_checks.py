@@ -71,6 +71,11 @@ def as_array(value: Any, name: str) -> np.ndarray:
             f"{name} must have samples of one shape ({error}). Pad them to one length, "
             "e.g. with keras.utils.pad_sequences."
         ) from error
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} cannot be converted to an array ({error}). Received: "
+            f"{type(value).__name__}. Detach a tensor, and move it to the CPU."
+        ) from error
     check_convertible(array, name)
     array.flags.writeable = False
     if array.dtype.kind == "O":

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_pvec.input_checks import check_convertible, check_finite
 from keras_pvec.pvector import PVector
+
+if TYPE_CHECKING:
+    from keras_pvec.samples import SampleSource
 
 
 class SampleMismatchError(ValueError):
@@ -74,9 +78,7 @@ def check_comparable(p: PVector, q: PVector) -> None:
                 f"Expected a PVector as the {name} argument; compute one with "
                 f"kp.p_vector(features). Received: {type(value).__name__}"
             )
-        described = f"The {name} P-vector, of layer {value.layer!r},"
-        check_convertible(value.vectors, described)
-        check_finite(value.vectors, described)
+        _check_entries(value, f"The {name} P-vector")
     have_fingerprints = None not in (p.samples_sha256, q.samples_sha256)
     differ = have_fingerprints and p.samples_sha256 != q.samples_sha256
     if differ or p.n_samples != q.n_samples:
@@ -84,6 +86,29 @@ def check_comparable(p: PVector, q: PVector) -> None:
             "P-vectors can be compared only if they are of the same samples in the "
             f"same order. Received: {_describe_samples(p)} and {_describe_samples(q)}."
         )
+
+
+def check_samples_of(p: PVector, samples: SampleSource, name: str) -> None:
+    """Raises unless a P-vector is finite, and of the given samples.
+
+    Args:
+        p: The P-vector.
+        samples: The samples.
+        name: What to call the P-vector in errors.
+    """
+    _check_entries(p, name)
+    is_other = p.samples_sha256 not in (None, samples.sha256)
+    if is_other or p.n_samples != len(samples):
+        raise SampleMismatchError(
+            f"{name} must be of the samples {samples.name!r} ({len(samples)} samples, "
+            f"{samples.sha256[:12]}). Received: {_describe_samples(p)}."
+        )
+
+
+def _check_entries(p: PVector, name: str) -> None:
+    described = f"{name}, of layer {p.layer!r},"
+    check_convertible(p.vectors, described)
+    check_finite(p.vectors, described)
 
 
 def _describe_samples(p: PVector) -> str:

@@ -188,7 +188,7 @@ class Recorder:
             self._previous = load_p_vectors(self.folder.moment_path(kept[-1]))
         rows, angles = self._compare(moment, measured.p_vectors)
         if logged:
-            self._check_resumable(logged, epoch, measured)
+            self._check_resumable(logged, epoch, moment, measured)
         remove_after_fit(self.folder)
         if starts_anew:
             self.folder.clear()
@@ -345,7 +345,11 @@ class Recorder:
         )
 
     def _check_resumable(
-        self, logged: Sequence[Moment], epoch: int, measured: Measured
+        self,
+        logged: Sequence[Moment],
+        epoch: int,
+        moment: Moment,
+        measured: Measured,
     ) -> None:
         stored = self.folder.read_info().logged_with
         if stored is None:
@@ -359,9 +363,13 @@ class Recorder:
                     f"{field.name} is {there!r} there and {asked!r} now. Choose "
                     "another folder, or replace it with overwrite=True."
                 )
-        restarts = epoch == 0 and 0 in self.folder.epoch_ends()
-        if restarts and self._differing_layers(logged[0], measured.p_vectors):
-            # The first epoch of another training.
+        # A checkpoint may be older than the log. Other models are not one of its own.
+        drops_epochs = max(self.folder.epoch_ends(), default=-1) >= epoch
+        if (
+            drops_epochs
+            and moment in logged
+            and self._differing_layers(moment, measured.p_vectors)
+        ):
             raise conflict(self.folder, logged, epoch)
 
 

@@ -540,8 +540,13 @@ def test_reference_of_other_samples_is_an_error(data, samples, tmp_path):
     other = kp.SampleSet(data[0][40:80], name="others")
     references = {"data": kp.data_p_vector(other)}
     with pytest.raises(kp.SampleMismatchError, match=r"'toy'.*'others'"):
-        logger = kp.PVectorLogger(tmp_path / "x", samples, references=references)
-        fit(build(), data, [logger])
+        kp.PVectorLogger(tmp_path / "x", samples, references=references)
+    with pytest.raises(kp.SampleMismatchError, match=r"'toy'.*'others'"):
+        kp.PVectorLogger(
+            tmp_path / "x",
+            samples,
+            references={"by layer": {"conv": references["data"]}},
+        )
     assert not (tmp_path / "x").exists()
 
 

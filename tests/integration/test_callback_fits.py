@@ -290,6 +290,27 @@ def test_stopped_between_the_first_epoch_and_its_checkpoint(
         assert logger.run.info.complete
 
 
+@pytest.mark.parametrize("is_same_model", [True, False])
+def test_a_checkpoint_older_than_the_log(is_same_model, data, samples, tmp_path):
+    model, weights = build(), []
+    keep = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: weights.append(model.get_weights())
+    )
+    with pytest.raises(KeyboardInterrupt):
+        logger = kp.PVectorLogger(tmp_path, samples)
+        fit(model, data, [logger, keep, Interrupt(3)], epochs=4)
+    before = contents(tmp_path)
+    model.set_weights(weights[0 if is_same_model else 2])
+    logger = kp.PVectorLogger(tmp_path, samples, resume=True)
+    if is_same_model:
+        fit(model, data, [logger], initial_epoch=1, epochs=3)
+        assert logger.run.moments == [(-1, 0), (0, 4), (1, 8), (2, 12)]
+    else:  # two finished epochs of another training would be dropped
+        with pytest.raises(kp.RunConflictError, match="initial_epoch=3"):
+            fit(model, data, [logger], initial_epoch=1, epochs=3)
+        assert contents(tmp_path) == before
+
+
 def test_the_same_callbacks_in_a_second_fit(data, samples, tmp_path):
     model, logger = build(), kp.PVectorLogger(tmp_path, samples)
     fit(model, data, [logger])

@@ -45,6 +45,20 @@ UNUSABLE = {
 }
 
 
+class OnAnotherDevice:
+    """A tensor that does not convert, as PyTorch's on a GPU."""
+
+    shape, dtype = (4, 2), np.dtype("float32")
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("cuda:0")
+
+
+def test_a_tensor_that_does_not_convert():
+    with pytest.raises(ValueError, match=r"cuda:0.*OnAnotherDevice"):
+        kp.SampleSet(OnAnotherDevice())
+
+
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_samples_that_cannot_be_used(name):
     x, named = UNUSABLE[name]
