@@ -48,10 +48,10 @@ class PVectorLogger(keras.callbacks.Callback):
 
     `fit` may leave another model than that of its last epoch: one with averaged weights
     (`use_ema=True`) or earlier ones (`EarlyStopping(restore_best_weights=True)`). It is
-    measured too, once all callbacks have ended, and read as `"after_fit"`. Weights that
-    change after `fit` has returned are not seen, nor are those changed by a later
-    callback if the list has its own `History` before this callback, or none; call
-    `logger.on_train_end()` then.
+    measured too, wherever this callback stands in the list, and read as `"after_fit"`.
+    Not seen are weights that change after `fit` has returned; and, if the list holds a
+    `History` of your own or is a `CallbackList` without one, those that a callback
+    after it and this one changes in `on_train_end`. Call `logger.on_train_end()` then.
 
     Warnings are shown, and never raised: a training goes on under `python -W error`.
 

@@ -18,7 +18,7 @@ import numpy as np
 def weights_sha256(model: keras.Model) -> str:
     """SHA-256 over the weights of a model, in hexadecimal.
 
-    Takes about a second per gigabyte, far less than a forward pass over the samples.
+    Takes a few seconds per gigabyte, far less than a forward pass over the samples.
     """
     digest = hashlib.sha256()
     for weight in model.weights:
