@@ -15,6 +15,7 @@ from keras_pvec.fitting import (
     Training,
     call_after_others,
     check_claims,
+    check_name,
     learning_rate_of,
     register_claim,
     shown_warnings,
@@ -133,6 +134,7 @@ class PVectorLogger(keras.callbacks.Callback):
         super().__init__()
         check_sample_set(samples)
         check_choices(layers)
+        check_name(name)
         self.samples = samples
         self.layers = layers
         self.name = name

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import numbers
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -223,7 +224,7 @@ class PVectorProbe:
                 f"The model {self._model.name!r} cannot be run on the samples "
                 f"{self.samples.name!r} ({describe_inputs(self.samples)}). Give inputs "
                 "of the shapes and types that `fit` receives, without labels: "
-                f"kp.SampleSet(x, y). {error}"
+                f"kp.SampleSet(x, y). {_one_line(error)}"
             ) from error
 
     def _solvers_for(self, features: Mapping[str, Any]) -> dict[str, _LayerSolver]:
@@ -313,6 +314,12 @@ class _LayerSolver:
 
     def result(self) -> SingularTriplets:
         return self._solver.result()
+
+
+def _one_line(error: Exception) -> str:
+    """The text of an error without colours, and without Keras's list of arguments."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return " ".join(text.split("Arguments received")[0].split())
 
 
 def _check_input_count(model: keras.Model, samples: SampleSource) -> None:

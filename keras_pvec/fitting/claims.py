@@ -31,6 +31,14 @@ class LoggerClaim:
     references: tuple[str, ...]
 
 
+def check_name(name: object) -> None:
+    """Raises `ValueError` unless `name` can be the prefix of names in `logs`."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"`name` must be a text that is not empty, as 'pvec'. Received: {name!r}"
+        )
+
+
 def register_claim(params: dict[str, Any] | None, claim: LoggerClaim) -> None:
     """Adds a claim to the parameters that the callbacks of a training share."""
     if params is not None:

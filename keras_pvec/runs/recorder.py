@@ -98,6 +98,11 @@ class Recorder:
         self._previous: dict[str, PVector] = {}
         self._last_epoch: int | None = None
 
+    @property
+    def resume(self) -> bool:
+        """Whether to continue a run that is already in the folder."""
+        return self.policy.resume
+
     def without_training(self) -> Recorder:
         """A recorder with the same settings that has recorded nothing."""
         return Recorder(

@@ -523,6 +523,8 @@ def test_settings_of_a_resumed_run_must_agree(data, samples, tmp_path):
         ({"references": {"a": {}}}, ValueError, "'features'"),
         ({"samples": np.ones((4, 6, 6, 1))}, TypeError, "kp.SampleSet"),
         ({"method": "magic"}, ValueError, "'magic'"),
+        ({"name": ""}, ValueError, "''"),
+        ({"name": 3}, ValueError, "3"),
     ],
 )
 def test_bad_settings_show_before_the_first_update(

@@ -186,6 +186,7 @@ def test_samples_that_the_model_does_not_take(x):
     with pytest.raises(ValueError, match=r"'net'.*'mine'.*\(5, ") as raised:
         kp.model_p_vectors(dense_model(), kp.SampleSet(x, name="mine"))
     assert raised.value.__cause__ is not None
+    assert str(raised.value).isprintable()  # one line, without colours
 
 
 def test_copies_of_samples_stay_read_only(rng):
