@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import numbers
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_pvec.features import FeatureExtractor, LayerChoice
+from keras_pvec.features import FeatureExtractor, LayerChoice, LayerChoiceError
 from keras_pvec.pvector import PVector, from_triplets
-from keras_pvec.samples import SampleSource
+from keras_pvec.samples import (
+    FiniteSource,
+    SampleSet,
+    SampleSource,
+    describe_inputs,
+)
 from keras_pvec.solver import (
     LeftSingularSolver,
     SingularTriplets,
@@ -103,6 +110,7 @@ class PVectorProbe:
 
     Raises:
         LayerChoiceError: A choice of layers that matches nothing.
+        ValueError: The model cannot be run on the samples.
     """
 
     def __init__(
@@ -112,10 +120,14 @@ class PVectorProbe:
         layers: LayerChoice | Sequence[LayerChoice] | None = None,
         options: MeasurementOptions | None = None,
     ) -> None:
-        self.samples = samples
+        is_checked = isinstance(samples, SampleSet)
+        self.samples = samples if is_checked else FiniteSource(samples)
         self.options = options or MeasurementOptions()
         self._starts: dict[str, np.ndarray] = {}
-        _build(model, samples)
+        self._model = model
+        with self._named_errors():
+            _check_input_count(model, samples)
+            _build(model, self.samples)
         self._extractor = FeatureExtractor(
             model,
             layers,
@@ -186,12 +198,34 @@ class PVectorProbe:
 
     def _features(self, layers: Collection[str] | None) -> Iterator[dict[str, Any]]:
         # One traced forward pass serves every selection of layers.
-        for features in self._extractor.blocks(self.samples):
+        blocks = self._extractor.blocks(self.samples)
+        while True:
+            with self._named_errors():
+                features = next(blocks, None)
+            if features is None:
+                return
             yield {
                 label: block
                 for label, block in features.items()
                 if layers is None or label in layers
             }
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Adds the samples and their shapes to an error of the forward pass."""
+        try:
+            yield
+        except (LayerChoiceError, MemoryError, NotImplementedError):
+            raise
+        except Exception as error:
+            if not isinstance(self.samples, SampleSet):
+                raise  # it may be an error in reading the samples
+            raise ValueError(
+                f"The model {self._model.name!r} cannot be run on the samples "
+                f"{self.samples.name!r} ({describe_inputs(self.samples)}). Give inputs "
+                "of the shapes and types that `fit` receives, without labels: "
+                f"kp.SampleSet(x, y). {_one_line(error)}"
+            ) from error
 
     def _solvers_for(self, features: Mapping[str, Any]) -> dict[str, _LayerSolver]:
         held = self._layers_to_hold(features)
@@ -280,6 +314,20 @@ class _LayerSolver:
 
     def result(self) -> SingularTriplets:
         return self._solver.result()
+
+
+def _one_line(error: Exception) -> str:
+    """The text of an error without colours, and without Keras's list of arguments."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return " ".join(text.split("Arguments received")[0].split())
+
+
+def _check_input_count(model: keras.Model, samples: SampleSource) -> None:
+    """Raises if a list holds more inputs than the model has; Keras ignores the rest."""
+    expected = len(getattr(model, "inputs", None) or ())
+    inputs = getattr(samples, "x", None)
+    if expected and isinstance(inputs, (list, tuple)) and len(inputs) > expected:
+        raise ValueError(f"The model has {expected} inputs, the samples {len(inputs)}.")
 
 
 def _build(model: keras.Model, samples: SampleSource) -> None:

@@ -428,7 +428,8 @@ def test_every_kind_of_finding_has_its_sentences(run):
     columns = ("sigma2_over_sigma1", "angle_error_deg", "angle_deg")
     values = dict.fromkeys((*columns, "participation", "n_samples"), 1.5)
     for kind in set(Kind) - IN_TABLE:
-        columns = {"angle_deg": 400.0} if kind is Kind.OUT_OF_RANGE else values
+        has_angle = kind in (Kind.OUT_OF_RANGE, Kind.OTHER_MODEL)
+        columns = {"angle_deg": 400.0} if has_angle else values
         finding = Finding(
             kind,
             layer="block_7",
