@@ -81,7 +81,9 @@ class PVectorLogger(keras.callbacks.Callback):
             different samples, need different ones.
         resume: Whether to continue a run that is already in `path`. Rows of the first
             epoch of this training and of later epochs are replaced; a training that
-            starts with epoch 0 is refused if later epochs are logged. Put
+            starts with epoch 0 is refused if later epochs are logged. Earlier rows that
+            are missing are computed again from the stored P-vectors, or the training
+            stops; see `keras_pvec.runs.resumption`. Put
             `keras.callbacks.BackupAndRestore`, which restores the model, after this
             callback.
         overwrite: Whether to replace a run that is already in `path`. With `resume`,
@@ -99,6 +101,8 @@ class PVectorLogger(keras.callbacks.Callback):
         RunConflictError: When training starts: `path` holds a run that would be lost,
             or one with other samples or layers, or belongs to another logger of this
             training. During training: another program wrote to `log.csv`.
+        DamagedRunError: When training starts: files of the run that is continued are
+            damaged, or rows are missing and cannot be restored.
         LayerChoiceError: When training starts: `layers` matches no layer.
 
     Example:
