@@ -12,6 +12,8 @@ import keras
 import numpy as np
 
 from keras_pvec.features import FeatureExtractor, LayerChoice
+from keras_pvec.features.default import DefaultChoice
+from keras_pvec.features.forward import check_has_forward_pass, in_inference_mode
 from keras_pvec.pvector import PVector, from_triplets
 from keras_pvec.samples import SampleSource
 from keras_pvec.solver import (
@@ -100,6 +102,8 @@ class PVectorProbe:
         samples: The samples to run through it.
         layers: As in `FeatureExtractor`.
         options: How to measure.
+        run_eagerly: As in `FeatureExtractor`.
+        known_labels: As in `FeatureExtractor`.
 
     Raises:
         LayerChoiceError: A choice of layers that matches nothing.
@@ -111,17 +115,32 @@ class PVectorProbe:
         samples: SampleSource,
         layers: LayerChoice | Sequence[LayerChoice] | None = None,
         options: MeasurementOptions | None = None,
+        *,
+        run_eagerly: bool | None = None,
+        known_labels: Sequence[str] = (),
     ) -> None:
         self.samples = samples
         self.options = options or MeasurementOptions()
         self._starts: dict[str, np.ndarray] = {}
-        _build(model, samples)
+        _build(model, samples, self.options.batch_size)
         self._extractor = FeatureExtractor(
             model,
             layers,
             pooling=self.options.pooling,
             batch_size=self.options.batch_size,
+            run_eagerly=run_eagerly,
+            known_labels=known_labels,
         )
+
+    @property
+    def default(self) -> DefaultChoice | None:
+        """The layer that was chosen by default, once it is measured."""
+        return self._extractor.default
+
+    @property
+    def watched_layers(self) -> dict[str, keras.layers.Layer]:
+        """The watched layers by label, once they are measured."""
+        return self._extractor.watched_layers()
 
     def measure(self, layers: Collection[str] | None = None) -> Measurement:
         """Measures the P-vectors of the model with its current weights.
@@ -282,17 +301,18 @@ class _LayerSolver:
         return self._solver.result()
 
 
-def _build(model: keras.Model, samples: SampleSource) -> None:
+def _build(model: keras.Model, samples: SampleSource, batch_size: int) -> None:
     """Creates the weights of a model that has none yet, as Keras does in its first
     step.
 
     Subclassed models come to `fit` unbuilt. Initial weights depend on the seeds that
     initializers took when they were made, so they are the same as Keras's own.
     """
+    check_has_forward_pass(model)
     if all(layer.built for layer in model._flatten_layers()):
         return
     with keras.StatelessScope():
-        model(next(samples.batches(2)), training=False)
+        in_inference_mode(model, next(samples.batches(batch_size)))
 
 
 def model_p_vectors(
@@ -309,10 +329,10 @@ def model_p_vectors(
     """Computes the P-vectors of layers of a model with its current weights.
 
     Args:
-        model: A Keras model; its state is not changed.
+        model: A Keras model, or a part of one, such as `gan.discriminator`; its state
+            is not changed.
         samples: The samples to run through it.
-        layers: Names, `"re:..."` regular expressions or layer objects; default: the
-            input of the last `Dense` layer.
+        layers: As in `PVectorLogger`; default: the input of the head.
         k: Number of left singular vectors per layer.
         method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
         pooling: `None` flattens each sample's features; `"avg"` first averages over

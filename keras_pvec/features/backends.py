@@ -19,7 +19,7 @@ class Adapter(Protocol):
     """What feature extraction requires of a backend."""
 
     def is_tensor(self, value: Any) -> bool:
-        """Whether `value` is a tensor of the backend."""
+        """Whether `value` is a dense tensor of the backend."""
         ...
 
     def is_reachable(self, tensor: Any) -> bool:

@@ -11,7 +11,10 @@ from keras_pvec.features.backends import Forward
 
 
 def is_tensor(value: Any) -> bool:
-    return tf.is_tensor(value)
+    # Rows of ragged and sparse tensors do not have the same features.
+    return tf.is_tensor(value) and not isinstance(
+        value, (tf.RaggedTensor, tf.SparseTensor, tf.IndexedSlices)
+    )
 
 
 def is_reachable(tensor: Any) -> bool:

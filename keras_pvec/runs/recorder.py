@@ -152,8 +152,8 @@ class Recorder:
         Raises:
             RunConflictError: The folder holds a run and `resume` is not set, a run with
                 other settings, or a finished run that would be overwritten.
-            ValueError: No layer has a P-vector, or one has features that are not
-                finite, or a reference lacks a layer.
+            ValueError: A layer has features that are not finite, or a reference lacks
+                a layer.
         """
         logged = self.folder.moments()
         continues = self._last_epoch is not None and epoch == self._last_epoch + 1
@@ -323,9 +323,9 @@ class Recorder:
 
 def _check_first_moment(measured: Measured) -> None:
     """Raises an error that is better reported before training. A layer of zeros is only
-    recorded as a failure, as long as other layers have P-vectors."""
+    recorded as a failure, because it may change with the first updates."""
     for layer, error in measured.failures.items():
-        if not measured.p_vectors or not isinstance(error, ZeroMatrixError):
+        if not isinstance(error, ZeroMatrixError):
             raise ValueError(f"Layer {layer!r} has no P-vector. {error}") from error
 
 

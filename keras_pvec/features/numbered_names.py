@@ -1,0 +1,108 @@
+"""Names that Keras gave to layers, which differ from one model to the next.
+
+Keras numbers unnamed layers through a process, so the second Dense layer of a network
+is `dense_1` in the first model that is built and `dense_4` in the next. Layers of one
+kind correspond in the order of their numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+# A layer's name in a label such as "encoder/dense_7@2.input".
+_NUMBERED = re.compile(r"^(?P<before>(.*/)?)(?P<name>[^/@#]+?)(?P<after>([@#.].*)?)$")
+
+
+def counterpart(
+    name: str, layers: Iterable[keras.layers.Layer]
+) -> keras.layers.Layer | None:
+    """The layer that would have an automatic name if its model were the first one.
+
+    Args:
+        name: A name such as `dense_1`, which none of the layers has.
+        layers: The layers of a model.
+
+    Returns:
+        The layer; `None` if `name` is not an automatic name of one of their kinds, or
+        there are not so many layers of that kind.
+    """
+    kind, number = _kind_and_number(name)
+    same_kind = [x for x in layers if _has_automatic_name(x) and _kind_of(x) == kind]
+    same_kind.sort(key=lambda layer: _kind_and_number(layer.name)[1])
+    return same_kind[number] if number < len(same_kind) else None
+
+
+def corresponding_labels(
+    labels: Mapping[str, keras.layers.Layer], known: Sequence[str]
+) -> dict[str, str]:
+    """The labels of another model that stand for the same layers.
+
+    Args:
+        labels: Layers of a model by label.
+        known: Labels of the other model, whose layers are not at hand.
+
+    Returns:
+        A dict from label to the other label, for layers with automatic names that the
+        other model does not have. Labels of a kind are left out unless there are as
+        many of it on both sides.
+    """
+    ours: dict[tuple[str, str, str], list[str]] = {}
+    theirs: dict[tuple[str, str, str], list[str]] = {}
+    for label, layer in labels.items():
+        if label not in known and _has_automatic_name(layer):
+            ours.setdefault(_kind_of_label(label), []).append(label)
+    for label in known:
+        if label not in labels:
+            theirs.setdefault(_kind_of_label(label), []).append(label)
+    return {
+        label: other
+        for kind, group in ours.items()
+        if len(group) == len(theirs.get(kind, ()))
+        for label, other in zip(
+            sorted(group, key=_number_of_label),
+            sorted(theirs[kind], key=_number_of_label),
+            strict=True,
+        )
+    }
+
+
+def relabelled(
+    entries: Mapping[str, Any], labels: Mapping[str, keras.layers.Layer]
+) -> dict[str, Any]:
+    """Entries by the labels of another model, with those of the corresponding layers of
+    this one added."""
+    others = corresponding_labels(labels, list(entries))
+    return {**entries, **{label: entries[other] for label, other in others.items()}}
+
+
+def _has_automatic_name(layer: keras.layers.Layer) -> bool:
+    return _kind_and_number(layer.name)[0] == _kind_of(layer)
+
+
+def _kind_of(layer: keras.layers.Layer) -> str:
+    """The name of a layer's class as Keras spells it in names."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+def _kind_and_number(name: str) -> tuple[str, int]:
+    kind, _, number = name.rpartition("_")
+    return (kind, int(number)) if kind and number.isdecimal() else (name, 0)
+
+
+def _parts(label: str) -> tuple[str, str, str]:
+    match = _NUMBERED.match(label)
+    return ("", label, "") if match is None else match.group("before", "name", "after")
+
+
+def _kind_of_label(label: str) -> tuple[str, str, str]:
+    before, name, after = _parts(label)
+    return before, _kind_and_number(name)[0], after
+
+
+def _number_of_label(label: str) -> int:
+    return _kind_and_number(_parts(label)[1])[1]
