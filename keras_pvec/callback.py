@@ -41,13 +41,13 @@ class PVectorLogger(keras.callbacks.Callback):
         samples: The samples that P-vectors are computed on.
         layers: Layer names as in `model.summary()`, `"re:..."` regular expressions, or
             layer objects. A layer of a nested model also has a path, `"outer/inner"`,
-            and `"re:^outer/"` matches all layers of `outer`. `"name.input"` is the input
-            of a layer. A layer that is called several times in a forward pass, such as
-            the encoder of a siamese network, is watched call by call: `"name@1"` is the
-            first, and the name alone is an error. Default: the input of the model's
-            head, which is its last Dense layer unless that is part of a block; without
-            a head, the output of its last layer. `default_layer` in `run.json` names
-            the layer that was chosen.
+            and `"re:^outer/"` matches all layers of `outer`. `"name.input"` is the
+            input of a layer. A layer that is called several times in a forward pass,
+            such as the encoder of a siamese network, is watched call by call:
+            `"name@1"` is the first, and the name alone is an error. Default: the input
+            of the model's head, which is its last Dense layer unless that is part of a
+            block; without a head, the output of its last layer. `default_layer` in
+            `run.json` names the layer that was chosen.
         model: What to watch, if not the model that is trained: a part of it, such as
             `gan.discriminator`, or a function of it that returns a part, such as
             `lambda gan: gan.discriminator`. Models with a `train_step` and no `call`
@@ -196,7 +196,7 @@ class PVectorLogger(keras.callbacks.Callback):
                 self.recorder.references[name] = relabelled(reference, layers)
 
     def _note_choice(self) -> None:
-        """Records what is watched if it was not named, and prints it if `fit` prints."""
+        """Records what is watched by default, and prints it if `fit` prints."""
         assert self._probe is not None
         if self.part is not None:
             part = watched_model(self.model, self.part)

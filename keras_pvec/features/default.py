@@ -102,11 +102,10 @@ def _innermost_with_weights(calls: Sequence[LayerCall]) -> Iterator[LayerCall]:
     for call in calls:
         nested = [other for other in inner if other.depth > call.depth]
         inner = [other for other in inner if other.depth <= call.depth]
-        if call.depth and isinstance(call.layer, keras.layers.Layer):
-            if call.layer.weights:
-                if not nested:
-                    yield call
-                inner.append(call)
+        if call.depth and _is_layer(call) and call.layer.weights:
+            if not nested:
+                yield call
+            inner.append(call)
 
 
 def _is_head(call: LayerCall, last: LayerCall, calls: Sequence[LayerCall]) -> bool:

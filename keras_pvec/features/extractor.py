@@ -183,7 +183,7 @@ class FeatureExtractor:
     def _run_model(
         self, inputs: Any, only: tuple[str, ...] | None, reseeded: bool
     ) -> dict[str, Any]:
-        """One forward pass. A reseeded one draws other random numbers than the first."""
+        """One forward pass; a reseeded one draws other random numbers."""
         layers: list[keras.Operation] = [*self._layers.layers]
         if self._watched is None:
             layers += operations_of(self._layers.layers)

@@ -96,7 +96,9 @@ def _kind_and_number(name: str) -> tuple[str, int]:
 
 def _parts(label: str) -> tuple[str, str, str]:
     match = _NUMBERED.match(label)
-    return ("", label, "") if match is None else match.group("before", "name", "after")
+    if match is None:
+        return "", label, ""
+    return match["before"], match["name"], match["after"]
 
 
 def _kind_of_label(label: str) -> tuple[str, str, str]:
