@@ -21,7 +21,7 @@ def drawn_seeds(scope: keras.StatelessScope) -> dict[int, Any]:
         key: value
         for key, value in scope.state_mapping.items()
         if tuple(value.shape) == (2,)
-        and keras.backend.standardize_dtype(value.dtype) == "uint32"
+        and "int" in keras.backend.standardize_dtype(value.dtype)
     }
 
 
