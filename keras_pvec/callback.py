@@ -9,7 +9,6 @@ from typing import Any
 import keras
 
 from keras_pvec.features.choice import LayerChoice, check_choices
-from keras_pvec.features.numbered_names import relabelled
 from keras_pvec.features.part import (
     ModelChoice,
     check_model_choice,
@@ -190,10 +189,9 @@ class PVectorLogger(keras.callbacks.Callback):
     def _match_references(self) -> None:
         """Finds layers in references although Keras numbered them anew."""
         assert self._probe is not None
-        layers = self._probe.watched_layers
         for name, reference in self.recorder.references.items():
             if isinstance(reference, Mapping):
-                self.recorder.references[name] = relabelled(reference, layers)
+                self.recorder.references[name] = self._probe.by_our_labels(reference)
 
     def _note_choice(self) -> None:
         """Records what is watched by default, and prints it if `fit` prints."""

@@ -137,10 +137,9 @@ class PVectorProbe:
         """The layer that was chosen by default, once it is measured."""
         return self._extractor.default
 
-    @property
-    def watched_layers(self) -> dict[str, keras.layers.Layer]:
-        """The watched layers by label, once they are measured."""
-        return self._extractor.watched_layers()
+    def by_our_labels(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """As in `FeatureExtractor`, once the layers are measured."""
+        return self._extractor.by_our_labels(entries)
 
     def measure(self, layers: Collection[str] | None = None) -> Measurement:
         """Measures the P-vectors of the model with its current weights.

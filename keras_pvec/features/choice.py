@@ -196,12 +196,14 @@ class LabelledLayers:
 
 
 def with_known_labels(
-    watched: Sequence[WatchedTensor], known: Sequence[str]
+    watched: Sequence[WatchedTensor],
+    known: Sequence[str],
+    layers: Sequence[keras.layers.Layer],
 ) -> list[WatchedTensor]:
     """The watched tensors under the labels that an earlier run gave to them, where only
     the numbers of automatic names differ."""
     labels = {tensor.label: tensor.layer for tensor in watched}
-    renamed = corresponding_labels(labels, known)
+    renamed = corresponding_labels(labels, known, layers)
     return [
         dataclasses.replace(tensor, label=renamed.get(tensor.label, tensor.label))
         for tensor in watched

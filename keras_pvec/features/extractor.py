@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -20,6 +20,7 @@ from keras_pvec.features.choice import (
 )
 from keras_pvec.features.default import DefaultChoice, default_choice, operations_of
 from keras_pvec.features.forward import check_has_forward_pass, in_inference_mode
+from keras_pvec.features.numbered_names import relabelled
 from keras_pvec.features.randomness import drawn_seeds, random_layers
 from keras_pvec.features.rows import check_widths, feature_rows
 from keras_pvec.samples import SampleSource
@@ -138,9 +139,11 @@ class FeatureExtractor:
             start += rows
             yield features
 
-    def watched_layers(self) -> dict[str, keras.layers.Layer]:
-        """The watched layers by label; empty until a default is chosen."""
-        return {watched.label: watched.layer for watched in self._watched or ()}
+    def by_our_labels(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """Entries for the layers of another run, with their labels in this one added
+        where only the numbers of automatic names differ."""
+        watched = {tensor.label: tensor.layer for tensor in self._watched or ()}
+        return relabelled(entries, watched, self._layers.layers)
 
     def _features_of(
         self, inputs: Any, only: tuple[str, ...] | None, *, reseeded: bool = False
@@ -255,7 +258,7 @@ class FeatureExtractor:
             )
 
     def _with_known_labels(self, watched: list[WatchedTensor]) -> list[WatchedTensor]:
-        return with_known_labels(watched, self.known_labels)
+        return with_known_labels(watched, self.known_labels, self._layers.layers)
 
 
 def _fixed_batch_size(model: keras.Model) -> int | None:

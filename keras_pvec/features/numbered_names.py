@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
 # A layer's name in a label such as "encoder/dense_7@2.input".
 _NUMBERED = re.compile(r"^(?P<before>(.*/)?)(?P<name>[^/@#]+?)(?P<after>([@#.].*)?)$")
+
+
+class _Kind(NamedTuple):
+    """Labels that differ only in the number of the layer."""
+
+    before: str
+    name: str
+    after: str
 
 
 def counterpart(
@@ -37,45 +45,53 @@ def counterpart(
 
 
 def corresponding_labels(
-    labels: Mapping[str, keras.layers.Layer], known: Sequence[str]
+    labels: Mapping[str, keras.layers.Layer],
+    known: Sequence[str],
+    layers: Iterable[keras.layers.Layer] = (),
 ) -> dict[str, str]:
     """The labels of another model that stand for the same layers.
+
+    Labels of a kind correspond in order if there are as many on both sides. If a name
+    occurs on both sides, they do so only if `labels` has all layers of that kind:
+    otherwise it may be the same model, and another choice of its layers.
 
     Args:
         labels: Layers of a model by label.
         known: Labels of the other model, whose layers are not at hand.
+        layers: All layers of the model.
 
     Returns:
-        A dict from label to the other label, for layers with automatic names that the
-        other model does not have. Labels of a kind are left out unless there are as
-        many of it on both sides.
+        A dict from label to the other label, for layers with automatic names.
     """
-    ours: dict[tuple[str, str, str], list[str]] = {}
-    theirs: dict[tuple[str, str, str], list[str]] = {}
+    ours: dict[_Kind, list[str]] = {}
+    theirs: dict[_Kind, list[str]] = {}
     for label, layer in labels.items():
-        if label not in known and _has_automatic_name(layer):
+        if _has_automatic_name(layer):
             ours.setdefault(_kind_of_label(label), []).append(label)
     for label in known:
-        if label not in labels:
-            theirs.setdefault(_kind_of_label(label), []).append(label)
-    return {
-        label: other
-        for kind, group in ours.items()
-        if len(group) == len(theirs.get(kind, ()))
-        for label, other in zip(
-            sorted(group, key=_number_of_label),
-            sorted(theirs[kind], key=_number_of_label),
-            strict=True,
-        )
-    }
+        theirs.setdefault(_kind_of_label(label), []).append(label)
+    automatic = [_kind_of(layer) for layer in layers if _has_automatic_name(layer)]
+    pairs: dict[str, str] = {}
+    for kind, group in ours.items():
+        others = theirs.get(kind, [])
+        is_whole_kind = automatic.count(kind.name) == len(group)
+        if len(group) == len(others) and (
+            is_whole_kind or set(group).isdisjoint(others)
+        ):
+            group.sort(key=_number_of_label)
+            others.sort(key=_number_of_label)
+            pairs.update(zip(group, others, strict=True))
+    return pairs
 
 
 def relabelled(
-    entries: Mapping[str, Any], labels: Mapping[str, keras.layers.Layer]
+    entries: Mapping[str, Any],
+    labels: Mapping[str, keras.layers.Layer],
+    layers: Iterable[keras.layers.Layer] = (),
 ) -> dict[str, Any]:
-    """Entries by the labels of another model, with those of the corresponding layers of
-    this one added."""
-    others = corresponding_labels(labels, list(entries))
+    """Entries of another model, by its labels and by those of the corresponding layers
+    of this one; see `corresponding_labels`."""
+    others = corresponding_labels(labels, list(entries), layers)
     return {**entries, **{label: entries[other] for label, other in others.items()}}
 
 
@@ -101,9 +117,9 @@ def _parts(label: str) -> tuple[str, str, str]:
     return match["before"], match["name"], match["after"]
 
 
-def _kind_of_label(label: str) -> tuple[str, str, str]:
+def _kind_of_label(label: str) -> _Kind:
     before, name, after = _parts(label)
-    return before, _kind_and_number(name)[0], after
+    return _Kind(before, _kind_and_number(name)[0], after)
 
 
 def _number_of_label(label: str) -> int:

@@ -126,6 +126,11 @@ def test_layers_of_two_models_correspond_in_order():
     # Not if there are fewer, of another kind, or names that a person gave.
     assert corresponding_labels(ours, theirs[:2]) == {}
     assert corresponding_labels(ours, ["conv2d", "conv2d_1", "conv2d_2"]) == {}
+    # Nor if names overlap, unless all layers of the kind are there.
+    overlapping = [*names[1:], "dense_999"]
+    assert corresponding_labels(ours, overlapping) == {}
+    shifted = dict(zip(names, overlapping, strict=True))
+    assert corresponding_labels(ours, overlapping, model.layers) == shifted
     named = {"block_1": layers.Dense(1, name="block_1")}
     assert corresponding_labels(named, ["block_2"]) == {}
     assert relabelled({"dense_98": 1, "dense_99": 2, "dense_107": 3}, ours) == {
