@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from keras_pvec.features.backends import Adapter
-from keras_pvec.features.choice import LayerChoiceError, WatchedTensor, call_label
+from keras_pvec.features.choice import (
+    LayerChoiceError,
+    WatchedTensor,
+    call_label,
+    element_label,
+)
 
 # Keras calls a quantized layer by another method.
 _METHODS = ("call", "quantized_call")
@@ -116,7 +121,8 @@ def captured_tensor(
     if not own:
         raise LayerChoiceError(
             f"Layer {watched.label!r} is part of the model, but its forward pass in "
-            "inference mode does not call it."
+            "inference mode does not call it. Pass the part of the model that calls it "
+            "as `model=`."
         )
     tensors = [call.first_input if watched.is_input else call.output for call in own]
     if not all(map(adapter.is_reachable, keras.tree.flatten(tensors))):
@@ -124,14 +130,41 @@ def captured_tensor(
             f"Layer {watched.label!r} runs inside a loop or a compiled function of its "
             "own, where its output cannot be reached. Watch the layer around it."
         )
-    tensor = tensors[_index_of_call(watched, len(own))]
+    tensor = _element_of(tensors[_index_of_call(watched, len(own))], watched)
     if not adapter.is_tensor(tensor):
         raise LayerChoiceError(
             f"Layer {watched.label!r} {'takes' if watched.is_input else 'returns'} a "
-            f"{type(tensor).__name__}, not one dense tensor. Watch a layer before or "
-            "after it."
+            f"{type(tensor).__name__}, not one dense tensor. "
+            + _elements(tensor, watched.label)
         )
     return tensor
+
+
+def _element_of(value: Any, watched: WatchedTensor) -> Any:
+    """The chosen one of several tensors."""
+    if watched.element is None:
+        return value
+    if isinstance(value, Mapping):
+        elements = {str(key): element for key, element in value.items()}
+    elif isinstance(value, (list, tuple)):
+        elements = {str(index): element for index, element in enumerate(value)}
+    else:
+        elements = {}
+    if watched.element not in elements:
+        raise LayerChoiceError(
+            f"There is no {watched.label!r}. Elements of the layer: "
+            f"{', '.join(elements) or 'none, because it has one tensor'}."
+        )
+    return elements[watched.element]
+
+
+def _elements(value: Any, label: str) -> str:
+    """Which elements of several tensors can be watched, as a sentence."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return "Watch a layer before or after it."
+    keys = value if isinstance(value, Mapping) else range(len(value))
+    named = ", ".join(repr(element_label(label, key)) for key in keys)
+    return f"Choose an element: {named}."
 
 
 def _index_of_call(watched: WatchedTensor, n_calls: int) -> int:

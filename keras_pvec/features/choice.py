@@ -18,6 +18,8 @@ INPUT_SUFFIX = ".input"
 _REGEX_PREFIX = "re:"
 # A layer that is called several times: "name@2" is its second call.
 _CALL = re.compile(r"^(?P<layer>.+)@(?P<number>\d+)$")
+# A layer with several tensors: "name[0]" is the first, "name[key]" one of a dict.
+_ELEMENT = re.compile(r"^(?P<layer>.+)\[(?P<key>[^\[\]]+)\]$")
 
 
 class LayerChoiceError(ValueError):
@@ -35,6 +37,7 @@ class WatchedTensor:
         by_regex: Whether a regular expression chose it, not its own name.
         call: Which call of the layer in a forward pass, counted from 1; `None` for its
             only call.
+        element: Index or key of the tensor, if there are several.
     """
 
     label: str
@@ -42,11 +45,17 @@ class WatchedTensor:
     is_input: bool = False
     by_regex: bool = False
     call: int | None = None
+    element: str | None = None
 
 
 def call_label(label: str, number: int) -> str:
     """The name of a call of a layer, counted from 1."""
     return f"{label}@{number}"
+
+
+def element_label(label: str, key: int | str) -> str:
+    """The name of one of the tensors that a layer returns."""
+    return f"{label}[{key}]"
 
 
 class LabelledLayers:
@@ -125,6 +134,12 @@ class LabelledLayers:
             number = _call_number(choice, found["number"])
             return [
                 dataclasses.replace(w, label=call_label(w.label, number), call=number)
+                for w in self._matches(found["layer"])
+            ]
+        if found := _ELEMENT.match(choice):
+            key = found["key"]
+            return [
+                dataclasses.replace(w, label=element_label(w.label, key), element=key)
                 for w in self._matches(found["layer"])
             ]
         if (layer := counterpart(choice, self.layers)) is not None:

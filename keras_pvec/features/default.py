@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -81,13 +81,13 @@ def default_choice(
         for call in calls
         if all(map(adapter.is_reachable, keras.tree.flatten(call.output)))
     ]
-    weighted = list(_innermost_with_weights(reachable))
+    weighted = _innermost_with_weights(reachable)
     if not weighted:
         raise LayerChoiceError(
             "The model calls no layer with weights, so there is no default layer to "
             f"watch. Choose with `layers=`. {layers.listing()}"
         )
-    dense = [call for call in weighted if isinstance(call.layer, keras.layers.Dense)]
+    dense = [call for call in weighted if _is_dense(call)]
     for call in [*reversed(dense), weighted[-1]]:
         if _is_head(call, weighted[-1], reachable):
             label = layers.label_of(call.layer)
@@ -96,16 +96,30 @@ def default_choice(
     return DefaultChoice(_last_output(layers, reachable, adapter), None)
 
 
-def _innermost_with_weights(calls: Sequence[LayerCall]) -> Iterator[LayerCall]:
-    """Calls of layers with weights that call no other layers with weights."""
-    inner: list[LayerCall] = []  # of the calls that have not returned yet
-    for call in calls:
-        nested = [other for other in inner if other.depth > call.depth]
-        inner = [other for other in inner if other.depth <= call.depth]
-        if call.depth and _is_layer(call) and call.layer.weights:
-            if not nested:
-                yield call
-            inner.append(call)
+def _innermost_with_weights(calls: Sequence[LayerCall]) -> list[LayerCall]:
+    """Calls of layers with weights that call no other layers with weights. A wrapper,
+    such as `TimeDistributed`, stands for the layer within it."""
+    innermost: list[LayerCall] = []
+    for i, call in enumerate(calls):
+        if not (call.depth and _is_layer(call) and call.layer.weights):
+            continue
+        # Calls that returned just before, and lie deeper, were made in this one.
+        start = i
+        while start and calls[start - 1].depth > call.depth:
+            start -= 1
+        nested = {id(other) for other in calls[start:i]}
+        if isinstance(call.layer, keras.layers.Wrapper):
+            innermost = [other for other in innermost if id(other) not in nested]
+        if not any(id(other) in nested for other in innermost):
+            innermost.append(call)
+    return innermost
+
+
+def _is_dense(call: LayerCall) -> bool:
+    layer = call.layer
+    while isinstance(layer, keras.layers.Wrapper):
+        layer = layer.layer
+    return isinstance(layer, keras.layers.Dense)
 
 
 def _is_head(call: LayerCall, last: LayerCall, calls: Sequence[LayerCall]) -> bool:
@@ -116,7 +130,7 @@ def _is_head(call: LayerCall, last: LayerCall, calls: Sequence[LayerCall]) -> bo
         last: The last call of a layer with weights.
         calls: All calls.
     """
-    is_dense = isinstance(call.layer, keras.layers.Dense)
+    is_dense = _is_dense(call)
     if not is_dense and not _is_linear_map(call):
         return False
     outputs = keras.tree.flatten(calls[-1].output)
@@ -147,8 +161,9 @@ def _is_followed_by_reshaping(
     """
     if is_last:
         sizes = [_n_features(output) for output in outputs]
-        is_dense = isinstance(call.layer, keras.layers.Dense)
-        return (is_dense and call.depth == 1) or _n_features(call.output) in sizes
+        return (_is_dense(call) and call.depth == 1) or _n_features(
+            call.output
+        ) in sizes
     start = next(i for i, other in enumerate(calls) if other is call) + 1
     following = next((x for x in calls[start:] if x.depth == call.depth), None)
     if following is None or _n_features(call.output) is None:

@@ -133,6 +133,22 @@ def test_a_shared_encoder_before_a_distance():
         assert default_of(model, samples) == ("encoder@2", 4)
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        layers.TimeDistributed(layers.Dense(3)),
+        layers.TimeDistributed(keras.Sequential([layers.Dense(4), layers.Dense(3)])),
+        layers.SpectralNormalization(layers.Dense(3)),
+        keras.Sequential([layers.Dropout(0.1), layers.Dense(3)]),
+    ],
+)
+def test_wrapped_heads(head):
+    memory = layers.Bidirectional(layers.LSTM(4, return_sequences=True), name="memory")
+    model = keras.Sequential([keras.Input((5, 1)), memory, head])
+    series = kp.SampleSet(VECTORS.x[..., None])
+    assert default_of(model, series) == ("memory", 40)
+
+
 def test_recurrent_network_without_a_head():
     model = keras.Sequential([keras.Input((5, 1)), layers.LSTM(4, name="memory")])
     series = kp.SampleSet(VECTORS.x[..., None])

@@ -92,6 +92,39 @@ def test_calls_that_there_are_not(choice, named):
         kp.model_p_vectors(called_twice(), kp.SampleSet([X, X]), choice)
 
 
+def several_tensors():
+    inputs = keras.Input((5,))
+    wide = layers.Reshape((5, 1))(inputs)
+    memory, _, cell = layers.LSTM(3, return_state=True, name="lstm")(wide)
+    joined = layers.Concatenate(name="joined")([memory, cell])
+    parts = keras.Model(inputs, {"a": joined, "b": memory}, name="parts")
+    return keras.Model(inputs, layers.Dense(2)(parts(inputs)["a"]))
+
+
+def test_one_of_several_tensors():
+    names = ["lstm[0]", "lstm[2]", "joined.input[1]", "parts[a]", "parts[b]"]
+    found = kp.model_p_vectors(several_tensors(), SAMPLES, names)
+    assert list(found) == names
+    assert kp.angle(found["parts[b]"], found["lstm[0]"]) == 0
+    assert kp.angle(found["joined.input[1]"], found["lstm[2]"]) == 0
+    assert kp.angle(found["lstm[0]"], found["lstm[2]"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("choice", "named"),
+    [
+        ("lstm", r"'lstm'.*'lstm\[0\]', 'lstm\[1\]', 'lstm\[2\]'"),
+        ("joined.input", r"'joined\.input\[1\]'"),
+        ("parts", r"'parts\[a\]', 'parts\[b\]'"),
+        ("lstm[3]", r"'lstm\[3\]'.*0, 1, 2"),
+        ("joined[0]", r"'joined\[0\]'"),
+    ],
+)
+def test_several_tensors_are_no_feature_matrix(choice, named):
+    with pytest.raises(kp.LayerChoiceError, match=named):
+        kp.model_p_vectors(several_tensors(), SAMPLES, choice)
+
+
 def unnamed():
     model = keras.Sequential(
         [keras.Input((5,)), layers.Dense(4), layers.Dense(3), layers.Dense(2)]
