@@ -43,10 +43,11 @@ class PVectorLogger(keras.callbacks.Callback):
             and `"re:^outer/"` matches all layers of `outer`. `"name.input"` is the
             input of a layer. A layer that is called several times in a forward pass,
             such as the encoder of a siamese network, is watched call by call:
-            `"name@1"` is the first, and the name alone is an error. Default: the input
-            of the model's head, which is its last Dense layer unless that is part of a
-            block; without a head, the output of its last layer. `default_layer` in
-            `run.json` names the layer that was chosen.
+            `"name@1"` is the first, and the name alone is an error. `"name[0]"` is the
+            first of several outputs. Default: the input of the model's head, which is
+            its last Dense layer unless that is part of a block; without a head, the
+            output of its last layer. `default_layer` in `run.json` names the layer that
+            was chosen.
         model: What to watch, if not the model that is trained: a part of it, such as
             `gan.discriminator`, or a function of it that returns a part, such as
             `lambda gan: gan.discriminator`. Models with a `train_step` and no `call`

@@ -23,6 +23,8 @@ from keras_pvec.features.choice import (
 
 # Keras calls a quantized layer by another method.
 _METHODS = ("call", "quantized_call")
+# Of calls in an error. An unrolled recurrent cell has one for each step.
+_MAX_LISTED = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,9 +171,12 @@ def _elements(value: Any, label: str) -> str:
 
 def _index_of_call(watched: WatchedTensor, n_calls: int) -> int:
     if watched.call is None and n_calls > 1:
+        numbers = list(range(1, n_calls + 1))
         named = ", ".join(
-            repr(call_label(watched.label, number)) for number in range(1, n_calls + 1)
+            repr(call_label(watched.label, number)) for number in numbers[:_MAX_LISTED]
         )
+        if n_calls > _MAX_LISTED:
+            named += f" ... {call_label(watched.label, n_calls)!r}"
         raise LayerChoiceError(
             f"Layer {watched.label!r} is called {n_calls} times in one forward pass. "
             f"Choose a call: {named}."

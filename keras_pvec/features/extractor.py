@@ -38,6 +38,7 @@ class FeatureExtractor:
         model: A built Keras model, or a layer.
         layers: Layer names as in `model.summary()`; paths such as `"outer/inner"`;
             `"name@2"` for the second call of a layer that is called several times;
+            `"name[0]"` for the first of several outputs;
             `"name.input"` for the input of a layer; regular expressions `"re:..."` that
             are searched for in the names, and in the paths if they contain a slash; or
             layer objects. `None`: the input of the model's head (see `default_choice`).
@@ -249,11 +250,12 @@ class FeatureExtractor:
         # Keras's generators would draw the same numbers again, because the changes of
         # their states are discarded.
         again = self._features_of(inputs, only, reseeded=self._draws_seeds)
-        for label in random_layers(features, again):
+        if labels := random_layers(features, again):
             warnings.warn(
-                f"The features of layer {label!r} are random: two forward passes in "
-                "inference mode over the same samples differ. Its P-vectors depend on "
-                "what is drawn. Choose a layer before the noise with `layers=`.",
+                f"Features are random in {', '.join(map(repr, labels))}: two forward "
+                "passes in inference mode over the same samples differ. P-vectors of "
+                "them depend on what is drawn. Choose layers before the noise with "
+                "`layers=`.",
                 stacklevel=2,
             )
 

@@ -160,7 +160,7 @@ def test_the_model_is_left_as_it_was(samples, tmp_path):
     before = [keras.ops.convert_to_numpy(v) for v in model.variables]
     attributes = {id(layer): set(vars(layer)) for layer in model.layers}
     n_losses = len(model.losses)
-    with pytest.warns(UserWarning, match="'noisy' are random"):
+    with pytest.warns(UserWarning, match="random in 'noisy', 'dense"):
         gather(FeatureExtractor(model, "re:noisy|dense"), samples)
     for variable, value in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
