@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_pvec.features.backends import Forward, adapter
+from keras_pvec.features.backends import PreparedForward, adapter
 from keras_pvec.features.capture import LayerCall, captured_tensor, recorded_calls
 from keras_pvec.features.choice import (
     LabelledLayers,
@@ -102,8 +102,8 @@ class FeatureExtractor:
         self._watched: list[WatchedTensor] | None = None
         if layers is not None:
             self._watched = self._with_known_labels(self._layers.resolve(layers))
-        self._forward: dict[Any, Forward] = {}
-        self._draws_seeds = False
+        self._forward: dict[Any, PreparedForward] = {}
+        self._repeats_draws = False
         self._is_checked = False
 
     def blocks(
@@ -150,7 +150,9 @@ class FeatureExtractor:
         self, inputs: Any, only: tuple[str, ...] | None, *, reseeded: bool = False
     ) -> dict[str, Any]:
         """The features of the watched layers, with their numbers of rows checked."""
-        tensors = self._forward_for(inputs, only, reseeded)(inputs)
+        forward = self._forward_for(inputs, only, reseeded)
+        tensors = forward.run(inputs)
+        self._repeats_draws |= forward.restores_state
         features: dict[str, Any] = {}
         unusable: dict[str, LayerChoiceError] = {}
         for watched in self._selected(only):
@@ -167,7 +169,7 @@ class FeatureExtractor:
 
     def _forward_for(
         self, inputs: Any, only: tuple[str, ...] | None, reseeded: bool
-    ) -> Forward:
+    ) -> PreparedForward:
         """The forward pass for inputs of this kind, compiled when first needed."""
 
         def forward(inputs: Any) -> dict[str, Any]:
@@ -175,7 +177,7 @@ class FeatureExtractor:
 
         # A model that asks to run eagerly may hold code that cannot be compiled.
         if self.run_eagerly:
-            return forward
+            return self._adapter.eager_forward(self.model, forward)
         kinds = [(x.shape, x.dtype.str) for x in keras.tree.flatten(inputs)]
         key = (only, tuple(kinds), reseeded)
         if key not in self._forward:
@@ -198,7 +200,7 @@ class FeatureExtractor:
             scope.state_mapping.update(drawn_seeds(first))
         with recorded_calls(layers) as calls, scope:
             in_inference_mode(self.model, inputs)
-        self._draws_seeds = bool(drawn_seeds(scope))
+        self._repeats_draws |= bool(drawn_seeds(scope))
         if self._watched is None:
             self.default = default_choice(self._layers, calls, self._adapter)
             self._watched = self._with_known_labels([self.default.watched])
@@ -247,9 +249,8 @@ class FeatureExtractor:
     def _warn_of_random_features(
         self, inputs: Any, features: dict[str, Any], only: tuple[str, ...] | None
     ) -> None:
-        # Keras's generators would draw the same numbers again, because the changes of
-        # their states are discarded.
-        again = self._features_of(inputs, only, reseeded=self._draws_seeds)
+        # Generators whose state is set back would draw the same numbers again.
+        again = self._features_of(inputs, only, reseeded=self._repeats_draws)
         if labels := random_layers(features, again):
             warnings.warn(
                 f"Features are random in {', '.join(map(repr, labels))}: two forward "

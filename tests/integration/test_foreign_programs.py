@@ -388,6 +388,39 @@ def test_graph_network_with_masked_nodes(tmp_path):
         seeded(train, [logger])
 
 
+class Unmanaged(layers.Layer):
+    """State that Keras does not know of, and draws in inference as well."""
+
+    def build(self, shape):
+        self.count = tf.Variable(0.0, trainable=False)
+        self.generators = [tf.random.Generator.from_seed(3)]
+
+    def call(self, x):
+        self.count.assign_add(1.0)
+        noise = self.generators[0].normal(tf.shape(x)) + tf.random.normal(tf.shape(x))
+        return x + noise / self.count
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_state_that_keras_does_not_track(run_eagerly, tmp_path):
+    def train(callbacks):
+        hidden = layers.Dense(5, name="hidden")
+        model = keras.Sequential(
+            [keras.Input((8, 8, 1)), layers.Flatten(), hidden, Unmanaged()]
+        )
+        model.add(layers.Dense(3))
+        return fit(model, IMAGES, CLASSES, callbacks, run_eagerly=run_eagerly)
+
+    check_program(
+        tmp_path,
+        train,
+        SAMPLES,
+        lambda model: {"hidden": output_of(model, "hidden", SAMPLES.x)},
+        layers="hidden",
+        log_freq=2,
+    )
+
+
 @pytest.mark.slow
 def test_quantized_base(tmp_path):
     def train(callbacks):

@@ -157,6 +157,16 @@ class Noise(layers.Layer):
         return x + keras.random.normal(ops.shape(x), seed=self.seed)
 
 
+class GeneratorNoise(layers.Layer):
+    """Draws from a generator that Keras does not know of."""
+
+    def build(self, shape):
+        self.generator = tf.random.Generator.from_seed(3)
+
+    def call(self, x):
+        return x + self.generator.normal(tf.shape(x))
+
+
 @pytest.mark.parametrize("run_eagerly", [False, True])
 @pytest.mark.parametrize(
     "noise",
@@ -166,6 +176,7 @@ class Noise(layers.Layer):
         lambda: layers.Lambda(
             lambda x: x + tf.random.normal(tf.shape(x)), name="noise"
         ),
+        lambda: GeneratorNoise(name="noise"),
     ],
 )
 def test_random_features_are_told(noise, run_eagerly):
