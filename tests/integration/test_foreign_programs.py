@@ -42,8 +42,8 @@ def test_sequential_images_with_batch_statistics_and_dropout(tmp_path):
                 layers.Dense(3),
             ]
         )
-        options = {"steps_per_execution": 3}
-        return fit(model, IMAGES, CLASSES, callbacks, epochs=2, **options)
+        options = {"steps_per_execution": 5}
+        return fit(model, IMAGES, CLASSES, callbacks, **options)
 
     names = ["norm", "noisy"]
     check_program(

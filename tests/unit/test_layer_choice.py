@@ -13,13 +13,12 @@ SAMPLES = kp.SampleSet(X)
 
 
 def nested():
-    encoder = keras.Sequential(
-        [layers.Dense(4, name="e1"), layers.Dense(3, name="e2")], name="encoder"
-    )
-    decoder = keras.Sequential(
-        [layers.Dense(4, name="d1"), layers.Dense(3, name="e2")], name="decoder"
-    )
-    outer = keras.Sequential([encoder, decoder], name="outer")
+    first = [keras.Input((5,)), layers.Dense(4, name="e1"), layers.Dense(3, name="e2")]
+    second = [keras.Input((3,)), layers.Dense(4, name="d1"), layers.Dense(3, name="e2")]
+    encoder = keras.Sequential(first, name="encoder")
+    decoder = keras.Sequential(second, name="decoder")
+    parts = [keras.Input((5,)), encoder, decoder]
+    outer = keras.Sequential(parts, name="outer")
     return keras.Sequential([keras.Input((5,)), outer, layers.Dense(2, name="out")])
 
 
