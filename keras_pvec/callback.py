@@ -9,6 +9,12 @@ from typing import Any
 import keras
 
 from keras_pvec.features.choice import LayerChoice, check_choices
+from keras_pvec.features.part import (
+    ModelChoice,
+    check_model_choice,
+    warn_unless_trained,
+    watched_model,
+)
 from keras_pvec.fitting import (
     HistoryOrder,
     LoggerClaim,
@@ -62,9 +68,20 @@ class PVectorLogger(keras.callbacks.Callback):
         path: Folder of the run. It receives `log.csv`, `metrics.csv`, `run.json`,
             `samples.npz` and `pvectors/`; `kp.open_run(path)` reads it.
         samples: The samples that P-vectors are computed on.
-        layers: Layer names, `"re:..."` regular expressions, layer objects, or
-            `"name.input"` for the input of a layer. Default: the input of the last
-            `Dense` layer.
+        layers: Layer names as in `model.summary()`, `"re:..."` regular expressions, or
+            layer objects. A layer of a nested model also has a path, `"outer/inner"`,
+            and `"re:^outer/"` matches all layers of `outer`. `"name.input"` is the
+            input of a layer. A layer that is called several times in a forward pass,
+            such as the encoder of a siamese network, is watched call by call:
+            `"name@1"` is the first, and the name alone is an error. `"name[0]"` is the
+            first of several outputs. Default: the input of the model's head, which is
+            its last Dense layer unless that is part of a block; without a head, the
+            output of its last layer. `default_layer` in `run.json` names the layer that
+            was chosen.
+        model: What to watch, if not the model that is trained: a part of it, such as
+            `gan.discriminator`, or a function of it that returns a part, such as
+            `lambda gan: gan.discriminator`. Models with a `train_step` and no `call`
+            need it. `samples` are inputs of this part.
         references: What to compare with, by name: a `PVector`, a dict from layer to
             `PVector`, or the string `"previous"` for the previously logged moment.
         log_freq: `"epoch"`; or an int `n`, to log also every `n` steps; or
@@ -93,7 +110,7 @@ class PVectorLogger(keras.callbacks.Callback):
         run: The run as far as it is logged, for reading.
 
     Raises:
-        TypeError: `samples` is not a `SampleSet`.
+        TypeError: `samples` is not a `SampleSet`, or `model` is not a model.
         SampleMismatchError: A reference is of other samples.
         ValueError: Another argument has the wrong type or is out of range. When
             training starts: the model cannot be run on the samples, or another logger
@@ -103,7 +120,8 @@ class PVectorLogger(keras.callbacks.Callback):
             training. During training: another program wrote to `log.csv`.
         DamagedRunError: When training starts: files of the run that is continued are
             damaged, or rows are missing and cannot be restored.
-        LayerChoiceError: When training starts: `layers` matches no layer.
+        LayerChoiceError: When training starts: `layers` matches no layer, or a layer
+            does not return one row of features per sample.
 
     Example:
 
@@ -123,6 +141,7 @@ class PVectorLogger(keras.callbacks.Callback):
         samples: SampleSet,
         layers: LayerChoice | Sequence[LayerChoice] | None = None,
         *,
+        model: ModelChoice | None = None,
         references: Mapping[str, Reference] | None = None,
         log_freq: str | int | Mapping[str, int] = "epoch",
         layers_within_epoch: str = "all",
@@ -139,8 +158,10 @@ class PVectorLogger(keras.callbacks.Callback):
         check_sample_set(samples)
         check_choices(layers)
         check_name(name)
+        check_model_choice(model)
         self.samples = samples
         self.layers = layers
+        self.part = model  # `model` is Keras's, the model in training
         self.name = name
         self.options = MeasurementOptions(
             k, method, pooling, batch_size, max_feature_bytes
@@ -241,21 +262,54 @@ class PVectorLogger(keras.callbacks.Callback):
 
     def _measure(self, layers: Sequence[str] | None = None) -> Measurement:
         if self._probe is None:
-            self._probe = PVectorProbe(
-                self.model, self.samples, self.layers, self.options
-            )
+            self._probe = self._new_probe()
         return self._probe.measure(layers)
+
+    def _new_probe(self) -> PVectorProbe:
+        model = watched_model(self.model, self.part)
+        stored = self.recorder.folder.read_info().logged_with
+        probe = PVectorProbe(
+            model,
+            self.samples,
+            self.layers,
+            self.options,
+            run_eagerly=bool(self.model.run_eagerly),
+            known_labels=stored.layers if self.recorder.resume and stored else (),
+        )
+        warn_unless_trained(model, self.model)
+        return probe
+
+    def _match_references(self) -> None:
+        """Finds layers in references although Keras numbered them anew."""
+        assert self._probe is not None
+        for name, reference in self.recorder.references.items():
+            if isinstance(reference, Mapping):
+                self.recorder.references[name] = self._probe.by_our_labels(reference)
+
+    def _note_choice(self) -> None:
+        """Records what is watched by default, and prints it if `fit` prints."""
+        assert self._probe is not None
+        if self.part is not None:
+            part = watched_model(self.model, self.part)
+            self.recorder.folder.note(watched_model=part.name)
+        if (default := self._probe.default) is None:
+            return
+        self.recorder.folder.note(default_layer=default.watched.label)
+        if self.params.get("verbose"):
+            print(f"P-vectors of {default.describe()}; choose others with `layers=`.")
 
     def _begin(self, epoch: int) -> None:
         """Logs the model before its first epoch."""
         steps = self._training.steps
         steps.total = self.recorder.steps_before(epoch, updates_of(self.model))
         measured = self._measure()
+        self._match_references()
         settings = self.recorder.settings_of(
             measured.layers, self.samples, self.options
         )
         self.recorder.begin(epoch, steps.total, measured, settings)
         self.recorder.write_samples(self.samples.y, self.samples.statistics())
+        self._note_choice()
 
     def _end(self) -> None:
         """Logs the model that the training leaves, if it is another one by now."""

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 
 from keras_pvec.features import FeatureExtractor, LayerChoice, LayerChoiceError
+from keras_pvec.features.default import DefaultChoice
+from keras_pvec.features.forward import check_has_forward_pass, in_inference_mode
 from keras_pvec.pvector import PVector, from_triplets
 from keras_pvec.samples import (
     FiniteSource,
@@ -107,6 +109,8 @@ class PVectorProbe:
         samples: The samples to run through it.
         layers: As in `FeatureExtractor`.
         options: How to measure.
+        run_eagerly: As in `FeatureExtractor`.
+        known_labels: As in `FeatureExtractor`.
 
     Raises:
         LayerChoiceError: A choice of layers that matches nothing.
@@ -119,6 +123,9 @@ class PVectorProbe:
         samples: SampleSource,
         layers: LayerChoice | Sequence[LayerChoice] | None = None,
         options: MeasurementOptions | None = None,
+        *,
+        run_eagerly: bool | None = None,
+        known_labels: Sequence[str] = (),
     ) -> None:
         is_checked = isinstance(samples, SampleSet)
         self.samples = samples if is_checked else FiniteSource(samples)
@@ -127,13 +134,24 @@ class PVectorProbe:
         self._model = model
         with self._named_errors():
             _check_input_count(model, samples)
-            _build(model, self.samples)
+            _build(model, self.samples, self.options.batch_size)
         self._extractor = FeatureExtractor(
             model,
             layers,
             pooling=self.options.pooling,
             batch_size=self.options.batch_size,
+            run_eagerly=run_eagerly,
+            known_labels=known_labels,
         )
+
+    @property
+    def default(self) -> DefaultChoice | None:
+        """The layer that was chosen by default, once it is measured."""
+        return self._extractor.default
+
+    def by_our_labels(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """As in `FeatureExtractor`, once the layers are measured."""
+        return self._extractor.by_our_labels(entries)
 
     def measure(self, layers: Collection[str] | None = None) -> Measurement:
         """Measures the P-vectors of the model with its current weights.
@@ -330,17 +348,18 @@ def _check_input_count(model: keras.Model, samples: SampleSource) -> None:
         raise ValueError(f"The model has {expected} inputs, the samples {len(inputs)}.")
 
 
-def _build(model: keras.Model, samples: SampleSource) -> None:
+def _build(model: keras.Model, samples: SampleSource, batch_size: int) -> None:
     """Creates the weights of a model that has none yet, as Keras does in its first
     step.
 
     Subclassed models come to `fit` unbuilt. Initial weights depend on the seeds that
     initializers took when they were made, so they are the same as Keras's own.
     """
+    check_has_forward_pass(model)
     if all(layer.built for layer in model._flatten_layers()):
         return
     with keras.StatelessScope():
-        model(next(samples.batches(2)), training=False)
+        in_inference_mode(model, next(samples.batches(batch_size)))
 
 
 def model_p_vectors(
@@ -357,10 +376,10 @@ def model_p_vectors(
     """Computes the P-vectors of layers of a model with its current weights.
 
     Args:
-        model: A Keras model; its state is not changed.
+        model: A Keras model, or a part of one, such as `gan.discriminator`; its state
+            is not changed.
         samples: The samples to run through it.
-        layers: Names, `"re:..."` regular expressions or layer objects; default: the
-            input of the last `Dense` layer.
+        layers: As in `PVectorLogger`; default: the input of the head.
         k: Number of left singular vectors per layer.
         method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
         pooling: `None` flattens each sample's features; `"avg"` first averages over

@@ -181,8 +181,8 @@ class Recorder:
                 other settings.
             DamagedRunError: Files of the run are damaged, or rows are missing. See
                 `keras_pvec.runs.resumption` for when missing rows are restored.
-            ValueError: No layer has a P-vector, or one has features that are not
-                finite, or a reference lacks a layer.
+            ValueError: A layer has features that are not finite, or a reference lacks
+                a layer.
         """
         starts_anew = self._starts_anew(epoch)
         known = [] if starts_anew else self._known_moments()
@@ -450,9 +450,9 @@ class Recorder:
 
 def _check_first_moment(measured: Measured) -> None:
     """Raises an error that is better reported before training. A layer of zeros is only
-    recorded as a failure, as long as other layers have P-vectors."""
+    recorded as a failure, because it may change with the first updates."""
     for layer, error in measured.failures.items():
-        if not measured.p_vectors or not isinstance(error, ZeroMatrixError):
+        if not isinstance(error, ZeroMatrixError):
             raise ValueError(f"Layer {layer!r} has no P-vector. {error}") from error
 
 
