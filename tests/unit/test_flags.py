@@ -100,6 +100,41 @@ def test_absl_refuses_what_cannot_be_parsed(argument, named):
         parsed(flags.define_experiment_flags, argument)
 
 
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("--learning_rate=nan", "learning_rate"),
+        ("--learning_rate=1e400", "learning_rate"),
+        ("--weight_decay=-inf", "weight_decay"),
+        ("--runs_dir=", "runs_dir"),
+        ("--out_dir=", "out_dir"),
+        ("--data_dir=", "data_dir"),
+        ("--seeds=4294967295", "4294967295"),
+        ("--seeds=", "seeds"),
+        ("--models=mlp-999999999999", "mlp-999999999999"),
+        ("--epochs=100000000000000000000", "epochs"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("define", "config_of"),
+    [
+        (flags.define_experiment_flags, flags.experiment_config),
+        (flags.define_reproduction_flags, flags.reproduction_config),
+    ],
+)
+def test_values_out_of_range_are_named(define, config_of, argument, named):
+    values = parsed(define, argument)
+    with pytest.raises(ConfigError, match=named):
+        config_of(values)
+
+
+@pytest.mark.parametrize("flag", ["out_dir", "data_dir", "images", "weights"])
+def test_empty_paths_of_pretrained_networks_are_named(flag):
+    values = parsed(flags.define_imagenet_flags, f"--{flag}=")
+    with pytest.raises(ConfigError, match=flag):
+        flags.imagenet_config(values)
+
+
 def test_the_last_line_says_where_results_are(tmp_path, capsys):
     assert exit_code(lambda: Outcome(tmp_path)) == 0
     printed = capsys.readouterr()

@@ -48,12 +48,14 @@ def reproduction_config(values: flags.FlagValues = flags.FLAGS) -> ReproductionC
 def _pretrained_config(
     values: flags.FlagValues, networks: Sequence[str]
 ) -> PretrainedConfig:
+    out_dir = values["out_dir"].value
     return PretrainedConfig(
         networks=tuple(networks),
         weights=values["weights"].value,
         images=values["images"].value,
         num_images=values["num_images"].value,
         data_dir=values["data_dir"].value,
-        out_dir=Path(values["out_dir"].value or "results"),
+        # Not given to a reproduction, which sets it.
+        **({} if out_dir is None else {"out_dir": out_dir}),
         device=values["device"].value,
     )
