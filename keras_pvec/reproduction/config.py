@@ -272,7 +272,7 @@ def _check_number(name: str, value: object, *, allow_zero: bool) -> None:
         isinstance(value, (int, float, np.floating))
         and not isinstance(value, bool)
         and math.isfinite(value)
-        and (value > 0 or (allow_zero and value == 0))
+        and (float(value) > 0 or (allow_zero and float(value) == 0))
     )
     expected = "zero or a positive number" if allow_zero else "a positive number"
     check(name, value, is_valid, f"{expected}, and finite")

@@ -12,7 +12,7 @@ from keras_pvec.reproduction.config import ConfigError, ExperimentConfig
 from keras_pvec.reproduction.data import SPLITS, ImageData, ImageDataSpec
 from keras_pvec.reproduction.model_names import parse_model_name
 from keras_pvec.reproduction.models import MODELS
-from keras_pvec.reproduction.runner import Job
+from keras_pvec.reproduction.runner import Job, needs_training
 from keras_pvec.reproduction.studies import GENERALIZATION_VARIANTS, Study, Variant
 from keras_pvec.reproduction.training import (
     PRESETS,
@@ -228,11 +228,17 @@ def _run_path(
 ) -> Path:
     """The folder of a run, which may exist under an earlier name."""
     base = config.runs_dir / config.dataset / config.preset
-    return training.existing_or_new_path(
-        model,
-        PRESETS[config.preset],
-        lambda name: base / folder_of(name) / f"seed_{seed}",
-    )
+    try:
+        return training.existing_or_new_path(
+            model,
+            PRESETS[config.preset],
+            lambda name: base / folder_of(name) / f"seed_{seed}",
+        )
+    except OSError as error:  # a path that is too long, or must not be searched
+        raise ConfigError(
+            f"Cannot search {str(config.runs_dir)!r} for runs ({error.strerror}). "
+            "Choose another folder with `runs_dir`."
+        ) from error
 
 
 def _num_samples(config: ExperimentConfig, data: ImageData) -> dict[str, int]:
@@ -274,7 +280,14 @@ def _check_models(jobs: Iterable[Job]) -> None:
     checked = set()
     for job in jobs:
         kind = (job.settings.model, job.settings.recipe.augment)
-        if kind in checked or training.is_finished(job.settings, job.path):
+        if not needs_training(job) or kind in checked:
             continue
-        training.check_layers(job.settings, job.data.load())
         checked.add(kind)
+        try:
+            training.check_layers(job.settings, job.data.load())
+        except ValueError:
+            raise
+        # For example too little memory. The training will raise and report it, and the
+        # other models are trained.
+        except Exception:
+            continue

@@ -91,7 +91,7 @@ def _page(sections: Sequence[Section]) -> Iterator[str]:
             yield from _claim(result, _anchor(i, j, result), curve)
         for caption, path in section.figures.items():
             yield _figure(caption, path)
-        if section.runs:
+        if section.runs or section.left_out:
             yield "<h3>Made from</h3>"
             yield _definitions(provenance_details(provenance_of(section)).items())
     yield "</body></html>"

@@ -69,7 +69,7 @@ def _document(sections: Sequence[Section], folder: Path) -> Iterator[str]:
         for result in section.claims:
             yield from _claim(result)
             yield from curves.pop(result.claim, ())
-        if section.runs:
+        if section.runs or section.left_out:
             yield "Made from:"
             yield ""
             yield from _list(provenance_details(provenance_of(section)))

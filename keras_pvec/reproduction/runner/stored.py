@@ -1,0 +1,191 @@
+"""Which runs of a list are stored: finished ones, missing ones, and damaged ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from keras_pvec.diagnostics import Diagnosis, Severity, diagnose
+from keras_pvec.diagnostics.findings import Finding
+from keras_pvec.diagnostics.sentences import sentence
+from keras_pvec.reproduction import training
+from keras_pvec.reproduction.failures import error_text
+from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.runner.job import DamagedRun, Job
+from keras_pvec.runs import Run, RunConflictError, RunFolder, open_run
+
+_STATUSES = (None, "running", "finished")
+# It has several forms, of different types.
+_OF_SEVERAL_TYPES = ("log_freq",)
+
+
+class StoredRuns(NamedTuple):
+    """The runs of a list, by what is stored of them.
+
+    Attributes:
+        runs: The finished runs by their folders. All that studies read of them is
+            intact.
+        missing: The jobs that have no run, or an unfinished one.
+        damaged: The runs that cannot be read.
+    """
+
+    runs: dict[Path, Run]
+    missing: list[Job]
+    damaged: list[DamagedRun]
+
+
+def stored_runs(jobs: Iterable[Job]) -> StoredRuns:
+    """Opens the runs of some jobs, and reads each finished one as a whole.
+
+    Args:
+        jobs: The jobs; those with the same folder are one run.
+
+    Raises:
+        RunConflictError: A folder holds a run with other settings.
+    """
+    stored = StoredRuns({}, [], [])
+    for job in {job.path: job for job in jobs}.values():
+        try:
+            run = _finished_run(job)
+        except _OtherRunError as error:
+            raise error.conflict from None
+        # What is raised depends on where a file is damaged.
+        except Exception as error:
+            stored.damaged.append(DamagedRun(job.path, damage_text(error)))
+            continue
+        if run is None:
+            stored.missing.append(job)
+        else:
+            stored.runs[job.path] = run
+    return stored
+
+
+def needs_training(job: Job) -> bool:
+    """Whether the run of a job is missing or unfinished, as far as its `run.json` says;
+    a damaged one is not to be trained.
+
+    Raises:
+        RunConflictError: The folder holds a run with other settings.
+    """
+    try:
+        return not _is_finished(job)
+    except _OtherRunError as error:
+        raise error.conflict from None
+    except Exception:
+        return False
+
+
+class _OtherRunError(Exception):
+    """A folder holds another run than the job's."""
+
+    def __init__(self, conflict: RunConflictError) -> None:
+        super().__init__()
+        self.conflict = conflict
+
+
+def _finished_run(job: Job) -> Run | None:
+    """The run of a job, read as a whole; `None` unless it is finished."""
+    if not _is_finished(job):
+        return None
+    run = open_run(job.path)
+    diagnosis = diagnose(job.path)
+    for part in (diagnosis, *diagnosis.subfolders):
+        for finding in part.findings:
+            if finding.severity is Severity.ERROR:
+                raise ValueError(_finding_text(finding, part))
+    for split, n in job.settings.num_samples.items():
+        _check_split(run.on(split), n, job.settings.epochs - 1)
+    return run
+
+
+def _is_finished(job: Job) -> bool:
+    folder = RunFolder(job.path)
+    record = TrainingRecord.of(folder.read_info())
+    if problem := _problem_of(record, job.settings.as_json()):
+        raise ValueError(f"{folder.info_path}: {problem}")
+    if not record.settings and folder.log_path.exists():
+        raise ValueError(f"{folder.info_path} holds no settings of a run")
+    try:
+        return training.is_finished(job.settings, job.path)
+    except RunConflictError as conflict:
+        raise _OtherRunError(conflict) from None
+
+
+def _problem_of(record: TrainingRecord, asked: Mapping[str, Any]) -> str | None:
+    """The first entry of a record that has the wrong type, if any."""
+    entries = ("settings", "evaluation", "linear_accuracy", "training_quality")
+    mappings = {name: getattr(record, name) for name in entries}
+    if isinstance(record.evaluation, Mapping):
+        mappings |= record.evaluation
+    for name, value in mappings.items():
+        if not isinstance(value, Mapping):
+            return f"`{name}` is {value!r}"
+    if record.status not in _STATUSES:
+        return f"`status` is {record.status!r}"
+    for name, value in record.settings.items():
+        expected = _kind(asked.get(name))
+        is_comparable = name not in _OF_SEVERAL_TYPES and type(None) not in (
+            _kind(value),
+            expected,
+        )
+        if is_comparable and _kind(value) is not expected:
+            return f"`{name}` is {value!r}"
+    for metrics in (*record.evaluation.values(), record.linear_accuracy):
+        for name, value in metrics.items():
+            if _kind(value) is not float:
+                return f"`{name}` is {value!r}"
+    for name in ("wall_time_s", "n_train", "n_parameters", "n_cores"):
+        value = getattr(record, name)
+        if value is not None and _kind(value) is not float:
+            return f"`{name}` is {value!r}"
+    well_trained = record.training_quality.get("well_trained")
+    if not isinstance(well_trained, bool | None):
+        return f"`well_trained` is {well_trained!r}"
+    return None
+
+
+def _kind(value: object) -> type:
+    """The type of a value from a JSON file; integers count as floats."""
+    return float if type(value) is int else type(value)
+
+
+def _check_split(run: Run, n_samples: int, last_epoch: int) -> None:
+    """Raises an error unless a run reaches its last epoch, and its samples match."""
+    log_path = run.path / "log.csv"
+    epochs = [moment.epoch for moment in run.moments]
+    # A layer without a P-vector has no row.
+    reached = max([*epochs, *(failure.epoch for failure in run.info.failures)])
+    if reached != last_epoch:
+        raise ValueError(f"{log_path} ends with epoch {reached}, not {last_epoch}")
+    if set(run.log["n_samples"]) != {n_samples}:
+        raise ValueError(f"{log_path} is of other than {n_samples} samples")
+    for name, values in run.samples.items():
+        if len(values) != n_samples:
+            raise ValueError(
+                f"{run.path / 'samples.npz'} has {len(values)} entries in {name} for "
+                f"{n_samples} samples"
+            )
+
+
+def _finding_text(finding: Finding, diagnosis: Diagnosis) -> str:
+    """A finding, with the file that it concerns."""
+    file = finding.file or "log.csv"
+    if finding.layer is not None and finding.moments:
+        moment = finding.moments[0]
+        path = RunFolder(diagnosis.path).moment_path(moment)
+    else:
+        path = diagnosis.path / file
+    return f"{path}: {sentence([finding]).rstrip('.')}"
+
+
+def damage_text(error: Exception) -> str:
+    """What is wrong with which file, in one line and without advice."""
+    file, reason = getattr(error, "file", None), getattr(error, "reason", None)
+    if file is not None and reason is not None:
+        return f"{file}: {reason}"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if type(error) is ValueError or isinstance(error, OSError):
+        return " ".join(str(error).split()).rstrip(".")
+    return error_text(error)
