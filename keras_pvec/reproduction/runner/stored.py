@@ -170,13 +170,11 @@ def _check_split(run: Run, n_samples: int, last_epoch: int) -> None:
 
 def _finding_text(finding: Finding, diagnosis: Diagnosis) -> str:
     """A finding, with the file that it concerns."""
-    file = finding.file or "log.csv"
+    path = diagnosis.path / (finding.file or "log.csv")
     if finding.layer is not None and finding.moments:
-        moment = finding.moments[0]
-        path = RunFolder(diagnosis.path).moment_path(moment)
-    else:
-        path = diagnosis.path / file
-    return f"{path}: {sentence([finding]).rstrip('.')}"
+        path = RunFolder(diagnosis.path).moment_path(finding.moments[0])
+    text = finding.reason or sentence([finding])
+    return text if str(path) in text else f"{path}: {text}"
 
 
 def damage_text(error: Exception) -> str:
