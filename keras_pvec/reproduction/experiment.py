@@ -39,7 +39,8 @@ from keras_pvec.runs import Run, RunNotFoundError
 
 
 class NoRunsError(RuntimeError):
-    """An experiment has no finished run to analyse."""
+    """An experiment has no finished run to analyse. The message has a line for each run
+    that failed, and one more."""
 
 
 class Outcome(NamedTuple):
@@ -101,7 +102,7 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
         analysis = analyse_study(config, study, jobs, trained.runs)
     except (NoRunsError, ResultsNotWrittenError) as error:
         if failures:
-            raise type(error)(" ".join([str(error), *failures])) from error
+            raise type(error)("\n".join([*failures, str(error)])) from error
         raise
     print(report.render_claims(analysis.findings.claims))
     print(report.render_readings(analysis.findings.readings))
@@ -171,7 +172,7 @@ def analyse_study(
     if not usable:
         reasons = [*without_end, *map(str, failures)]
         raise NoRunsError(
-            " ".join([f"{study.name}: no finished run can be analysed.", *reasons])
+            "\n".join([*reasons, f"{study.name}: no finished run can be analysed."])
         )
     options = Options(
         config.title, config.split, config.data_matrix, _images(usable[0], config.split)
@@ -220,6 +221,6 @@ def _images(job: Job, split: str) -> np.ndarray:
 
 def _describe_no_runs(config: ExperimentConfig, trained: TrainedRuns) -> str:
     if config.train:
-        return " ".join(["No run was finished.", *map(str, trained.failures)])
+        return "\n".join([*map(str, trained.failures), "No run was finished."])
     text = f"{config.runs_dir} has none of the runs. Train them without --notrain."
-    return " ".join([text, *map(str, trained.failures)])
+    return "\n".join([*map(str, trained.failures), text])

@@ -156,7 +156,7 @@ def _analyse(
                 plan.experiment, study, jobs, runs, settings
             )
         except (NoRunsError, ResultsNotWrittenError) as error:
-            failures.append(str(error))
+            failures += str(error).splitlines()
         except Exception as error:
             obstacle = save_traceback(traceback_path, error)
             failures.append(

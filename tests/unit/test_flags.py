@@ -1,6 +1,8 @@
 """The command line of the experiments, without a process."""
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from keras_pvec.reproduction.flags.program import exit_code
 from keras_pvec.reproduction.imagenet import PretrainedConfig
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
 from keras_pvec.reproduction.reproduction_config import ReproductionConfig
+from keras_pvec.reproduction.results import ResultsNotWrittenError
 from keras_pvec.runs import RunConflictError
 
 
@@ -157,6 +160,7 @@ def test_failures_are_told_beside_the_results(tmp_path, capsys):
         DeviceUnavailableError,
         LayerChoiceError,
         NoRunsError,
+        ResultsNotWrittenError,
         RunConflictError,
         WeightsUnavailableError,
     ],
@@ -170,6 +174,33 @@ def test_a_mistake_of_the_user_gets_one_line(kind, capsys):
     assert not printed.out
     (line,) = printed.err.splitlines()
     assert "what to do" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (MemoryError(), "MemoryError"),
+        (MemoryError("10 TiB"), "10 TiB"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), os.strerror(errno.ENOSPC)),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), "a/b"),
+    ],
+    ids=str,
+)
+def test_what_the_machine_lacks_gets_one_line(error, named, capsys):
+    def experiment():
+        raise error
+
+    assert exit_code(experiment) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+
+
+def test_each_failed_run_gets_a_line(capsys):
+    def experiment():
+        raise NoRunsError("one failed\ntwo failed\nnone is left")
+
+    assert exit_code(experiment) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 3
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():

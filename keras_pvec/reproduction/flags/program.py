@@ -61,7 +61,8 @@ def exit_code(experiment: Callable[[], Outcome], arguments: Sequence[str] = ()) 
         _print_error("\nStopped. The same command resumes after the last full epoch.")
         return INTERRUPTED
     except USER_ERRORS as error:
-        _print_error(f"Error: {error}")
+        for line in str(error).splitlines():
+            _print_error(f"Error: {line}")
         return 1
     # The machine is at fault: no memory, a full disk, a folder that is not to be read.
     except MemoryError as error:
