@@ -16,6 +16,7 @@ from keras_pvec.reproduction import figures, report
 from keras_pvec.reproduction.config import ConfigError
 from keras_pvec.reproduction.studies import Findings
 from keras_pvec.runs import write_atomically
+from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 SETTINGS_FILE = "flags.json"
 
@@ -75,9 +76,9 @@ def _save_findings(
 
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
-    """Writes a CSV file."""
+    """Writes a CSV file, in which no cell is a formula."""
     with write_atomically(path) as file:
-        table.to_csv(file, index=False)
+        write_spreadsheet(table, file)
 
 
 def make_folders(*folders: Path) -> None:

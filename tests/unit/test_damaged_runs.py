@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from planned_runs import write_planned_run
 
 from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.experiment import NoRunsError, run_study
@@ -18,7 +19,6 @@ from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 from keras_pvec.reproduction.runner import stored_runs, train_jobs
 from keras_pvec.reproduction.studies import STUDIES
 from keras_pvec.runs import RunConflictError
-from tests.planned_runs import write_planned_run
 
 CONVERGENCE = STUDIES["convergence"]
 FINAL = "pvectors/epoch_0001_step_00000006.npz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 
@@ -41,6 +42,10 @@ def run(experiment: Callable[[], Outcome]) -> None:
     Args:
         experiment: Called after the flags are parsed.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Names of folders that are not UTF-8 must not stop a program.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app.run(lambda argv: sys.exit(exit_code(experiment, argv[1:])))
 
 

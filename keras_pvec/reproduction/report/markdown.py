@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import urllib.parse
@@ -34,9 +35,9 @@ from keras_pvec.reproduction.report.unavailable import (
 )
 from keras_pvec.reproduction.report.words import HOW_TO_READ, VERDICTS
 
-# What Markdown would take for markup; a pipe ends a cell, an underscore within a word
-# is plain.
-_MARKUP = re.compile(r"[\\`*\[\]<>|]|(?<!\w)_|_(?!\w)")
+# What Markdown would take for markup: a pipe ends a cell, and a dollar sign begins a
+# formula on some sites. An underscore between letters or digits is plain.
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def render_markdown(sections: Sequence[Section], folder: Path | None = None) -> str:
@@ -120,7 +121,9 @@ def _curves(section: Section, folder: Path) -> dict[str, list[str]]:
 
 def _figure(caption: str, path: Path, folder: Path) -> str:
     link = Path(os.path.relpath(path, folder)).as_posix()
-    return f"![{_escape(caption)}]({urllib.parse.quote(link)})"
+    # A name that is not UTF-8 stays what it is.
+    quoted = urllib.parse.quote(link, errors="surrogateescape")
+    return f"![{_escape(caption)}]({quoted})"
 
 
 def _cell(result: ClaimResult) -> str:
@@ -146,4 +149,10 @@ def _list(entries: Mapping[str, str]) -> Iterator[str]:
 
 
 def _escape(text: str) -> str:
-    return _MARKUP.sub(r"\\\g<0>", text)
+    """A text as Markdown shows it literally, in one line.
+
+    Angle brackets become entities, since not every renderer lets a backslash escape
+    them; HTML in a name must not become part of the page.
+    """
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return _MARKUP.sub(r"\\\g<0>", html.escape(line, quote=False))
