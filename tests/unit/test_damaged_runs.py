@@ -1,6 +1,7 @@
 """Finished runs with damaged files: each is named, and the others are analysed."""
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -10,15 +11,22 @@ import pandas as pd
 import pytest
 from planned_runs import write_planned_run
 
+from keras_pvec.reproduction import other_readings
+from keras_pvec.reproduction.claims import ReadingChoice
 from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.experiment import NoRunsError, run_study
 from keras_pvec.reproduction.flags.program import exit_code
 from keras_pvec.reproduction.planner import plan_runs
 from keras_pvec.reproduction.reproduce import reproduce
 from keras_pvec.reproduction.reproduction_config import ReproductionConfig
-from keras_pvec.reproduction.runner import stored_runs, train_jobs
+from keras_pvec.reproduction.runner import (
+    DamagedRun,
+    RunFailure,
+    stored_runs,
+    train_jobs,
+)
 from keras_pvec.reproduction.studies import STUDIES
-from keras_pvec.runs import RunConflictError
+from keras_pvec.runs import RunConflictError, open_run
 
 CONVERGENCE = STUDIES["convergence"]
 FINAL = "pvectors/epoch_0001_step_00000006.npz"
@@ -248,3 +256,32 @@ def test_the_traceback_of_an_earlier_failure_is_removed(config):
     old.write_text("Traceback")
     train_jobs(jobs_of(config))
     assert not old.exists()
+
+
+def test_a_measurement_that_fails_is_told_and_one_that_is_damaged_is_left_out(
+    config, monkeypatch
+):
+    """One run is on a read-only disk; of the other one a measurement is damaged."""
+    jobs = jobs_of(config)
+    first, second = (job.path for job in jobs)
+    shutil.copytree(second, second / "readings" / "logits")
+    measured = open_run(second / "readings" / "logits")
+
+    def measure_reading(run, *_):
+        if run.path == first:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return measured
+
+    monkeypatch.setattr(other_readings, "measure_reading", measure_reading)
+    runs, _, _ = stored_runs(jobs)
+    (failure,) = other_readings.measure_readings(
+        CONVERGENCE, jobs, runs, ReadingChoice.ALL
+    )
+    assert failure.path == first
+    assert os.strerror(errno.EROFS) in str(failure)
+    truncated(measured.path / "test" / FINAL)
+    failures = other_readings.measure_readings(
+        CONVERGENCE, jobs, runs, ReadingChoice.ALL
+    )
+    assert [type(failure) for failure in failures] == [RunFailure, DamagedRun]
+    assert str(measured.path / "test" / FINAL) in str(failures[1])

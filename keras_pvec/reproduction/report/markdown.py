@@ -30,6 +30,7 @@ from keras_pvec.reproduction.report.specification_text import (
     summary_text,
 )
 from keras_pvec.reproduction.report.unavailable import (
+    incomplete_readings,
     unavailable_readings,
     unavailable_text,
 )
@@ -95,14 +96,17 @@ def _readings(specification: Specification, folder: Path) -> Iterator[str]:
     """The overview of all readings, and which are missing."""
     yield _figure("Verdicts under each reading", specification.overview, folder)
     yield ""
-    missing = unavailable_readings(specification.results)
-    if missing:
-        yield "Not tested:"
-        yield ""
-        for group in missing:
-            names = "; ".join(group.readings)
-            yield f"- {_escape(names)}: {_escape(unavailable_text(group))}"
-        yield ""
+    for heading, groups in (
+        ("Not tested", unavailable_readings(specification.results)),
+        ("Without some networks", incomplete_readings(specification.results)),
+    ):
+        if groups:
+            yield f"{heading}:"
+            yield ""
+            for group in groups:
+                names = "; ".join(group.readings)
+                yield f"- {_escape(names)}: {_escape(unavailable_text(group))}"
+            yield ""
 
 
 def _curves(section: Section, folder: Path) -> dict[str, list[str]]:
