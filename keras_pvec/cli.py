@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from keras_pvec.diagnostics.diagnosis import diagnose, read_log
+from keras_pvec.diagnostics.diagnosis import diagnose
 from keras_pvec.diagnostics.file_comparison import (
     compare_files,
     comparison_json,
@@ -195,7 +195,7 @@ def angle_table(run: Run) -> pd.DataFrame:
         ValueError: The log is damaged, or empty.
     """
     path = run.path / "log.csv"
-    if read_log(path, run).empty:
+    if run.log.empty:
         raise ValueError(
             f"{path} has no rows: there is nothing to export. Wait for the first "
             "moment of the training."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_pvec.diagnostics.diagnosis import read_log
 from keras_pvec.reproduction.claims import ClaimResult, ReadingChoice
 from keras_pvec.reproduction.data import SPLITS
 from keras_pvec.reproduction.failures import error_text, save_traceback
@@ -18,7 +17,7 @@ from keras_pvec.reproduction.studies import (
     analyse_readings,
     measured_readings,
 )
-from keras_pvec.runs import Run
+from keras_pvec.runs import DamagedRunError, Run
 
 
 def rate_under_readings(
@@ -90,9 +89,8 @@ def _read_all(measured: Run) -> None:
     """Reads all files of a measurement."""
     for split in SPLITS:
         run = measured.on(split)
-        log = read_log(run.path / "log.csv", run)
-        if log.empty:
-            raise ValueError(f"{run.path / 'log.csv'} has no rows")
+        if run.log.empty:
+            raise DamagedRunError(run.path / "log.csv", "it has no rows")
         for moment in run.moments:
             run.p_vectors(moment)
 

@@ -73,6 +73,7 @@ def plan_runs(
         LayerChoiceError: A model lacks one of the watched layers.
         DatasetUnavailableError: The data set is not on disk and cannot be downloaded.
     """
+    _check_runs_dir(config)
     try:
         jobs = {
             study: _plan_study(config, study, names) for study, names in models.items()
@@ -228,16 +229,24 @@ def _run_path(
 ) -> Path:
     """The folder of a run, which may exist under an earlier name."""
     base = config.runs_dir / config.dataset / config.preset
+    return training.existing_or_new_path(
+        model,
+        PRESETS[config.preset],
+        lambda name: base / folder_of(name) / f"seed_{seed}",
+    )
+
+
+def _check_runs_dir(config: ExperimentConfig) -> None:
+    """Raises an error if the folder of the runs cannot be searched, for example since
+    its name is too long."""
     try:
-        return training.existing_or_new_path(
-            model,
-            PRESETS[config.preset],
-            lambda name: base / folder_of(name) / f"seed_{seed}",
-        )
-    except OSError as error:  # a path that is too long, or must not be searched
+        config.runs_dir.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # it can be made, or the attempt will say why not
+    except OSError as error:
         raise ConfigError(
-            f"Cannot search {str(config.runs_dir)!r} for runs ({error.strerror}). "
-            "Choose another folder with `runs_dir`."
+            f"Cannot search {str(config.runs_dir)[:200]!r} for runs "
+            f"({error.strerror}). Choose another folder with `runs_dir`."
         ) from error
 
 

@@ -9,27 +9,34 @@ import numpy as np
 
 from keras_pvec.comparison import compare
 from keras_pvec.pvector import PVector
-from keras_pvec.runs.files import load_p_vectors, read_arrays, read_rows, read_table
+from keras_pvec.runs.arrays import parse_arrays
+from keras_pvec.runs.checked import CheckedFiles
+from keras_pvec.runs.errors import DamagedRunError, RunNotFoundError
 from keras_pvec.runs.folder import RunFolder
-from keras_pvec.runs.schema import (
-    LOG_COLUMNS,
-    Moment,
-    RunInfo,
-    RunNotFoundError,
-    log_row,
-)
+from keras_pvec.runs.info import RunInfo
+from keras_pvec.runs.reading import exists
+from keras_pvec.runs.schema import LOG_COLUMNS, Moment, log_row
+from keras_pvec.runs.tables import moment_of, parse_log, parse_table, whole_lines
 
 if TYPE_CHECKING:
     import pandas
 
 
 class Run:
-    """Read access to a run folder; see `open_run`."""
+    """Read access to a run folder; see `open_run`.
+
+    What is read is checked: against the checksums of a finished run, and against the
+    settings and the other files of the run. Whatever is wrong is a `DamagedRunError`
+    with the name of the file; what is not there is a `RunNotFoundError`.
+    """
 
     def __init__(self, path: str | os.PathLike) -> None:
         self._folder = RunFolder(path)
         self.path = self._folder.path
-        if not self._folder.log_path.exists():
+        self._files = CheckedFiles(self._folder)
+        if not exists(self._folder.log_path):
+            if self.info.complete:
+                raise DamagedRunError(self._folder.log_path, "it is missing")
             raise RunNotFoundError(f"{self.path} holds no run: it has no log.csv.")
 
     def __repr__(self) -> str:
@@ -54,27 +61,40 @@ class Run:
     @property
     def log(self) -> pandas.DataFrame:
         """`log.csv` as a table, one row per moment, layer and reference."""
-        return read_table(self._folder.log_path)
+        return parse_log(self._folder.log_path, self._files.log_text())
 
     @property
     def metrics(self) -> pandas.DataFrame:
         """`metrics.csv` as a table, one row per epoch."""
-        if not self._folder.metrics_path.exists():
+        path = self._folder.metrics_path
+        if not exists(path):
             raise RunNotFoundError(f"{self.path} holds no metrics.csv.")
-        return read_table(self._folder.metrics_path)
+        table = parse_table(path, whole_lines(path, self._files.content(path)))
+        if self.info.complete and (moments := self.moments):
+            last = moments[-1].epoch
+            if last > moments[0].epoch and last not in set(table["epoch"]):
+                raise DamagedRunError(path, f"it has no row of the last epoch, {last}")
+        return table
 
     @property
     def samples(self) -> dict[str, np.ndarray]:
         """Data about the samples: `labels`, and brightness and contrast as
         `SampleSet.statistics` returns them; empty in runs of earlier versions."""
-        if not self._folder.samples_path.exists():
+        path = self._folder.samples_path
+        if not exists(path):
             return {}
-        return read_arrays(self._folder.samples_path)
+        arrays = parse_arrays(path, self._files.content(path))
+        n_samples = self._files.settings().n_samples
+        for name, array in arrays.items():
+            if n_samples is not None and array.shape[:1] != (n_samples,):
+                reason = f"`{name}` is not of the {n_samples} samples of the run"
+                raise DamagedRunError(path, reason)
+        return arrays
 
     @property
     def moments(self) -> list[Moment]:
         """The logged moments `(epoch, step)`, in order of time."""
-        return self._folder.moments()
+        return sorted({moment_of(row) for row in self._files.log_rows()})
 
     @property
     def layers(self) -> list[str]:
@@ -82,18 +102,25 @@ class Run:
         one had no P-vector at first."""
         logged_with = self.info.logged_with
         asked = () if logged_with is None else logged_with.layers
-        logged = (row["layer"] for row in read_rows(self._folder.log_path))
+        logged = (row["layer"] for row in self._files.log_rows())
         return list(dict.fromkeys([*asked, *logged]))
 
     def p_vectors(self, moment: Moment) -> dict[str, PVector]:
-        """The P-vectors of all layers at a moment `(epoch, step)`."""
+        """The P-vectors of all layers at a moment `(epoch, step)`.
+
+        Raises:
+            RunNotFoundError: The run has no such moment.
+            DamagedRunError: The file is damaged, or of another run.
+        """
         path = self._folder.moment_path(moment)
-        if not path.exists():
+        if not exists(path):
+            if moment in self.moments:
+                raise DamagedRunError(path, "it is missing, but log.csv has its rows")
             raise RunNotFoundError(
                 f"{self.path} holds no P-vectors of epoch {moment[0]}, step "
                 f"{moment[1]}."
             )
-        return load_p_vectors(path)
+        return self._files.p_vectors(path, moment)
 
     def p_vector(self, epoch: int | str = "final", layer: str | None = None) -> PVector:
         """The P-vector of a layer at the end of an epoch.
@@ -180,6 +207,8 @@ def open_run(path: str | os.PathLike) -> Run:
 
     Raises:
         RunNotFoundError: The folder holds no `log.csv`.
+        DamagedRunError: It is the folder of a finished run, or its `run.json` is
+            damaged.
 
     Example:
 

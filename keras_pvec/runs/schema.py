@@ -1,7 +1,4 @@
-"""The schema of a run folder: columns and entries of its files, as types.
-
-`run.json` is read and written through `RunInfo` alone.
-"""
+"""The schema of a run folder: columns and entries of its files, as types."""
 
 from __future__ import annotations
 
@@ -33,16 +30,9 @@ LOG_COLUMNS = (
     "samples_sha256",
 )
 
-# Increased when run.json changes in a way that this version could not read.
-INFO_VERSION = 1
-
-
-class RunConflictError(FileExistsError):
-    """The folder already holds a run, or one of other settings, or one in progress."""
-
-
-class RunNotFoundError(FileNotFoundError):
-    """The folder does not hold what was requested."""
+# Larger cells of log.csv are damage. Floats represent these integers exactly.
+MAX_EPOCH = 10**7
+MAX_STEP = 10**15
 
 
 class Moment(NamedTuple):
@@ -79,6 +69,27 @@ class Failure:
 
 
 @dataclasses.dataclass(frozen=True)
+class Break:
+    """A moment after which a resumed training went on with another model.
+
+    Attributes:
+        epoch: Epoch of the moment.
+        step: Step of the moment.
+        layer: Name of a layer that shows it.
+        angle_deg: Angle between the P-vectors of the two models, in degrees.
+    """
+
+    epoch: int
+    step: int
+    layer: str
+    angle_deg: float
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.epoch, self.step)
+
+
+@dataclasses.dataclass(frozen=True)
 class LoggedWith:
     """What was logged, and how: the settings of the logger of a run.
 
@@ -94,6 +105,8 @@ class LoggedWith:
         log_freq: Steps between moments: `every`, `every_in_first_epoch`, and which
             layers are measured within an epoch, `layers_within_epoch`.
         complete: Whether the training finished.
+        last_moment: The last moment of a finished training, as `(epoch, step)`; `None`
+            in files of earlier versions.
     """
 
     layers: tuple[str, ...] = ()
@@ -106,78 +119,7 @@ class LoggedWith:
     pooling: str | None = None
     log_freq: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     complete: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class RunInfo:
-    """The content of `run.json`.
-
-    Attributes:
-        logged_with: Settings of the logger; `None` before it starts.
-        failures: Layers without a P-vector, by moment.
-        versions: Versions of Python and of the packages that affect the numbers.
-        notes: All other entries, written by the training program.
-        version: Version of the format.
-    """
-
-    logged_with: LoggedWith | None = None
-    failures: tuple[Failure, ...] = ()
-    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    version: int = INFO_VERSION
-
-    @property
-    def complete(self) -> bool:
-        """Whether the training finished."""
-        return self.logged_with is not None and self.logged_with.complete
-
-    @classmethod
-    def from_json(cls, entries: Mapping[str, Any]) -> RunInfo:
-        """Reads the entries of a `run.json`, including those of earlier versions.
-
-        Raises:
-            ValueError: Entries have the wrong type, or are of a later version.
-        """
-        notes = dict(entries)
-        version = notes.pop("version", INFO_VERSION)
-        if not isinstance(version, int) or version > INFO_VERSION:
-            raise ValueError(
-                f"it is of version {version!r}; this package reads versions up to "
-                f"{INFO_VERSION}"
-            )
-        logged = notes.pop("p_vectors", None)
-        failures = notes.pop("failures", [])
-        versions = notes.pop("versions", {})
-        try:
-            return cls(
-                logged_with=None if logged is None else _logged_with(logged),
-                failures=tuple(Failure(**failure) for failure in failures),
-                versions=dict(versions),
-                notes=notes,
-                version=version,
-            )
-        except (TypeError, ValueError, AttributeError) as error:
-            raise ValueError(f"an entry has the wrong type: {error}") from error
-
-    def to_json(self) -> dict[str, Any]:
-        """The entries of `run.json`."""
-        entries: dict[str, Any] = {**self.notes, "version": self.version}
-        if self.logged_with is not None:
-            entries["p_vectors"] = dataclasses.asdict(self.logged_with)
-        if self.failures:
-            entries["failures"] = [dataclasses.asdict(f) for f in self.failures]
-        if self.versions:
-            entries["versions"] = dict(self.versions)
-        return entries
-
-
-def _logged_with(entries: Mapping[str, Any]) -> LoggedWith:
-    known = {field.name for field in dataclasses.fields(LoggedWith)}
-    values = {name: value for name, value in entries.items() if name in known}
-    for name in ("layers", "references"):
-        if name in values:
-            values[name] = tuple(values[name])
-    return LoggedWith(**values)
+    last_moment: Moment | None = None
 
 
 def log_row(

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_pvec.diagnostics import Diagnosis, Severity, diagnose
-from keras_pvec.diagnostics.findings import Finding
+from keras_pvec.diagnostics.findings import Finding, Kind
 from keras_pvec.diagnostics.sentences import sentence
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.failures import error_text
 from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.runner.job import DamagedRun, Job
-from keras_pvec.runs import Run, RunConflictError, RunFolder, open_run
+from keras_pvec.runs import (
+    DamagedRunError,
+    Run,
+    RunConflictError,
+    RunError,
+    RunFolder,
+)
 
 _STATUSES = (None, "running", "finished")
 # It has several forms, of different types.
@@ -88,24 +94,27 @@ def _finished_run(job: Job) -> Run | None:
     """The run of a job, read as a whole; `None` unless it is finished."""
     if not _is_finished(job):
         return None
-    run = open_run(job.path)
+    run = training.open_finished(job.settings, job.path)
     diagnosis = diagnose(job.path)
     for part in (diagnosis, *diagnosis.subfolders):
         for finding in part.findings:
-            if finding.severity is Severity.ERROR:
-                raise ValueError(_finding_text(finding, part))
+            if finding.severity is Severity.ERROR and not _is_model_missing(finding):
+                raise _damage_of(finding, part)
     for split, n in job.settings.num_samples.items():
-        _check_split(run.on(split), n, job.settings.epochs - 1)
+        _check_samples(run.on(split), n)
     return run
 
 
 def _is_finished(job: Job) -> bool:
     folder = RunFolder(job.path)
-    record = TrainingRecord.of(folder.read_info())
+    try:
+        record = TrainingRecord.of(folder.read_info())
+    except DamagedRunError as error:
+        raise DamagedRunError(folder.info_path, error.reason) from error
     if problem := _problem_of(record, job.settings.as_json()):
-        raise ValueError(f"{folder.info_path}: {problem}")
+        raise DamagedRunError(folder.info_path, problem)
     if not record.settings and folder.log_path.exists():
-        raise ValueError(f"{folder.info_path} holds no settings of a run")
+        raise DamagedRunError(folder.info_path, "it holds no settings of a run")
     try:
         return training.is_finished(job.settings, job.path)
     except RunConflictError as conflict:
@@ -113,16 +122,9 @@ def _is_finished(job: Job) -> bool:
 
 
 def _problem_of(record: TrainingRecord, asked: Mapping[str, Any]) -> str | None:
-    """The first entry of a record that has the wrong type, if any."""
-    entries = ("settings", "evaluation", "linear_accuracy", "training_quality")
-    mappings = {name: getattr(record, name) for name in entries}
-    if isinstance(record.evaluation, Mapping):
-        mappings |= record.evaluation
-    for name, value in mappings.items():
-        if not isinstance(value, Mapping):
-            return f"`{name}` is {value!r}"
+    """The first entry of a record that no training writes, if any."""
     if record.status not in _STATUSES:
-        return f"`status` is {record.status!r}"
+        return f"its `status` is {record.status!r}"
     for name, value in record.settings.items():
         expected = _kind(asked.get(name))
         is_comparable = name not in _OF_SEVERAL_TYPES and type(None) not in (
@@ -130,18 +132,10 @@ def _problem_of(record: TrainingRecord, asked: Mapping[str, Any]) -> str | None:
             expected,
         )
         if is_comparable and _kind(value) is not expected:
-            return f"`{name}` is {value!r}"
-    for metrics in (*record.evaluation.values(), record.linear_accuracy):
-        for name, value in metrics.items():
-            if _kind(value) is not float:
-                return f"`{name}` is {value!r}"
-    for name in ("wall_time_s", "n_train", "n_parameters", "n_cores"):
-        value = getattr(record, name)
-        if value is not None and _kind(value) is not float:
-            return f"`{name}` is {value!r}"
+            return f"its setting `{name}` is {value!r}"
     well_trained = record.training_quality.get("well_trained")
     if not isinstance(well_trained, bool | None):
-        return f"`well_trained` is {well_trained!r}"
+        return f"its `well_trained` is {well_trained!r}"
     return None
 
 
@@ -150,40 +144,42 @@ def _kind(value: object) -> type:
     return float if type(value) is int else type(value)
 
 
-def _check_split(run: Run, n_samples: int, last_epoch: int) -> None:
-    """Raises an error unless a run reaches its last epoch, and its samples match."""
-    log_path = run.path / "log.csv"
-    epochs = [moment.epoch for moment in run.moments]
-    # A layer without a P-vector has no row.
-    reached = max([*epochs, *(failure.epoch for failure in run.info.failures)])
-    if reached != last_epoch:
-        raise ValueError(f"{log_path} ends with epoch {reached}, not {last_epoch}")
+def _check_samples(run: Run, n_samples: int) -> None:
+    """Raises an error unless a run is of as many samples as it should be."""
     if set(run.log["n_samples"]) != {n_samples}:
-        raise ValueError(f"{log_path} is of other than {n_samples} samples")
+        raise DamagedRunError(
+            run.path / "log.csv", f"it is of other than {n_samples} samples"
+        )
     for name, values in run.samples.items():
         if len(values) != n_samples:
-            raise ValueError(
-                f"{run.path / 'samples.npz'} has {len(values)} entries in {name} for "
-                f"{n_samples} samples"
+            raise DamagedRunError(
+                run.path / "samples.npz",
+                f"it has {len(values)} entries in {name} for {n_samples} samples",
             )
 
 
-def _finding_text(finding: Finding, diagnosis: Diagnosis) -> str:
-    """A finding, with the file that it concerns."""
+def _is_model_missing(finding: Finding) -> bool:
+    # No study needs it, and users may delete it to save space.
+    return finding.kind is Kind.FILE_MISSING and finding.file == "model.keras"
+
+
+def _damage_of(finding: Finding, diagnosis: Diagnosis) -> DamagedRunError:
+    """A finding as an error, with the file that it concerns."""
     path = diagnosis.path / (finding.file or "log.csv")
     if finding.layer is not None and finding.moments:
         path = RunFolder(diagnosis.path).moment_path(finding.moments[0])
     text = finding.reason or sentence([finding])
-    return text if str(path) in text else f"{path}: {text}"
+    return DamagedRunError(path, text.removeprefix(f"{path}: "))
 
 
 def damage_text(error: Exception) -> str:
     """What is wrong with which file, in one line and without advice."""
-    file, reason = getattr(error, "file", None), getattr(error, "reason", None)
-    if file is not None and reason is not None:
-        return f"{file}: {reason}"
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    if type(error) is ValueError or isinstance(error, OSError):
-        return " ".join(str(error).split()).rstrip(".")
-    return error_text(error)
+    if isinstance(error, DamagedRunError):
+        text = f"{error.file}: {error.reason}"
+    elif isinstance(error, OSError) and error.strerror and error.filename:
+        text = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, RunError):
+        text = str(error)
+    else:
+        text = error_text(error)
+    return " ".join(text.split()).rstrip(".")
