@@ -20,6 +20,7 @@ from keras_pvec.runs import (
     RunError,
     RunFolder,
 )
+from keras_pvec.runs.errors import RESTORE
 
 _STATUSES = (None, "running", "finished")
 # It has several forms, of different types.
@@ -169,7 +170,9 @@ def _damage_of(finding: Finding, diagnosis: Diagnosis) -> DamagedRunError:
     if finding.layer is not None and finding.moments:
         path = RunFolder(diagnosis.path).moment_path(finding.moments[0])
     text = finding.reason or sentence([finding])
-    return DamagedRunError(path, text.removeprefix(f"{path}: "))
+    # The reason of a file that cannot be read is a whole error, with its advice.
+    text = text.removeprefix(f"{path}: ").removesuffix(RESTORE).rstrip(". ")
+    return DamagedRunError(path, text)
 
 
 def damage_text(error: Exception) -> str:
