@@ -36,8 +36,10 @@ if TYPE_CHECKING:
         p_vector as p_vector,
     )
     from keras_pvec.runs import (
+        DamagedRunError as DamagedRunError,
         Run as Run,
         RunConflictError as RunConflictError,
+        RunError as RunError,
         RunNotFoundError as RunNotFoundError,
         load_p_vectors as load_p_vectors,
         open_run as open_run,
@@ -66,8 +68,10 @@ _ROOMS = {
     "pvector": ["AmbiguousPVectorWarning", "PVector", "data_p_vector", "p_vector"],
     "samples": ["SampleSet"],
     "runs": [
+        "DamagedRunError",
         "Run",
         "RunConflictError",
+        "RunError",
         "RunNotFoundError",
         "load_p_vectors",
         "open_run",

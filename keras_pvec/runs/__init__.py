@@ -1,12 +1,13 @@
 """Run folders: their schema, and how they are written and read."""
 
-from keras_pvec.runs.files import (
-    load_p_vectors,
-    read_arrays,
-    replace_atomically,
-    save_p_vectors,
-    write_atomically,
+from keras_pvec.runs.arrays import read_arrays
+from keras_pvec.runs.errors import (
+    DamagedRunError,
+    RunConflictError,
+    RunError,
+    RunNotFoundError,
 )
+from keras_pvec.runs.files import load_p_vectors, save_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.reader import Run, open_run
 from keras_pvec.runs.recorder import Recorder
@@ -14,17 +15,24 @@ from keras_pvec.runs.references import Reference
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import (
     LOG_COLUMNS,
+    Break,
     Failure,
     LoggedWith,
     Moment,
-    RunConflictError,
     RunInfo,
-    RunNotFoundError,
     log_row,
+)
+from keras_pvec.runs.writing import (
+    remove_partial_files,
+    replace_atomically,
+    replace_file,
+    write_atomically,
 )
 
 __all__ = [
     "LOG_COLUMNS",
+    "Break",
+    "DamagedRunError",
     "Failure",
     "LogSchedule",
     "LoggedWith",
@@ -33,6 +41,7 @@ __all__ = [
     "Reference",
     "Run",
     "RunConflictError",
+    "RunError",
     "RunFolder",
     "RunInfo",
     "RunNotFoundError",
@@ -41,7 +50,9 @@ __all__ = [
     "log_row",
     "open_run",
     "read_arrays",
+    "remove_partial_files",
     "replace_atomically",
+    "replace_file",
     "save_p_vectors",
     "write_atomically",
 ]

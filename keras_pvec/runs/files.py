@@ -1,40 +1,62 @@
-"""Writes files atomically, and reads them back."""
+"""Files of P-vectors: plain arrays by layer, which `numpy.load` can read too."""
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import dataclasses
-import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from keras_pvec.pvector import PVector
-from keras_pvec.runs.schema import RunConflictError
+from keras_pvec.runs.arrays import parse_arrays, read_arrays
+from keras_pvec.runs.errors import DamagedRunError
+from keras_pvec.runs.schema import Moment
+from keras_pvec.runs.writing import write_atomically
 
-if TYPE_CHECKING:
-    import pandas
+_FIELDS = [field.name for field in dataclasses.fields(PVector)]
+_ARRAYS = ("vectors", "singular_values", "error_deg")
+_PER_SAMPLE = ("row_norms", "centered_vector")
+_NUMBERS = (
+    "frobenius_norm",
+    "centered_error_deg",
+    "centered_singular_value",
+    "centered_frobenius_norm",
+)
+_TEXTS = ("layer", "samples_name", "samples_sha256")
+# Entry of the moment; files of earlier versions have none.
+_MOMENT = "moment"
 
-# Temporary files are named by the process id and this suffix.
-PARTIAL_SUFFIX = ".partial"
 
-
-def save_p_vectors(path: str | os.PathLike, p_vectors: Mapping[str, PVector]) -> None:
+def save_p_vectors(
+    path: str | os.PathLike,
+    p_vectors: Mapping[str, PVector],
+    *,
+    moment: Moment | None = None,
+) -> None:
     """Writes P-vectors by layer to one `.npz` file, atomically.
 
     The file holds plain arrays, named `<index>/<field>`, with the names of the layers
     in `layers`; `numpy.load` can read it.
+
+    Args:
+        path: Path of the file.
+        p_vectors: P-vectors by layer.
+        moment: The moment of a training that they belong to.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     arrays: dict[str, Any] = {"layers": np.array(list(p_vectors), dtype=str)}
+    if moment is not None:
+        arrays[_MOMENT] = np.array(moment, dtype=np.int64)
     for i, p in enumerate(p_vectors.values()):
-        for field in dataclasses.fields(p):
-            value = getattr(p, field.name)
+        for name in _FIELDS:
+            value = getattr(p, name)
             if value is not None:
-                arrays[f"{i}/{field.name}"] = value
+                arrays[f"{i}/{name}"] = value
     with write_atomically(Path(path)) as file:
         np.savez(file, **arrays)
 
@@ -43,148 +65,91 @@ def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
     """Reads what `save_p_vectors` wrote: P-vectors by layer.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, or keras_pvec did not write it.
+        RunNotFoundError: There is no such file.
+        DamagedRunError: The file is damaged, or keras_pvec did not write it.
     """
-    arrays = read_arrays(path)
-    fields = [field.name for field in dataclasses.fields(PVector)]
-    p_vectors = {}
+    return p_vectors_of(Path(path), read_arrays(path))
+
+
+def parse_p_vectors(
+    path: Path, content: bytes, moment: Moment | None = None
+) -> dict[str, PVector]:
+    """The P-vectors in the content of a file; see `load_p_vectors`.
+
+    Args:
+        path: Path of the file, for errors.
+        content: Its content.
+        moment: The moment that it should be of, if it says so.
+    """
+    arrays = parse_arrays(path, content)
+    stored = arrays.get(_MOMENT)
+    if moment is not None and stored is not None and stored.tolist() != [*moment]:
+        raise DamagedRunError(path, f"it holds the P-vectors of {stored.tolist()}")
+    return p_vectors_of(path, arrays)
+
+
+def p_vectors_of(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, PVector]:
+    """P-vectors by layer from the arrays of a file.
+
+    Raises:
+        DamagedRunError: The arrays are not those of P-vectors.
+    """
+    p_vectors: dict[str, PVector] = {}
+    layer = None
     try:
-        for i, layer in enumerate(arrays["layers"].tolist()):
-            stored: dict[str, Any] = {
+        layers = arrays["layers"]
+        if layers.ndim != 1 or layers.dtype.kind != "U":
+            raise ValueError("`layers` holds no names")
+        if len(set(layers.tolist())) < len(layers):
+            raise ValueError("two layers have the same name")
+        for i, layer in enumerate(layers.tolist()):
+            stored = {
                 name: _scalar_or_array(arrays[f"{i}/{name}"])
-                for name in fields
+                for name in _FIELDS
                 if f"{i}/{name}" in arrays
             }
-            p_vectors[layer] = PVector(**stored)
-            _check_arrays(p_vectors[layer])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _unreadable(path, error) from error
+            p = PVector(**stored)
+            _check_fields(p)
+            p_vectors[layer] = p
+    # What is raised depends on which array is wrong.
+    except Exception as error:
+        where = "" if layer is None else f" of layer {layer!r}"
+        reason = f"it holds no intact P-vector{where} ({error!r})"
+        raise DamagedRunError(path, reason) from error
     return p_vectors
-
-
-def _check_arrays(p: PVector) -> None:
-    """Raises a `ValueError` if stored arrays cannot be those of one P-vector."""
-    n_samples, _ = p.vectors.shape
-    per_sample = (p.row_norms, p.centered_vector)
-    if (
-        p.vectors.size == 0
-        or p.singular_values.ndim != 1
-        or p.error_deg.ndim != 1
-        or not p.error_deg.size
-        or any(a is not None and a.shape != (n_samples,) for a in per_sample)
-        or not (p.singular_values[:1] > 0).all()
-        or not p.singular_values.size
-        or not p.frobenius_norm > 0
-    ):
-        raise ValueError("arrays of one P-vector do not match")
 
 
 def _scalar_or_array(array: np.ndarray) -> Any:
     return array.item() if array.ndim == 0 else array
 
 
-def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Reads all arrays of an `.npz` file that keras_pvec wrote.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, or keras_pvec did not write it.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except FileNotFoundError:
-        raise
-    # The type of NumPy's error depends on where the file is damaged.
-    except Exception as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: str | os.PathLike, error: Exception) -> ValueError:
-    return ValueError(
-        f"{path} cannot be read; it is damaged, or not a file of keras_pvec "
-        f"({type(error).__name__})."
-    )
-
-
-@contextlib.contextmanager
-def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """Opens a binary file that replaces `path` only once it is complete and on disk."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
-    try:
-        with open(partial, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def replace_atomically(
-    path: Path, save: Callable[[str], None], suffix: str | None = None
-) -> None:
-    """As `write_atomically`, for a `save` that opens the file by its name.
-
-    Args:
-        path: Path of the file.
-        save: Writes the file to the path that it receives.
-        suffix: Extension that `save` requires; default: that of `path`.
-    """
-    suffix = suffix or path.suffix
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL_SUFFIX}{suffix}")
-    try:
-        save(str(partial))
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def csv_cell(value: Any) -> Any:
-    """A value for the CSV writer: `None` is empty, floats are not rounded."""
-    if value is None:
-        return ""
-    return repr(float(value)) if isinstance(value, (float, np.floating)) else value
-
-
-def csv_bytes(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """The content of a CSV file; missing values are empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {key: csv_cell(value) for key, value in row.items()} for row in rows
-    )
-    return text.getvalue().encode()
-
-
-def _read_whole_lines(path: Path) -> str:
-    """The text of a file, without an incomplete last line."""
-    # A spreadsheet may have put a byte order mark before the header.
-    text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
-    return text[: text.rfind("\n") + 1]
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Reads the complete rows of a CSV file of a run, as text.
-
-    Raises:
-        RunConflictError: The file has no columns `epoch` and `step`.
-    """
-    reader = csv.DictReader(io.StringIO(_read_whole_lines(path)))
-    if reader.fieldnames and not {"epoch", "step"} <= set(reader.fieldnames):
-        raise RunConflictError(
-            f"{path} is not a file of keras_pvec: it has no columns epoch and step. "
-            "Choose another folder, or delete it."
-        )
-    return list(reader)
-
-
-def read_table(path: Path) -> pandas.DataFrame:
-    """Reads the complete rows of a CSV file of a run as a table."""
-    import pandas
-
-    return pandas.read_csv(io.StringIO(_read_whole_lines(path)))
+def _check_fields(p: PVector) -> None:
+    """Raises a `ValueError` if stored fields cannot be those of one P-vector."""
+    n_samples, k = p.vectors.shape
+    arrays = {name: getattr(p, name) for name in (*_ARRAYS, *_PER_SAMPLE)}
+    for name, array in arrays.items():
+        if array is None and name in _PER_SAMPLE:
+            continue
+        if array.dtype.kind != "f" or not np.isfinite(array).all() or not array.size:
+            raise ValueError(f"`{name}` holds values that are not finite numbers")
+        if name in _PER_SAMPLE and array.shape != (n_samples,):
+            raise ValueError(f"`{name}` has shape {array.shape}")
+    values = p.singular_values
+    if values.ndim != 1 or p.error_deg.shape != (k,) or not values[0] > 0:
+        raise ValueError("its arrays do not match")
+    for name in _NUMBERS:
+        number = getattr(p, name)
+        is_missing = number is None and name.startswith("centered_")
+        if not is_missing and not (isinstance(number, float) and np.isfinite(number)):
+            raise ValueError(f"`{name}` is {number!r}")
+    if not p.frobenius_norm > 0:
+        raise ValueError(f"`frobenius_norm` is {p.frobenius_norm!r}")
+    if not isinstance(p.n_features, int) or p.n_features < 1:
+        raise ValueError(f"`n_features` is {p.n_features!r}")
+    certified = p.certified_error_deg
+    if certified is not None and np.shape(certified) != (k,):
+        raise ValueError(f"`certified_error_deg` has shape {np.shape(certified)}")
+    for name in _TEXTS:
+        text = getattr(p, name)
+        if text is not None and not isinstance(text, str):
+            raise ValueError(f"`{name}` is {text!r}")

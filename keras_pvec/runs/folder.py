@@ -7,10 +7,11 @@ metrics.csv                     Keras's own logs, one row per epoch
 pvectors/epoch_0003_step_00001564.npz   P-vectors of all layers at one moment
 samples.npz                     labels, brightness and contrast of the samples
 model.keras                     the model after its last epoch
+SHA256SUMS                      checksums of these files, once the training has ended
 ```
 
 Complete files are written under a temporary name and then renamed. Rows of `log.csv`
-are appended with one write per moment. A *moment* is a point of a training, identified
+are appended all or none per moment. A *moment* is a point of a training, identified
 by `(epoch, step)`: `epoch` counts from 0, as in Keras, and is -1 before training;
 `step` is the number of training steps (batches) done.
 
@@ -20,10 +21,8 @@ This module does not need TensorFlow.
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import importlib.metadata
-import io
 import json
 import os
 import platform
@@ -36,27 +35,32 @@ import filelock
 import numpy as np
 
 from keras_pvec.pvector import PVector
-from keras_pvec.runs.files import (
-    PARTIAL_SUFFIX,
-    csv_bytes,
-    csv_cell,
-    read_rows,
-    save_p_vectors,
+from keras_pvec.runs.checksums import (
+    check_content,
+    read_sums,
+    remove_sums,
+    replace_sum,
+    write_sums,
+)
+from keras_pvec.runs.errors import (
+    DamagedRunError,
+    RunConflictError,
+    RunNotFoundError,
+)
+from keras_pvec.runs.files import save_p_vectors
+from keras_pvec.runs.reading import MAX_JSON_BYTES, parse_json, read_content
+from keras_pvec.runs.schema import INFO_VERSION, Break, Failure, Moment, RunInfo
+from keras_pvec.runs.tables import csv_bytes, log_bytes, moment_of, read_rows
+from keras_pvec.runs.writing import (
+    append_lines,
+    remove_partial_files,
+    replace_file,
     write_atomically,
 )
-from keras_pvec.runs.schema import (
-    LOG_COLUMNS,
-    Failure,
-    Moment,
-    RunConflictError,
-    RunInfo,
-)
 
-_MOMENT_FILE = re.compile(r"^epoch_-?\d+_step_\d+\.npz$")
-_PARTIAL_FILE = re.compile(
-    r"^(log\.csv|metrics\.csv|run\.json|model\.keras|samples\.npz|"
-    r"checkpoint_\d+-[0-9a-f]+\.npz|epoch_-?\d+_step_\d+\.npz)\.\d+\.partial(\.keras)?$"
-)
+_MOMENT_FILE = re.compile(r"^epoch_(-?\d{1,8})_step_(\d{1,16})\.npz$", re.ASCII)
+# Columns of metrics.csv that other callbacks cannot write to.
+_OWN_METRICS = ("epoch", "step")
 
 
 class RunFolder:
@@ -78,20 +82,18 @@ class RunFolder:
         p_vectors: Mapping[str, PVector],
         rows: Iterable[Mapping[str, Any]],
     ) -> None:
-        """Stores the P-vectors of a moment, then appends its rows to `log.csv`."""
+        """Stores the P-vectors of a moment, then appends its rows to `log.csv`.
+
+        Raises:
+            RunConflictError: Another program or logger wrote to the log.
+            OSError: A file cannot be written, for example because the disk is full. The
+                log then ends with the moment before.
+        """
         self._check_sole_writer()
         self.pvectors_path.mkdir(parents=True, exist_ok=True)
-        save_p_vectors(self.moment_path(moment), p_vectors)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, LOG_COLUMNS, lineterminator="\n")
-        if not self.log_path.exists() or self.log_path.stat().st_size == 0:
-            writer.writeheader()
-        for row in rows:
-            writer.writerow({key: csv_cell(row.get(key)) for key in LOG_COLUMNS})
-        # A single write, so that neither a reader nor a kill can split a row.
-        with open(self.log_path, "ab", buffering=0) as file:
-            file.write(text.getvalue().encode())
-            os.fsync(file.fileno())
+        save_p_vectors(self.moment_path(moment), p_vectors, moment=Moment(*moment))
+        header, lines = log_bytes(rows)
+        append_lines(self.log_path, lines, header=header)
         self._log_size = self.log_path.stat().st_size
 
     def write_samples(
@@ -117,13 +119,25 @@ class RunFolder:
         failure = Failure(*moment, layer, reason)
         self.update_info(failures=(*self.read_info().failures, failure))
 
+    def note_break(self, moment: Moment, layer: str, angle_deg: float) -> None:
+        """Records in `run.json` that a training went on with another model."""
+        entry = Break(*moment, layer, angle_deg)
+        self.update_info(breaks=(*self.read_info().breaks, entry))
+
     def epoch_ends(self) -> dict[int, int]:
         """The step at the end of each finished epoch."""
-        return {int(r["epoch"]): int(r["step"]) for r in self.metrics_rows()}
+        return dict(map(moment_of, self.metrics_rows()))
 
     def write_metrics(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
-        """Adds a row of scalar logs; a name seen for the first time gets a column."""
-        rows = [*self.metrics_rows(), {"epoch": epoch, "step": step, **logs}]
+        """Adds a row of scalar logs; a name seen for the first time gets a column.
+
+        Logs named `epoch` or `step` go to the columns `logs_epoch` and `logs_step`.
+        """
+        named = {
+            f"logs_{name}" if name in _OWN_METRICS else name: value
+            for name, value in logs.items()
+        }
+        rows = [*self.metrics_rows(), {"epoch": epoch, "step": step, **named}]
         self._replace_metrics(rows)
 
     def update_info(self, **changes: Any) -> None:
@@ -131,8 +145,10 @@ class RunFolder:
         info = dataclasses.replace(self.read_info(), **changes)
         self.path.mkdir(parents=True, exist_ok=True)
         text = json.dumps(info.to_json(), indent=2, sort_keys=True, default=str) + "\n"
-        with write_atomically(self.info_path) as file:
-            file.write(text.encode())
+        content = text.encode()
+        replace_sum(self.path, self.info_path.name, None)
+        replace_file(self.info_path, content)
+        replace_sum(self.path, self.info_path.name, content)
 
     def note(self, **entries: Any) -> None:
         """Merges entries into the notes in `run.json`."""
@@ -142,57 +158,102 @@ class RunFolder:
         """The content of `run.json`; an empty `RunInfo` if the file does not exist.
 
         Raises:
-            RunConflictError: The file is not a `run.json` that keras_pvec wrote.
+            DamagedRunError: The file cannot be read, keras_pvec did not write it, or it
+                was changed after the training had ended.
+            RunConflictError: A later version of keras_pvec wrote it.
         """
         try:
-            entries = json.loads(self.info_path.read_text())
-            if not isinstance(entries, dict):
-                raise ValueError("it holds no settings")
-            return RunInfo.from_json(entries)
-        except (FileNotFoundError, NotADirectoryError):
+            content = read_content(self.info_path, MAX_JSON_BYTES)
+        except RunNotFoundError:
             return RunInfo()
-        except ValueError as error:
+        entries = parse_json(self.info_path, content)
+        version = entries.get("version")
+        if isinstance(version, int) and version > INFO_VERSION:
             raise RunConflictError(
-                f"{self.info_path} is not a run.json of keras_pvec ({error}). Choose "
-                "another folder, or delete it."
-            ) from None
+                f"{self.info_path} is of version {version}; this package reads "
+                f"versions up to {INFO_VERSION}. Upgrade keras_pvec."
+            )
+        try:
+            info = RunInfo.from_json(entries)
+        except ValueError as error:
+            reason = f"it is not a run.json of keras_pvec ({error})"
+            raise DamagedRunError(self.info_path, reason) from error
+        if info.complete:
+            expected = read_sums(self.path).get(self.info_path.name)
+            check_content(self.info_path, content, expected)
+        return info
 
     def moments(self) -> list[Moment]:
-        """The logged moments in order. Stored P-vectors without a row are ignored."""
-        rows = read_rows(self.log_path)
-        return sorted({Moment(int(r["epoch"]), int(r["step"])) for r in rows})
+        """The logged moments in order. Stored P-vectors without a row are ignored.
 
-    def rewind(self, epoch: int) -> None:
+        Raises:
+            DamagedRunError: The log is damaged.
+        """
+        return sorted({moment_of(row) for row in read_rows(self.log_path)})
+
+    def stored_moments(self) -> list[Moment]:
+        """The moments with a file of P-vectors, in order."""
+        return sorted(
+            Moment(int(match[1]), int(match[2]))
+            for path in _files_in(self.pvectors_path)
+            if (match := _MOMENT_FILE.match(path.name))
+        )
+
+    def rewind(self, epoch: int, *, redo: Moment | None = None) -> None:
         """Removes epoch `epoch`, later epochs, and partial files that a kill left.
 
         A training that is resumed at the beginning of that epoch logs them again.
+        P-vectors of earlier moments are never removed.
+
+        Args:
+            epoch: The epoch.
+            redo: An earlier moment whose rows are to be removed.
         """
 
-        def is_earlier(row: Mapping[str, Any]) -> bool:
-            return int(row["epoch"]) < epoch
+        def is_kept(row: Mapping[str, str]) -> bool:
+            moment = moment_of(row)
+            return moment.epoch < epoch and moment != redo
 
-        for folder in (self.path, self.pvectors_path, self.path / "weights"):
-            for path in folder.glob(f"*{PARTIAL_SUFFIX}*"):
-                if _PARTIAL_FILE.match(path.name):
-                    path.unlink()
+        self.remove_partial_files()
         if self.log_path.exists():
-            kept = filter(is_earlier, read_rows(self.log_path))
-            with write_atomically(self.log_path) as file:
-                file.write(csv_bytes(LOG_COLUMNS, kept))
+            self.replace_log([*filter(is_kept, read_rows(self.log_path))])
         if self.metrics_path.exists():
-            self._replace_metrics([*filter(is_earlier, self.metrics_rows())])
-        failures = self.read_info().failures
-        kept_failures = tuple(f for f in failures if f.epoch < epoch)
-        if len(kept_failures) < len(failures):
-            self.update_info(failures=kept_failures)
-        logged = {self.moment_path(moment) for moment in self.moments()}
-        for path in self.pvectors_path.glob("*.npz"):
-            if _MOMENT_FILE.match(path.name) and path not in logged:
-                path.unlink()
+            rows = self.metrics_rows()
+            self._replace_metrics([r for r in rows if moment_of(r).epoch < epoch])
+        info = self.read_info()
+        failures = tuple(f for f in info.failures if f.epoch < epoch)
+        breaks = tuple(b for b in info.breaks if b.epoch < epoch)
+        if (failures, breaks) != (info.failures, info.breaks):
+            self.update_info(failures=failures, breaks=breaks)
+        for moment in self.stored_moments():
+            if moment.epoch >= epoch:
+                self.moment_path(moment).unlink()
         self._log_size = self._size_of_log()
 
+    def replace_log(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Replaces all rows of `log.csv`."""
+        replace_file(self.log_path, b"".join(log_bytes(rows)))
+        self._log_size = self._size_of_log()
+
+    def remove_partial_files(self) -> None:
+        """Removes the temporary files that a killed process left."""
+        for folder in (self.path, self.pvectors_path, self.path / "weights"):
+            remove_partial_files(folder)
+
+    def seal(self, subfolders: Iterable[str] = ()) -> None:
+        """Writes checksums of the files of a finished run.
+
+        Args:
+            subfolders: Run folders within it that are sealed already.
+        """
+        write_sums(self.path, subfolders)
+
+    def unseal(self) -> None:
+        """Removes the checksums, before the files change."""
+        remove_sums(self.path)
+
     def _size_of_log(self) -> int:
-        return self.log_path.stat().st_size if self.log_path.exists() else 0
+        return self.log_path.stat().st_size if self.log_path.is_file() else 0
 
     def _check_sole_writer(self) -> None:
         if self._log_size is not None and self._log_size != self._size_of_log():
@@ -229,8 +290,17 @@ class RunFolder:
     def _replace_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         columns = list(dict.fromkeys(key for row in rows for key in row))
         self.path.mkdir(parents=True, exist_ok=True)
-        with write_atomically(self.metrics_path) as file:
-            file.write(csv_bytes(columns or ["epoch", "step"], rows))
+        replace_file(self.metrics_path, csv_bytes(columns or _OWN_METRICS, rows))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        reason = f"it cannot be read ({error.strerror})"
+        raise DamagedRunError(folder, reason) from error
 
 
 def library_versions() -> dict[str, str]:

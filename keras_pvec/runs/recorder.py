@@ -16,14 +16,18 @@ import numpy as np
 
 from keras_pvec.comparison import compare, describe
 from keras_pvec.pvector import PVector
+from keras_pvec.runs.errors import RunConflictError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.references import Reference, reference_of_layer
+from keras_pvec.runs.resumption import History, check_history
 from keras_pvec.runs.schedule import LogSchedule
-from keras_pvec.runs.schema import LoggedWith, Moment, RunConflictError, log_row
+from keras_pvec.runs.schema import LoggedWith, Moment, log_row
 from keras_pvec.samples import SampleSource
 from keras_pvec.solver import ZeroMatrixError
 
+# Settings that say how far a training is.
+_PROGRESS = ("complete", "last_moment")
 # Forward passes on accelerators are not reproducible to the last digit.
 _SAME_MODEL_DEG = 0.1
 
@@ -131,8 +135,8 @@ class Recorder:
             return 0
         if (end := self.folder.epoch_ends().get(epoch - 1)) is not None:
             return end
-        logged = [moment.step for moment in self._moments_before(epoch)]
-        return max(updates, *logged, 0)
+        known = [m.step for m in self._known_moments() if m.epoch < epoch]
+        return max(updates, *known, 0)
 
     def begin(
         self, epoch: int, step: int, measured: Measured, settings: LoggedWith
@@ -152,33 +156,42 @@ class Recorder:
         Raises:
             RunConflictError: The folder holds a run and `resume` is not set, a run with
                 other settings, or a finished run that would be overwritten.
+            DamagedRunError: Files of the run are damaged, or rows are missing. See
+                `keras_pvec.runs.resumption` for when missing rows are restored.
             ValueError: No layer has a P-vector, or one has features that are not
                 finite, or a reference lacks a layer.
         """
-        logged = self.folder.moments()
+        known = self._known_moments()
         continues = self._last_epoch is not None and epoch == self._last_epoch + 1
-        if logged and not (self.resume or continues):
+        if known and not (self.resume or continues):
             raise RunConflictError(
                 f"{self.folder.path} already holds a run. Choose another folder, "
                 "delete it, or pass resume=True to continue it."
             )
-        kept = self._moments_before(epoch)
-        if not kept:
+        if not any(m.epoch < epoch for m in known):
             _check_first_moment(measured)
         moment = Moment(epoch - 1, step)
         self._logged_with = settings
+        if known:
+            self._check_resumable(known, epoch)
+        history = check_history(
+            self.folder, epoch, moment, measured.p_vectors, self._compare
+        )
+        kept = history.moments
         self._previous = {}
         if kept and moment not in kept:
             self._previous = load_p_vectors(self.folder.moment_path(kept[-1]))
-        rows, angles = self._compare(moment, measured.p_vectors)
-        if logged:
-            self._check_resumable(logged, epoch)
-        self.folder.rewind(epoch)
+        rows, angles = self._compare(moment, measured.p_vectors, self._previous)
+        self._restore(history, epoch)
         self._save_settings(complete=False)
         if moment in kept:
             self._compare_with_log(moment, measured.p_vectors)
         else:
             self._write(moment, measured.p_vectors, rows, measured.failures)
+        has_ended = any(m.epoch < epoch - 1 for m in kept)
+        if has_ended and epoch - 1 not in self.folder.epoch_ends():
+            # A kill came between the log and metrics.csv.
+            self.folder.write_metrics(epoch - 1, step, angles)
         layers = {*measured.p_vectors, *measured.failures}
         self._last = _LastMoment(moment, layers, dict(measured.p_vectors), angles)
         self._previous = dict(measured.p_vectors)
@@ -218,7 +231,7 @@ class Recorder:
         )
         if missing := [layer for layer in layers if layer not in self._last.layers]:
             measured = measure(missing)
-            rows, angles = self._compare(moment, measured.p_vectors)
+            rows, angles = self._compare(moment, measured.p_vectors, self._previous)
             self._last.layers.update(missing)
             self._last.p_vectors.update(measured.p_vectors)
             self._last.angles.update(angles)
@@ -231,11 +244,38 @@ class Recorder:
         self._last_epoch = epoch
 
     def end(self) -> None:
-        """Marks the run as complete."""
+        """Marks the run as complete, and writes the checksums of its files."""
+        self._logged_with = dataclasses.replace(
+            self._logged_with, last_moment=self._last.moment
+        )
         self._save_settings(complete=True)
+        self.folder.seal()
 
-    def _moments_before(self, epoch: int) -> list[Moment]:
-        return [moment for moment in self.folder.moments() if moment.epoch < epoch]
+    def end_without_epochs(self, epochs: int) -> None:
+        """Marks a run as complete that was killed after its last epoch.
+
+        Nothing happens unless its log reaches the end of that epoch.
+
+        Args:
+            epochs: Number of epochs of the training.
+        """
+        complete_log(self.folder, epochs)
+
+    def _known_moments(self) -> list[Moment]:
+        """The moments that are logged or have a file of P-vectors, in order."""
+        return sorted({*self.folder.moments(), *self.folder.stored_moments()})
+
+    def _restore(self, history: History, epoch: int) -> None:
+        """Brings the files to the state in which the training resumes."""
+        self.folder.unseal()
+        if history.rebuilt is not None:
+            self.folder.replace_log(history.rebuilt)
+            warnings.warn(
+                f"Rows were missing in {self.folder.log_path}. They were computed "
+                "again from the stored P-vectors.",
+                stacklevel=4,
+            )
+        self.folder.rewind(epoch, redo=history.torn)
 
     def _compare_with_log(
         self, moment: Moment, p_vectors: Mapping[str, PVector]
@@ -252,6 +292,7 @@ class Recorder:
                     "away from it. Rows before and after it are not of one training.",
                     stacklevel=4,
                 )
+                self.folder.note_break(moment, layer, angle)
 
     def _write(
         self,
@@ -272,7 +313,10 @@ class Recorder:
             self.folder.write_moment(moment, p_vectors, rows)
 
     def _compare(
-        self, moment: Moment, p_vectors: Mapping[str, PVector]
+        self,
+        moment: Moment,
+        p_vectors: Mapping[str, PVector],
+        previous: Mapping[str, PVector],
     ) -> tuple[list[dict[str, Any]], dict[str, float]]:
         """Rows of `log.csv`, and the angles by their names in `logs`."""
         rows: list[dict[str, Any]] = []
@@ -281,7 +325,7 @@ class Recorder:
             if not self.references:
                 rows.append(log_row(moment, p, "", describe(p)))
             for name, reference in self.references.items():
-                q = reference_of_layer(name, reference, layer, self._previous)
+                q = reference_of_layer(name, reference, layer, previous)
                 comparison = describe(p) if q is None else compare(p, q)
                 rows.append(log_row(moment, p, name, comparison))
                 if comparison.angle_deg is not None:
@@ -305,7 +349,7 @@ class Recorder:
         for field in dataclasses.fields(LoggedWith):
             there = getattr(stored, field.name)
             asked = getattr(self._logged_with, field.name)
-            if field.name != "complete" and there != asked:
+            if field.name not in _PROGRESS and there != asked:
                 raise RunConflictError(
                     f"{self.folder.path} holds a run with other settings: "
                     f"{field.name} is {there!r} there and {asked!r} now. Choose "
@@ -319,6 +363,31 @@ class Recorder:
                 "that run. Choose another folder, delete it, or continue it with "
                 f"initial_epoch={last_epoch + 1}."
             )
+
+
+def complete_log(folder: RunFolder, epochs: int) -> bool:
+    """Marks the log of a run as complete if it reaches the end of the last epoch.
+
+    Args:
+        folder: The run.
+        epochs: Number of epochs of the training.
+
+    Returns:
+        Whether the log is complete now.
+    """
+    info = folder.read_info()
+    if info.complete or info.logged_with is None:
+        return info.complete
+    ended = folder.epoch_ends()
+    moments = {*folder.moments(), *(failure.moment for failure in info.failures)}
+    last = max(moments, default=None)
+    if last is None or last != Moment(epochs - 1, ended.get(epochs - 1, -1)):
+        return False
+    folder.remove_partial_files()
+    logged_with = dataclasses.replace(info.logged_with, complete=True, last_moment=last)
+    folder.update_info(logged_with=logged_with)
+    folder.seal()
+    return True
 
 
 def _check_first_moment(measured: Measured) -> None:

@@ -1,0 +1,96 @@
+"""Whether the log of a finished run is whole."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from keras_pvec.runs.errors import DamagedRunError
+from keras_pvec.runs.schema import LoggedWith, Moment, RunInfo
+from keras_pvec.runs.tables import moment_of
+
+_REMEDY = (
+    "Restore log.csv from a copy of the run. Without one, train the run again in a new "
+    "folder."
+)
+
+
+def check_finished_log(
+    path: Path,
+    rows: Sequence[Mapping[str, str]],
+    info: RunInfo,
+    stored: Collection[Moment],
+    metrics_epochs: Iterable[int],
+) -> None:
+    """Checks that no rows of a finished run are gone.
+
+    Otherwise the last row that is left would pass for the end of the training.
+
+    Args:
+        path: Path of the log.
+        rows: Its rows, as `parse_rows` returns them.
+        info: The content of `run.json`.
+        stored: The moments with a file of P-vectors.
+        metrics_epochs: The epochs in `metrics.csv`.
+
+    Raises:
+        DamagedRunError: Rows are missing: those of moments whose P-vectors are stored,
+            of the last moment or a last epoch that is recorded elsewhere, or of a layer
+            or reference.
+    """
+    settings = info.logged_with or LoggedWith()
+    failed = {failure.moment for failure in info.failures}
+    logged = {moment_of(row) for row in rows}
+    known = logged | failed
+    if lost := sorted(set(stored) - known):
+        raise _missing(path, lost)
+    last = max(known, default=None)
+    if settings.last_moment is not None and last != settings.last_moment:
+        raise _missing(path, [settings.last_moment])
+    last_epoch = max(metrics_epochs, default=None)
+    if last_epoch is not None and (last is None or last.epoch < last_epoch):
+        reason = f"it has no rows of the last epoch, {last_epoch}"
+        raise DamagedRunError(path, reason, _REMEDY)
+    _check_rows_of_moments(path, rows, info)
+
+
+def _check_rows_of_moments(
+    path: Path, rows: Sequence[Mapping[str, str]], info: RunInfo
+) -> None:
+    """Each layer has its rows at the end of each epoch, and each of its references."""
+    of_layers: dict[str, set[Moment]] = defaultdict(set)
+    of_pairs: dict[tuple[str, str], set[Moment]] = defaultdict(set)
+    for row in rows:
+        layer, reference = row.get("layer", ""), row.get("reference", "")
+        moment = moment_of(row)
+        of_layers[layer].add(moment)
+        of_pairs[layer, reference].add(moment)
+    explained = {(failure.layer, failure.moment) for failure in info.failures}
+    ends: dict[int, Moment] = {}
+    for moment in set().union(*of_layers.values()):
+        ends[moment.epoch] = max(moment, ends.get(moment.epoch, moment))
+    for layer, moments in of_layers.items():
+        lost = sorted(
+            end
+            for end in ends.values()
+            if end not in moments and (layer, end) not in explained
+        )
+        if lost:
+            raise _missing(path, lost, f" of layer {layer!r}")
+    for (layer, reference), moments in of_pairs.items():
+        # A reference may have been added when the training was resumed.
+        lost = sorted(m for m in of_layers[layer] - moments if m > min(moments))
+        if lost:
+            where = f" of layer {layer!r} and reference {reference!r}"
+            raise _missing(path, lost, where)
+
+
+def _missing(path: Path, moments: Sequence[Moment], where: str = "") -> DamagedRunError:
+    epoch, step = moments[0]
+    return DamagedRunError(
+        path,
+        f"it has no rows{where} at {len(moments)} moments, first at epoch {epoch}, "
+        f"step {step}",
+        _REMEDY,
+    )
