@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import enum
+import hashlib
 import io
 import json
 import traceback
@@ -145,6 +146,8 @@ def _content_of_file(path: Path) -> Any:
     except OSError as error:  # a link to nowhere
         return type(error).__name__
     try:
+        if path.name == "SHA256SUMS":
+            return _checked_sums(path.parent, data.decode())
         if path.name == "run.json":
             return _stable(json.loads(data))
         if path.suffix == ".npz":
@@ -154,6 +157,16 @@ def _content_of_file(path: Path) -> Any:
     except Exception:
         pass
     return data
+
+
+def _checked_sums(folder: Path, text: str) -> dict[str, bool]:
+    """Whether each file of a list of checksums has the content that the list says."""
+    checked = {}
+    for line in text.splitlines():
+        expected, name = line.split(maxsplit=1)
+        with _OPEN(folder / name, "rb") as file:
+            checked[name] = hashlib.sha256(file.read()).hexdigest() == expected
+    return checked
 
 
 # The campaign itself reads what a disk refuses to its programs.

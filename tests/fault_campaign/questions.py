@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import io
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -328,7 +329,7 @@ def continued(folders: Folders, *, first_epoch: int, epochs: int) -> Outcome:
         try:
             small_run.train(folders.run, first_epoch=first_epoch, epochs=epochs)
         except Exception as error:
-            return _judge_refusal(error, folders, before)
+            return _judge_refusal(error, folders, before, first_epoch)
     after = content_of(folders.run)
     changed = differences(after, content_of(undisturbed(epochs)))
     if not changed:
@@ -345,14 +346,17 @@ def continued(folders: Folders, *, first_epoch: int, epochs: int) -> Outcome:
 
 
 def _judge_refusal(
-    error: Exception, folders: Folders, before: Mapping[str, Any]
+    error: Exception, folders: Folders, before: Mapping[str, Any], first_epoch: int
 ) -> Outcome:
+    """A refusal must not cost P-vectors of moments before the resume point."""
     outcome = judge_error(error, folders.run)
     after = content_of(folders.run)
     gone = [
         name
         for name in before
-        if "pvectors/" in name and ".partial" not in name and name not in after
+        if (match := _VECTORS.search(name))
+        and int(match[1]) < first_epoch
+        and name not in after
     ]
     if gone and outcome.verdict.value != "wrong":
         return wrong(f"stopped, but deleted {', '.join(gone[:3])}: {outcome.detail}")
@@ -378,6 +382,8 @@ def prepare(folder: Path) -> None:
             small_run.train(path)
         _UNDISTURBED[epochs] = path
 
+
+_VECTORS = re.compile(r"pvectors/epoch_(-?\d+)_step_\d+\.npz$")
 
 OF_FINISHED: dict[str, Question] = {
     "reader": reader,
