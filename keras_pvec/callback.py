@@ -146,6 +146,8 @@ class PVectorLogger(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._has_begun:
             self.recorder.end()
+        elif self.recorder.resume:  # there was no epoch left
+            self.recorder.end_without_epochs(self.params.get("epochs") or 0)
 
     def _measure(self, layers: Sequence[str] | None = None) -> Measurement:
         if self._probe is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from keras_pvec.diagnostics.diagnosis import diagnose, read_log
+from keras_pvec.diagnostics.diagnosis import diagnose
 from keras_pvec.diagnostics.file_comparison import (
     compare_files,
     comparison_json,
@@ -177,7 +177,7 @@ def angle_table(run: Run) -> pd.DataFrame:
         ValueError: The log is damaged, or empty.
     """
     path = run.path / "log.csv"
-    if read_log(path, run).empty:
+    if run.log.empty:
         raise ValueError(f"{path} has no rows: there is nothing to export.")
     finals = [run.angles(to="final", layer=layer) for layer in _final_layers(run)]
     return pd.concat([run.log, *finals], ignore_index=True)

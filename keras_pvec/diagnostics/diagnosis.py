@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from keras_pvec import runs
 from keras_pvec.diagnostics.angles import JudgedAngle, angle_findings, last_angles
+from keras_pvec.diagnostics.file_checks import check_files, missing_subfolders
 from keras_pvec.diagnostics.findings import Finding, Kind, Severity
-from keras_pvec.diagnostics.log_checks import check_log, moments_of, typed_log
+from keras_pvec.diagnostics.log_checks import check_log, moments_of
 from keras_pvec.diagnostics.stored_checks import (
     check_metrics,
     check_samples,
@@ -21,7 +23,15 @@ from keras_pvec.diagnostics.stored_checks import (
     read_info,
 )
 from keras_pvec.diagnostics.vector_checks import check_vectors
-from keras_pvec.runs import Failure, Moment, Run, RunNotFoundError, open_run
+from keras_pvec.runs import (
+    Failure,
+    Moment,
+    Run,
+    RunError,
+    RunNotFoundError,
+    open_run,
+    typed_log,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +92,7 @@ def diagnose(path: str | os.PathLike) -> Diagnosis:
 
     Raises:
         RunNotFoundError: `path` is neither a run folder nor a log.
-        ValueError: The log cannot be read.
+        DamagedRunError: The log cannot be read, or that of a finished run is missing.
 
     Example:
 
@@ -92,7 +102,7 @@ def diagnose(path: str | os.PathLike) -> Diagnosis:
     ```
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         diagnosis = _diagnose_run(open_run(path))
         subfolders, damaged = _diagnose_subfolders(path)
         return dataclasses.replace(
@@ -100,7 +110,7 @@ def diagnose(path: str | os.PathLike) -> Diagnosis:
             findings=_worst_first([*diagnosis.findings, *damaged]),
             subfolders=tuple(subfolders),
         )
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise RunNotFoundError(f"There is no run folder and no log at {path}.")
     log = read_log(path)
     last_epoch = None if log.empty else int(log["epoch"].max())
@@ -108,10 +118,12 @@ def diagnose(path: str | os.PathLike) -> Diagnosis:
 
 
 def _diagnose_run(run: Run) -> Diagnosis:
-    log = read_log(run.path / "log.csv", run)
+    log = read_log(run.path / "log.csv")
     info, findings = read_info(run)
     ended, in_metrics = read_epoch_ends(run)
     findings += [*in_metrics, *check_samples(run)]
+    findings += check_files(run.path, moments_of(log), ended, info)
+    findings += missing_subfolders(run.path, info)
     last_epoch = None
     if not log.empty:
         findings += check_metrics(ended, log, info.complete)
@@ -159,28 +171,19 @@ def _diagnose_subfolders(path: Path) -> tuple[list[Diagnosis], list[Finding]]:
     for log in sorted(path.glob("*/log.csv")):
         try:
             diagnoses.append(_diagnose_run(open_run(log.parent)))
-        except (ValueError, OSError) as error:
+        except (RunError, OSError) as error:
             damaged.append(damaged_file(f"{log.parent.name}/log.csv", error))
     return diagnoses, damaged
 
 
-def read_log(path: Path, run: Run | None = None) -> pd.DataFrame:
+def read_log(path: Path) -> pd.DataFrame:
     """Reads a log and converts its numeric columns.
 
-    Args:
-        path: Path of the log.
-        run: The run that it belongs to, if any.
-
-    Returns:
-        The log, as `typed_log` returns it.
-
     Raises:
-        ValueError: The file is not a log, or a cell has the wrong type.
+        RunNotFoundError: There is no such file.
+        DamagedRunError: The file is not a log, or a cell has the wrong type.
     """
-    try:
-        return typed_log(run.log if run else pd.read_csv(path, encoding="utf-8-sig"))
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read as a log: {error}") from error
+    return typed_log(runs.read_log(path))
 
 
 def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:

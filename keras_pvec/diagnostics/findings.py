@@ -28,6 +28,8 @@ class Remedy(enum.Enum):
     USE_SEPARATE_FOLDERS = "use_separate_folders"
     LOG_A_TRAINING = "log_a_training"
     RESUME_TRAINING = "resume_training"
+    DELETE_PARTIAL_FILES = "delete_partial_files"
+    TRAIN_AGAIN = "train_again"
     RESTORE_SETTINGS = "restore_settings"
     CHECK_FEATURES = "check_features"
     USE_SAMPLE_SET = "use_sample_set"
@@ -53,7 +55,10 @@ class Kind(enum.Enum):
     ROWS_MISSING = "rows_missing", Severity.ERROR, Remedy.RESTORE_FILES
     OUT_OF_RANGE = "out_of_range", Severity.ERROR, Remedy.RESTORE_FILES
     # The files of the run.
+    LOG_SHORTENED = "log_shortened", Severity.ERROR, Remedy.RESTORE_FILES
     FILE_DAMAGED = "file_damaged", Severity.ERROR, Remedy.RESTORE_FILES
+    FILE_MISSING = "file_missing", Severity.ERROR, Remedy.RESTORE_FILES
+    FILES_CHANGED = "files_changed", Severity.ERROR, Remedy.RESTORE_FILES
     METRICS_MISSING = "metrics_missing", Severity.ERROR, Remedy.RESTORE_FILES
     VECTORS_MISSING = "vectors_missing", Severity.ERROR, Remedy.RESTORE_FILES
     VECTORS_UNREADABLE = "vectors_unreadable", Severity.ERROR, Remedy.RESTORE_FILES
@@ -64,6 +69,8 @@ class Kind(enum.Enum):
     # What is unknown.
     NO_SETTINGS = "no_settings", Severity.WARNING, Remedy.RESTORE_SETTINGS
     INCOMPLETE = "incomplete", Severity.WARNING, Remedy.RESUME_TRAINING
+    PARTIAL_FILES = "partial_files", Severity.WARNING, Remedy.DELETE_PARTIAL_FILES
+    OTHER_MODEL = "other_model", Severity.WARNING, Remedy.TRAIN_AGAIN
     NO_FINGERPRINT = "no_fingerprint", Severity.WARNING, Remedy.USE_SAMPLE_SET
     NOT_MEASURED = "not_measured", Severity.WARNING, Remedy.CHECK_FEATURES
     LAYER_MISSING = "layer_missing", Severity.WARNING, Remedy.CHECK_FEATURES
@@ -102,6 +109,7 @@ class Finding:
             the stored vector, and for `VECTOR_NOT_UNIT` the `norm` of the vector, at
             the first of the moments.
         file: Path of the first file concerned, relative to the run folder.
+        last_file: Path of the last one, if there are several.
         reason: The error that occurred, as a sentence.
     """
 
@@ -114,6 +122,7 @@ class Finding:
     total: int | None = None
     values: Mapping[str, float] = dataclasses.field(default_factory=dict)
     file: str | None = None
+    last_file: str | None = None
     reason: str | None = None
 
     @property

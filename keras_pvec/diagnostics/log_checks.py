@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from keras_pvec.diagnostics.findings import Finding, Kind
-from keras_pvec.runs import LOG_COLUMNS, Failure, Moment
+from keras_pvec.runs import Failure, Moment
 
 # Smallest and largest value that a column can hold.
 RANGES = {
@@ -22,60 +22,8 @@ RANGES = {
     "n_features": (1.0, np.inf),
 }
 _ROUNDING = 1e-6
-_TEXT_COLUMNS = ("layer", "reference", "samples_sha256")
-_WHOLE_COLUMNS = ("epoch", "step")
-# Above this, floats cannot represent every integer.
-_MAX_WHOLE = 2.0**53
 # A finding lists at most this many missing epochs: one wrong cell may imply millions.
 _MAX_EPOCHS = 1000
-
-
-def typed_log(log: pd.DataFrame) -> pd.DataFrame:
-    """The log with its numeric columns converted; a missing reference becomes "".
-
-    Raises:
-        ValueError: A column is missing, or a cell has the wrong type.
-    """
-    if missing := [column for column in LOG_COLUMNS if column not in log]:
-        raise ValueError(f"missing columns {', '.join(missing)}")
-    numbers = [column for column in LOG_COLUMNS if column not in _TEXT_COLUMNS]
-    typed = typed_columns(log, numbers)
-    if (unnamed := log["layer"].isna()).any():
-        raise ValueError(f"row {_spreadsheet_row(unnamed)}: `layer` is empty")
-    names = {
-        "layer": log["layer"].astype(str),
-        "reference": log["reference"].astype(object).fillna("").astype(str),
-    }
-    return typed.assign(**names)
-
-
-def typed_columns(table: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-    """A table with numbers in the given columns, whole ones in `epoch` and `step`.
-
-    Raises:
-        ValueError: A cell is not such a number; the message names its row.
-    """
-    numbers = {}
-    for column in columns:
-        is_whole = column in _WHOLE_COLUMNS
-        values = pd.to_numeric(table[column], errors="coerce")
-        wrong = values.isna() & table[column].notna()
-        if is_whole:
-            wrong |= values.isna() | (values % 1 != 0) | (values.abs() > _MAX_WHOLE)
-        if wrong.any():
-            cell = table[column][wrong].iloc[0]
-            received = "an empty cell" if pd.isna(cell) else repr(cell)
-            raise ValueError(
-                f"row {_spreadsheet_row(wrong)}: `{column}` must be a "
-                f"{'whole ' if is_whole else ''}number. Received: {received}"
-            )
-        numbers[column] = values.astype(int) if is_whole else values
-    return table.assign(**numbers)
-
-
-def _spreadsheet_row(wrong: pd.Series) -> int:
-    """Row of the first wrong cell, counted from 1; the header is row 1."""
-    return int(np.flatnonzero(wrong)[0]) + 2
 
 
 def check_log(

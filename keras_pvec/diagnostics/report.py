@@ -49,7 +49,10 @@ def report_text(diagnosis: Diagnosis, width: int = 80) -> str:
 
 
 def report_json(diagnosis: Diagnosis) -> str:
-    """The diagnosis as JSON: `angles`, `findings`, `subfolders` and counts."""
+    """The diagnosis as JSON: `angles`, `findings`, `subfolders` and counts.
+
+    Of the moments of a finding, the first and the last are given.
+    """
     return format_json(_entries(diagnosis))
 
 
@@ -66,6 +69,8 @@ def _entries(diagnosis: Diagnosis) -> dict[str, Any]:
             {
                 "severity": finding.severity.name.lower(),
                 **vars(finding),
+                # There may be thousands.
+                "moments": [*finding.moments[:1], *finding.moments[1:][-1:]],
                 "remedy": finding.remedy,
             }
             for finding in diagnosis.findings

@@ -40,6 +40,10 @@ REMEDIES = {
     "wait for its first moment.",
     Remedy.RESUME_TRAINING: "If the training was stopped, resume it: "
     "PVectorLogger(..., resume=True).",
+    Remedy.DELETE_PARTIAL_FILES: "Delete the temporary files, unless a training is "
+    "running. A training that resumes deletes them.",
+    Remedy.TRAIN_AGAIN: "Do not compare moments before the break with moments after "
+    "it. Train again in a new folder.",
     Remedy.RESTORE_SETTINGS: "Copy run.json from the original run folder.",
     Remedy.CHECK_FEATURES: "Check the features of the layers that were not measured: "
     "are they all zero (a dead layer), NaN or infinite?",
@@ -94,6 +98,21 @@ def sentence(findings: Sequence[Finding]) -> str:
                 f"{_verb(count, 'is', 'are')} outside {low:g} to {high:g}, such as "
                 f"{value:g}, first at {_moment(finding)}."
             )
+        case Kind.LOG_SHORTENED:
+            return f"{finding.file} has lost rows: {finding.reason}."
+        case Kind.FILE_MISSING:
+            return f"{finding.file} is missing."
+        case Kind.FILES_CHANGED:
+            return (
+                f"{count_of(count, 'file')} {_verb(count, 'does', 'do')} not match "
+                f"SHA256SUMS, written when the training ended: {_files(finding)}. If "
+                "you changed them yourself, delete SHA256SUMS."
+            )
+        case Kind.PARTIAL_FILES:
+            return (
+                f"{count_of(count, 'temporary file')} {_verb(count, 'is', 'are')} left "
+                f"of a training that was killed: {_files(finding)}"
+            )
         case Kind.FILE_DAMAGED:
             return f"{finding.file} is damaged: {finding.reason}"
         case Kind.METRICS_MISSING:
@@ -101,12 +120,11 @@ def sentence(findings: Sequence[Finding]) -> str:
         case Kind.VECTORS_MISSING:
             return (
                 f"{count_of(count, 'P-vector file')} {_verb(count, 'is', 'are')} "
-                f"missing, first: {finding.file}"
+                f"missing: {_files(finding)}"
             )
         case Kind.VECTORS_UNREADABLE:
             return (
-                f"{count_of(count, 'P-vector file')} cannot be read, first: "
-                f"{finding.file}"
+                f"{count_of(count, 'P-vector file')} cannot be read: {_files(finding)}"
             )
         case Kind.NO_SETTINGS:
             return (
@@ -131,6 +149,7 @@ _OF_LAYERS = {
     Kind.OTHER_SAMPLES,
     Kind.OTHER_VECTOR,
     Kind.NOT_MEASURED,
+    Kind.OTHER_MODEL,
     Kind.LAYER_MISSING,
     Kind.ANGLE_MISSING,
     Kind.AMBIGUOUS,
@@ -169,6 +188,13 @@ def _sentence_on_layers(findings: Sequence[Finding]) -> str:
                 f"no P-vector at {count_of(most.count or 0, 'moment')}, first at "
                 f"{_moment(first)}. {first.reason}"
             )
+        case Kind.OTHER_MODEL:
+            angle = _largest(findings, "angle_deg")
+            text = (
+                f"the training went on with another model after {_moment(first)}, up "
+                f"to {angle:.3g} degrees away. Rows before and after are not of one "
+                "training."
+            )
         case Kind.LAYER_MISSING:
             epochs = sorted({epoch for f in findings for epoch in f.epochs})
             text = (
@@ -203,6 +229,12 @@ def _sentence_on_layers(findings: Sequence[Finding]) -> str:
         case _:
             raise ValueError(f"No sentence for {first.kind}.")
     return f"{_layers(findings)}: {text}"
+
+
+def _files(finding: Finding) -> str:
+    """The first and the last file."""
+    last = finding.last_file
+    return f"{finding.file}" + (f" to {last}" if last and last != finding.file else "")
 
 
 def _layers(findings: Sequence[Finding]) -> str:

@@ -10,15 +10,19 @@ import pandas as pd
 
 from keras_pvec.comparison import describe
 from keras_pvec.diagnostics.findings import Finding, Kind
-from keras_pvec.diagnostics.log_checks import moments_of, typed_columns
+from keras_pvec.diagnostics.log_checks import moments_of
 from keras_pvec.pvector import PVector
 from keras_pvec.runs import (
+    DamagedRunError,
     Moment,
     Run,
-    RunConflictError,
+    RunError,
     RunFolder,
     RunInfo,
     RunNotFoundError,
+    load_p_vectors,
+    read_metrics,
+    typed_columns,
 )
 
 _TOLERANCE = 1e-6
@@ -28,8 +32,8 @@ _VECTOR_COLUMNS = ("sigma1", "cos_ones", "energy1", "participation")
 
 def damaged_file(file: str, error: Exception) -> Finding:
     """A finding about a file that cannot be read."""
-    # The original error has the cause; errors raised from it add paths and advice.
-    reason = str(error.__context__ or error)
+    # The whole error adds the path and advice.
+    reason = error.reason if isinstance(error, DamagedRunError) else str(error)
     return Finding(Kind.FILE_DAMAGED, file=file, count=1, reason=reason)
 
 
@@ -37,7 +41,7 @@ def read_info(run: Run) -> tuple[RunInfo, list[Finding]]:
     """The content of `run.json`, empty if it is damaged, and findings about it."""
     try:
         info = run.info
-    except (RunConflictError, OSError) as error:
+    except (RunError, OSError) as error:
         return RunInfo(), [damaged_file("run.json", error)]
     if info.logged_with is None and not info.notes:
         return info, [Finding(Kind.NO_SETTINGS)]
@@ -54,21 +58,33 @@ def read_info(run: Run) -> tuple[RunInfo, list[Finding]]:
                 reason=failures[0].reason,
             )
         )
+    for layer in dict.fromkeys(entry.layer for entry in info.breaks):
+        breaks = [entry for entry in info.breaks if entry.layer == layer]
+        findings.append(
+            Finding(
+                Kind.OTHER_MODEL,
+                layer=layer,
+                moments=tuple(sorted({entry.moment for entry in breaks})),
+                count=len(breaks),
+                values={"angle_deg": max(entry.angle_deg for entry in breaks)},
+            )
+        )
     return info, findings
 
 
 def read_epoch_ends(run: Run) -> tuple[list[int], list[Finding]]:
     """The epochs in `metrics.csv`, none if it is damaged, and findings about it."""
     try:
-        metrics = run.metrics
+        path = RunFolder(run.path).metrics_path
+        if not path.is_symlink() and not path.exists():
+            return [], []
+        metrics = read_metrics(path)
         if missing := {"epoch", "step"} - set(metrics):
             raise ValueError(f"missing columns {', '.join(sorted(missing))}")
         epochs = typed_columns(metrics, metrics.columns)["epoch"].tolist()
         if len(set(epochs)) < len(epochs):
             raise ValueError("an epoch has several rows")
-    except RunNotFoundError:
-        return [], []
-    except (ValueError, OSError) as error:
+    except (RunError, ValueError, OSError) as error:
         return [], [damaged_file("metrics.csv", error)]
     return epochs, []
 
@@ -105,7 +121,9 @@ def check_samples(run: Run) -> list[Finding]:
     """Checks that `samples.npz`, if it exists, can be read."""
     try:
         run.samples  # noqa: B018
-    except (ValueError, OSError) as error:
+    except (RunError, OSError) as error:
+        if isinstance(error, DamagedRunError) and error.file.endswith("run.json"):
+            return []  # `read_info` has a finding about it
         return [damaged_file("samples.npz", error)]
     return []
 
@@ -121,11 +139,11 @@ def check_stored_vectors(run: Run, log: pd.DataFrame) -> list[Finding]:
     for (epoch, step), rows in log.groupby(["epoch", "step"], sort=True):
         moment = Moment(int(epoch), int(step))
         try:
-            p_vectors = run.p_vectors(moment)
+            p_vectors = load_p_vectors(RunFolder(run.path).moment_path(moment))
         except RunNotFoundError:
             problems.append(_Problem(Kind.VECTORS_MISSING, None, moment))
             continue
-        except (ValueError, OSError) as error:
+        except (RunError, OSError) as error:
             kind, reason = Kind.VECTORS_UNREADABLE, str(error)
             problems.append(_Problem(kind, None, moment, reason=reason))
             continue
@@ -184,10 +202,12 @@ def _grouped(
         groups.setdefault((problem.kind, problem.layer), []).append(problem)
     for (kind, layer), group in groups.items():
         first = group[0]
-        file = None
+        file = last_file = None
         if layer is None:
-            path = RunFolder(run.path).moment_path(first.moment)
-            file = path.relative_to(run.path).as_posix()
+            file, last_file = (
+                RunFolder(run.path).moment_path(moment).relative_to(run.path).as_posix()
+                for moment in (first.moment, group[-1].moment)
+            )
         rows = log if layer is None else log[log["layer"] == layer]
         yield Finding(
             kind,
@@ -197,5 +217,6 @@ def _grouped(
             total=len(moments_of(rows)),
             values=first.values,
             file=file,
+            last_file=last_file,
             reason=first.reason,
         )

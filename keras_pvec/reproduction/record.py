@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction.model_names import parse_model_name, stored_model_name
-from keras_pvec.runs import Moment, RunInfo
+from keras_pvec.runs import DamagedRunError, Moment, RunInfo
 
 if TYPE_CHECKING:
     import pandas
@@ -85,10 +85,20 @@ class TrainingRecord:
 
     @classmethod
     def of(cls, source: LoggedRun | RunInfo) -> TrainingRecord:
-        """The record of a run, or of the content of its `run.json`."""
-        notes = (source if isinstance(source, RunInfo) else source.info).notes
+        """The record of a run, or of the content of its `run.json`.
+
+        Raises:
+            DamagedRunError: An entry has the wrong type.
+        """
+        if isinstance(source, RunInfo):
+            notes, path = source.notes, Path("run.json")
+        else:
+            notes, path = source.info.notes, source.path / "run.json"
         known = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in notes.items() if name in known})
+        entries = {name: value for name, value in notes.items() if name in known}
+        if (wrong := _wrong_entry(entries)) is not None:
+            raise DamagedRunError(path, f"its entry `{wrong}` has the wrong type")
+        return cls(**entries)
 
     @property
     def model(self) -> str | None:
@@ -115,3 +125,70 @@ class TrainingRecord:
     def variant(self) -> str:
         """Name of the variant in the generalization study; else empty."""
         return self.settings.get("variant", "")
+
+
+def _wrong_entry(entries: Mapping[str, Any]) -> str | None:
+    """Name of the first entry of a `run.json` that has the wrong type."""
+    for name, value in entries.items():
+        if not _IS_VALID[name](value):
+            return name
+    settings = entries.get("settings", {})
+    for name, is_valid in _IS_VALID_SETTING.items():
+        if name in settings and not is_valid(settings[name]):
+            return f"settings.{name}"
+    return None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (type(value) is int and value >= 0)
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _are_numbers_by_split(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_are_numbers, value.values()))
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+_IS_VALID: Mapping[str, Callable[[Any], bool]] = {
+    "settings": _is_mapping,
+    "status": _is_text_or_none,
+    "evaluation": _are_numbers_by_split,
+    "linear_accuracy": _are_numbers,
+    "training_quality": _is_mapping,
+    "n_parameters": _is_count,
+    "n_train": _is_count,
+    "n_cores": _is_count,
+    "wall_time_s": _is_number,
+    "git_revision": _is_text_or_none,
+}
+_IS_VALID_SETTING: Mapping[str, Callable[[Any], bool]] = {
+    "model": _is_text_or_none,
+    "model_options": lambda value: value is None or _is_mapping(value),
+    "seed": _is_count,
+    "variant": _is_text,
+    "layers": _are_names,
+    "num_samples": _are_numbers,
+    "recipe": _is_mapping,
+}

@@ -1,6 +1,8 @@
 """Run folders: their schema, and how they are written and read."""
 
 from keras_pvec.runs.arrays import read_arrays
+from keras_pvec.runs.checksums import changed_files, check_file
+from keras_pvec.runs.completeness import check_end_of_log
 from keras_pvec.runs.errors import (
     DamagedRunError,
     RunConflictError,
@@ -10,7 +12,7 @@ from keras_pvec.runs.errors import (
 from keras_pvec.runs.files import load_p_vectors, save_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.reader import Run, open_run
-from keras_pvec.runs.recorder import Recorder
+from keras_pvec.runs.recorder import Recorder, complete_log
 from keras_pvec.runs.references import Reference
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import (
@@ -22,7 +24,9 @@ from keras_pvec.runs.schema import (
     RunInfo,
     log_row,
 )
+from keras_pvec.runs.tables import read_log, read_metrics, typed_columns, typed_log
 from keras_pvec.runs.writing import (
+    partial_files,
     remove_partial_files,
     replace_atomically,
     replace_file,
@@ -45,14 +49,23 @@ __all__ = [
     "RunFolder",
     "RunInfo",
     "RunNotFoundError",
+    "changed_files",
+    "check_end_of_log",
+    "check_file",
+    "complete_log",
     "library_versions",
     "load_p_vectors",
     "log_row",
     "open_run",
+    "partial_files",
     "read_arrays",
+    "read_log",
+    "read_metrics",
     "remove_partial_files",
     "replace_atomically",
     "replace_file",
     "save_p_vectors",
+    "typed_columns",
+    "typed_log",
     "write_atomically",
 ]

@@ -24,6 +24,7 @@ SUMS_FILE = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  ([\w./-]+)")
 _SEALED = ("run.json", "log.csv", "metrics.csv", "samples.npz", "model.keras")
 _SEALED_FOLDERS = ("pvectors", "weights")
+_WHY = "it was changed after the training had ended"
 _CHANGED = (
     "Restore it from a copy of the run. If you changed it yourself, delete "
     f"{SUMS_FILE} in that folder."
@@ -98,9 +99,30 @@ def check_content(path: Path, content: bytes, expected: str | None) -> None:
         DamagedRunError: It has another content than at the end of the training.
     """
     if expected is not None and hashlib.sha256(content).hexdigest() != expected:
-        raise DamagedRunError(
-            path, "it was changed after the training had ended", _CHANGED
-        )
+        raise DamagedRunError(path, _WHY, _CHANGED)
+
+
+def check_file(folder: Path, path: Path) -> None:
+    """Checks a file of a run against its checksum, if the run has checksums.
+
+    Args:
+        folder: Folder of the run.
+        path: The file, in that folder.
+
+    Raises:
+        DamagedRunError: It has another content than at the end of the training, or is
+            missing.
+    """
+    expected = read_sums(folder).get(path.relative_to(folder).as_posix())
+    if expected is None:
+        return
+    try:
+        found = _of_file(path)
+    except OSError as error:
+        reason = f"it cannot be read ({error.strerror or type(error).__name__})"
+        raise DamagedRunError(path, reason) from error
+    if found != expected:
+        raise DamagedRunError(path, _WHY, _CHANGED)
 
 
 def changed_files(folder: Path) -> Iterator[tuple[str, DamagedRunError]]:
@@ -109,18 +131,11 @@ def changed_files(folder: Path) -> Iterator[tuple[str, DamagedRunError]]:
     Raises:
         DamagedRunError: The file of checksums is damaged.
     """
-    for name, expected in read_sums(folder).items():
-        path = folder / name
+    for name in read_sums(folder):
         try:
-            if _of_file(path) != expected:
-                raise DamagedRunError(
-                    path, "it was changed after the training had ended", _CHANGED
-                )
+            check_file(folder, folder / name)
         except DamagedRunError as error:
             yield name, error
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            yield name, DamagedRunError(path, f"it cannot be read ({reason})")
 
 
 def _of_file(path: Path) -> str:

@@ -35,14 +35,34 @@ def check_finished_log(
         metrics_epochs: The epochs in `metrics.csv`.
 
     Raises:
-        DamagedRunError: Rows are missing: those of moments whose P-vectors are stored,
-            of the last moment or a last epoch that is recorded elsewhere, or of a layer
-            or reference.
+        DamagedRunError: Rows are missing, at the end or of a layer or reference.
+    """
+    check_end_of_log(path, map(moment_of, rows), info, stored, metrics_epochs)
+    _check_rows_of_moments(path, rows, info)
+
+
+def check_end_of_log(
+    path: Path,
+    moments: Iterable[Moment],
+    info: RunInfo,
+    stored: Collection[Moment],
+    metrics_epochs: Iterable[int],
+) -> None:
+    """Checks that the log of a finished run has all moments that other files have.
+
+    Args:
+        path: Path of the log.
+        moments: Its moments.
+        info: The content of `run.json`.
+        stored: The moments with a file of P-vectors.
+        metrics_epochs: The epochs in `metrics.csv`.
+
+    Raises:
+        DamagedRunError: It lacks moments whose P-vectors are stored, the last moment,
+            or the last epoch of `metrics.csv`.
     """
     settings = info.logged_with or LoggedWith()
-    failed = {failure.moment for failure in info.failures}
-    logged = {moment_of(row) for row in rows}
-    known = logged | failed
+    known = {*moments, *(failure.moment for failure in info.failures)}
     if lost := sorted(set(stored) - known):
         raise _missing(path, lost)
     last = max(known, default=None)
@@ -52,7 +72,6 @@ def check_finished_log(
     if last_epoch is not None and (last is None or last.epoch < last_epoch):
         reason = f"it has no rows of the last epoch, {last_epoch}"
         raise DamagedRunError(path, reason, _REMEDY)
-    _check_rows_of_moments(path, rows, info)
 
 
 def _check_rows_of_moments(

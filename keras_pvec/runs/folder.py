@@ -230,6 +230,19 @@ class RunFolder:
                 self.moment_path(moment).unlink()
         self._log_size = self._size_of_log()
 
+    def drop_last_moment(self) -> list[Moment]:
+        """Removes the rows of the last logged moment, which a kill may have cut short.
+
+        Returns:
+            The logged moments that are left, in order.
+        """
+        moments = self.moments()
+        if moments:
+            last = moments.pop()
+            rows = read_rows(self.log_path)
+            self.replace_log([row for row in rows if moment_of(row) != last])
+        return moments
+
     def replace_log(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replaces all rows of `log.csv`."""
         replace_file(self.log_path, b"".join(log_bytes(rows)))

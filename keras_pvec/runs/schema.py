@@ -243,8 +243,13 @@ def _entry(of: type[_Entry], entries: Any) -> _Entry:
     Raises:
         ValueError: An entry is missing, or has the wrong type.
     """
-    types = {"epoch": (int,), "step": (int,), "layer": (str,)}
-    types |= {"reason": (str,), "angle_deg": (float, int)}
+    types: dict[str, tuple[type, ...]] = {
+        "epoch": (int,),
+        "step": (int,),
+        "layer": (str,),
+        "reason": (str,),
+        "angle_deg": (float, int),
+    }
     names = {field.name for field in dataclasses.fields(of)}
     if not isinstance(entries, dict) or set(entries) != names:
         raise ValueError(f"{entries!r} must have the entries {sorted(names)}")

@@ -169,6 +169,26 @@ def parse_log(path: Path, text: str) -> pandas.DataFrame:
     return table
 
 
+def read_log(path: Path) -> pandas.DataFrame:
+    """The complete rows of a `log.csv`, which need not be in a run folder.
+
+    Raises:
+        RunNotFoundError: There is no such file.
+        DamagedRunError: It is not a log, or a cell has the wrong type.
+    """
+    return parse_log(path, whole_lines(path, read_content(path)))
+
+
+def read_metrics(path: Path) -> pandas.DataFrame:
+    """The complete rows of a `metrics.csv`, one row per epoch.
+
+    Raises:
+        RunNotFoundError: There is no such file.
+        DamagedRunError: It is not such a file, or a cell is not a number.
+    """
+    return parse_table(path, whole_lines(path, read_content(path)))
+
+
 def typed_log(log: pandas.DataFrame) -> pandas.DataFrame:
     """The log with its numeric columns converted; a missing reference becomes "".
 

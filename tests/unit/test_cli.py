@@ -164,7 +164,7 @@ def damaged_copies(run, folder):
         ("export binary", "binary/log.csv"),
         ("export spoilt", "row 2"),
         ("export settings", "settings/run.json"),
-        ("export lost", "epoch -1"),
+        ("export lost", "epoch_-001_step_00000000.npz"),
         ("export run --out=no/where.csv", "no"),
         ("export run --out=run", "run"),
         ("export run --out=run/log.csv", "run/log.csv"),

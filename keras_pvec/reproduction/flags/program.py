@@ -13,7 +13,7 @@ from keras_pvec.reproduction.data import DatasetUnavailableError
 from keras_pvec.reproduction.devices import DeviceUnavailableError
 from keras_pvec.reproduction.experiment import NoRunsError, Outcome
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
-from keras_pvec.runs import RunConflictError
+from keras_pvec.runs import RunError
 
 # Errors that are printed without a traceback: the message is enough for the user.
 USER_ERRORS = (
@@ -22,7 +22,7 @@ USER_ERRORS = (
     DeviceUnavailableError,
     LayerChoiceError,
     NoRunsError,
-    RunConflictError,
+    RunError,
     WeightsUnavailableError,
 )
 INTERRUPTED = 130

@@ -232,7 +232,8 @@ def _measure_split(
             settings=network.settings.as_json(), reading=_as_json(network.reading)
         )
         folder.update_info(versions=library_versions())
-        done = folder.moments()
+        folder.remove_partial_files()
+        done = folder.drop_last_moment()
         references: Mapping[str, Any] | None = None
         probe = network.probe(network.model, samples)
         for moment, load in moments.items():
@@ -254,6 +255,7 @@ def _measure_split(
                 folder.read_info().logged_with or settings, complete=True
             )
         )
+        folder.seal()
 
 
 def _measure(

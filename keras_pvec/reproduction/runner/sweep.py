@@ -17,7 +17,7 @@ from keras_pvec.reproduction.runner.execution import train_job
 from keras_pvec.reproduction.runner.job import Job, RunFailure
 from keras_pvec.reproduction.runner.progress import ProgressBar
 from keras_pvec.reproduction.runner.workers import WorkerPool, share_cores
-from keras_pvec.runs import Run, open_run
+from keras_pvec.runs import Run
 
 
 class TrainedRuns(NamedTuple):
@@ -83,7 +83,11 @@ def train_jobs(
 
 def finished_runs(jobs: Sequence[Job]) -> dict[Path, Run]:
     """The runs of these jobs that are finished, by their folders."""
-    return {job.path: open_run(job.path) for job in jobs if _is_finished(job)}
+    return {
+        job.path: training.open_finished(job.settings, job.path)
+        for job in jobs
+        if _is_finished(job)
+    }
 
 
 def _is_finished(job: Job) -> bool:

@@ -29,6 +29,7 @@ from keras_pvec.reproduction.training.run_state import (
     epochs_done,
     existing_or_new_path,
     is_finished,
+    open_finished,
 )
 from keras_pvec.reproduction.training.settings import (
     RunSettings,
@@ -66,6 +67,7 @@ __all__ = [
     "load_weights",
     "measure_speed",
     "model_options",
+    "open_finished",
     "rate_training",
     "recipe_of",
     "resolve_network",

@@ -18,7 +18,7 @@ from keras_pvec.reproduction.training.settings import (
     architecture_of,
     steps_per_epoch,
 )
-from keras_pvec.runs import RunFolder
+from keras_pvec.runs import DamagedRunError, RunFolder, check_file
 
 
 def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
@@ -48,8 +48,19 @@ def load_model(run: str | os.PathLike) -> keras.Model:
 
     Returns:
         The compiled model.
+
+    Raises:
+        DamagedRunError: The file is missing or damaged, or does not match the checksum
+            of the run.
     """
-    return keras.saving.load_model(RunFolder(run).model_path)
+    folder = RunFolder(run)
+    check_file(folder.path, folder.model_path)
+    try:
+        return keras.saving.load_model(folder.model_path)
+    # The type of the error depends on where the file is damaged.
+    except Exception as error:
+        reason = f"it holds no model that can be loaded ({type(error).__name__})"
+        raise DamagedRunError(folder.model_path, reason) from error
 
 
 def check_layers(settings: RunSettings, data: ImageData) -> None:

@@ -20,14 +20,14 @@ from typing import Any, NamedTuple
 import keras
 
 from keras_pvec.reproduction.training.weights import assign_npz, npz_of
-from keras_pvec.runs import RunFolder, write_atomically
+from keras_pvec.runs import DamagedRunError, RunFolder, replace_file
 
 _CHECKPOINT = re.compile(r"^checkpoint_(\d+)-([0-9a-f]{16})\.npz$")
 # The second to last is used if the last one is damaged.
 _CHECKPOINTS_KEPT = 2
 
 
-class DamagedCheckpointError(RuntimeError):
+class DamagedCheckpointError(DamagedRunError):
     """No checkpoint of a run matches its checksum."""
 
 
@@ -98,36 +98,44 @@ def save_checkpoint(model: keras.Model, folder: RunFolder, epochs: int) -> Path:
     """Saves the complete state of a model after some epochs; returns the file."""
     content = npz_of(_state(model))
     path = folder.path / f"checkpoint_{epochs:04d}-{_checksum(content)}.npz"
-    with write_atomically(path) as file:
-        file.write(content)
+    replace_file(path, content)
     return path
 
 
 def restore_checkpoint(model: keras.Model, folder: RunFolder) -> int:
     """Restores the newest checkpoint that is intact.
 
+    Those that are skipped are noted in `run.json` as `damaged_checkpoints`.
+
     Returns:
         The number of finished epochs; 0 if there is no checkpoint.
 
     Raises:
         DamagedCheckpointError: Checkpoints exist, but none is intact.
-        ValueError: The checkpoint belongs to another model.
+        DamagedRunError: The checkpoint belongs to another model.
     """
     found = checkpoints(folder)
+    skipped: list[str] = []
     for checkpoint in reversed(found):
         if checkpoint.is_intact():
             assign_npz(_state(model), checkpoint.path)
+            if skipped:
+                noted = folder.read_info().notes.get("damaged_checkpoints", [])
+                folder.note(damaged_checkpoints=sorted({*noted, *skipped}))
             return checkpoint.epochs
+        skipped.append(checkpoint.path.name)
         warnings.warn(
             f"{checkpoint.path} is skipped: it is damaged (its content does not match "
             "the checksum in its name).",
             stacklevel=2,
         )
     if found:
+        names = ", ".join(checkpoint.path.name for checkpoint in found)
         raise DamagedCheckpointError(
-            f"All checkpoints in {folder.path} are damaged: "
-            f"{', '.join(checkpoint.path.name for checkpoint in found)}. Restore them "
-            "from a backup, or delete them to train the run from the beginning."
+            found[-1].path,
+            f"all checkpoints in {folder.path} are damaged: {names}",
+            "Restore one from a backup, or delete them to train the run from the "
+            "beginning.",
         )
     return 0
 

@@ -29,7 +29,12 @@ from keras_pvec.reproduction.training.linear_evaluation import note_linear_accur
 from keras_pvec.reproduction.training.provenance import git_revision
 from keras_pvec.reproduction.training.reference_accuracies import ReferenceAccuracy
 from keras_pvec.reproduction.training.references import references_of
-from keras_pvec.reproduction.training.run_state import is_finished, reopen_logs
+from keras_pvec.reproduction.training.run_state import (
+    complete_logs,
+    is_finished,
+    open_finished,
+    reopen_logs,
+)
 from keras_pvec.reproduction.training.settings import (
     RunSettings,
     architecture_of,
@@ -37,6 +42,7 @@ from keras_pvec.reproduction.training.settings import (
 )
 from keras_pvec.reproduction.training.weights import WeightKeeper, weight_moments
 from keras_pvec.runs import (
+    DamagedRunError,
     Reference,
     Run,
     RunFolder,
@@ -76,11 +82,12 @@ def train(
             is writing to it.
         LayerChoiceError: The model lacks one of the watched layers.
         DamagedCheckpointError: All checkpoints of an unfinished run are damaged.
+        DamagedRunError: Other files of the run are damaged, or rows are missing.
         ValueError: The data do not match the settings.
     """
     folder = RunFolder(path)
     if is_finished(settings, path):
-        return open_run(path)
+        return open_finished(settings, path)
 
     # Wrong settings should fail before anything is written.
     if data.fingerprint() != settings.data_sha256:
@@ -99,8 +106,9 @@ def train(
     with folder.lock():
         # Another process may have finished the run since the first check.
         if is_finished(settings, path):
-            return open_run(path)
+            return open_finished(settings, path)
         started = time.monotonic()
+        folder.remove_partial_files()
         earlier_s = TrainingRecord.of(folder.read_info()).wall_time_s
         folder.update_info(versions=library_versions())
         folder.note(
@@ -124,17 +132,35 @@ def train(
             CheckpointWriter(folder, started, earlier_s),
         ]
         _fit(model, settings, data, first_epoch, [*logging, *callbacks])
+        complete_logs(folder, settings)
         accuracy = _note_evaluation(model, settings, data, folder)
         replace_atomically(folder.model_path, model.save)
         if not has_labels:
             accuracy = note_linear_accuracy(
                 folder, model, architecture.feature_layer, data, "trained"
             )
-        losses = [float(row["loss"]) for row in folder.metrics_rows()]
-        quality = rate_training(losses, accuracy, reference)
+        quality = rate_training(_losses(folder, settings), accuracy, reference)
         folder.note(training_quality=dataclasses.asdict(quality), status="finished")
+        folder.seal(split for split in settings.num_samples if split != "train")
         remove_checkpoints(folder)
     return open_run(path)
+
+
+def _losses(folder: RunFolder, settings: RunSettings) -> list[float]:
+    """The training loss of each epoch.
+
+    Raises:
+        DamagedRunError: `metrics.csv` does not have all of them.
+    """
+    try:
+        losses = [float(row["loss"]) for row in folder.metrics_rows()]
+    except (KeyError, ValueError) as error:
+        reason = f"it has no loss in some row ({error!r})"
+        raise DamagedRunError(folder.metrics_path, reason) from error
+    if len(losses) != settings.epochs:
+        reason = f"it has {len(losses)} rows, not one for each of {settings.epochs}"
+        raise DamagedRunError(folder.metrics_path, f"{reason} epochs")
+    return losses
 
 
 def _fit(

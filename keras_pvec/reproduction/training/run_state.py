@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from keras_pvec.reproduction.record import TrainingRecord
-from keras_pvec.reproduction.training.checkpoint import checkpoints
+from keras_pvec.reproduction.training.checkpoint import (
+    checkpoints,
+    remove_checkpoints,
+)
 from keras_pvec.reproduction.training.networks import canonical_name, old_spellings
 from keras_pvec.reproduction.training.presets import Preset
 from keras_pvec.reproduction.training.settings import RunSettings, differences
-from keras_pvec.runs import RunConflictError, RunFolder
+from keras_pvec.reproduction.training.weights import stored_weights
+from keras_pvec.runs import (
+    DamagedRunError,
+    Moment,
+    Run,
+    RunConflictError,
+    RunFolder,
+    check_file,
+    complete_log,
+    open_run,
+)
 
 # Settings that no longer matter once a run is finished.
 _ON_THE_WAY = ("batches", "keep_weights")
@@ -54,6 +68,57 @@ def is_finished(settings: RunSettings, path: str | os.PathLike) -> bool:
             "folder for the runs, or delete this one."
         )
     return is_done
+
+
+def open_finished(settings: RunSettings, path: str | os.PathLike) -> Run:
+    """Opens a finished run, and checks that it is whole.
+
+    Each split has rows up to the last epoch, and kept weights and the model match their
+    checksums, where the run has them. P-vectors are checked when they are read. Files
+    that are needed only on the way are removed, if a kill left any.
+
+    Raises:
+        DamagedRunError: Files are damaged, or rows are missing.
+        RunNotFoundError: The run has no log.
+    """
+    run = open_run(path)
+    folder = RunFolder(path)
+    for split in settings.num_samples:
+        of_split = run.on(split)
+        known = {*of_split.moments, *(f.moment for f in of_split.info.failures)}
+        last_epoch = max(known, default=Moment(-2, -1)).epoch
+        if last_epoch != settings.epochs - 1:
+            raise DamagedRunError(
+                of_split.path / "log.csv",
+                f"its last epoch is {last_epoch}, not {settings.epochs - 1}",
+            )
+    for file in (folder.model_path, *stored_weights(folder).values()):
+        check_file(folder.path, file)
+    with contextlib.suppress(OSError):  # the folder may be read-only
+        remove_checkpoints(folder)
+        folder.remove_partial_files()
+    return run
+
+
+def complete_logs(folder: RunFolder, settings: RunSettings) -> None:
+    """Marks the logs of a run as complete whose last epoch is done.
+
+    `fit` does so when it returns, but has nothing left to do if the run was interrupted
+    between its last checkpoint and that moment.
+
+    Raises:
+        DamagedRunError: A log does not reach the end of the last epoch.
+    """
+    for split in settings.num_samples:
+        logged = folder if split == "train" else RunFolder(folder.path / split)
+        if not complete_log(logged, settings.epochs):
+            raise DamagedRunError(
+                logged.log_path,
+                f"it does not reach the end of epoch {settings.epochs - 1}, whose "
+                "checkpoint is there",
+                "Restore it from a copy of the run, or delete the folder of the run to "
+                "train it again.",
+            )
 
 
 def epochs_done(path: str | os.PathLike) -> int:

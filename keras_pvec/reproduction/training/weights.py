@@ -19,7 +19,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_pvec.runs import Moment, RunFolder, read_arrays, write_atomically
+from keras_pvec.runs import (
+    DamagedRunError,
+    Moment,
+    RunFolder,
+    check_file,
+    read_arrays,
+    replace_file,
+)
 
 
 class WeightKeeper(keras.callbacks.Callback):
@@ -109,16 +116,19 @@ def save_weights(model: keras.Model, path: Path) -> None:
     The arrays are numbered as in `model.weights`; the array `paths` has their names.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with write_atomically(path) as file:
-        file.write(npz_of(model.weights))
+    replace_file(path, npz_of(model.weights))
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Loads weights that `save_weights` wrote into a model.
 
     Raises:
-        ValueError: The file is damaged, or its weights belong to another model.
+        RunNotFoundError: There is no such file.
+        DamagedRunError: The file is damaged, does not match the checksum of a finished
+            run, or its weights belong to another model.
     """
+    path = Path(path)
+    check_file(path.parent.parent, path)
     assign_npz(model.weights, path)
 
 
@@ -138,17 +148,21 @@ def assign_npz(variables: Sequence[keras.Variable], path: str | os.PathLike) -> 
     """Assigns the values in a file made by `npz_of` to variables: to all, or to none.
 
     Raises:
-        ValueError: The file is damaged, or has arrays of other shapes.
+        RunNotFoundError: There is no such file.
+        DamagedRunError: The file is damaged, or has arrays of other shapes.
     """
     arrays = read_arrays(path)
     values = [arrays[name] for name in sorted(arrays) if name != "paths"]
     shapes = [value.shape for value in values]
     expected = [tuple(variable.shape) for variable in variables]
-    if shapes != expected:
-        raise ValueError(
-            f"{path} does not belong to this model. Expected {len(expected)} arrays of "
+    if shapes != expected or any(value.dtype.kind in "SUOM" for value in values):
+        raise DamagedRunError(
+            path,
+            f"it does not belong to this model. Expected {len(expected)} arrays of "
             f"shapes {_abridged(expected)}. Received: {len(shapes)} of shapes "
-            f"{_abridged(shapes)}."
+            f"{_abridged(shapes)}",
+            "Restore the file of this model from a copy of the run, or delete it to "
+            "train without it.",
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
