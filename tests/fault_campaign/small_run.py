@@ -101,7 +101,10 @@ def train(
     folder = RunFolder(path)
     with folder.lock(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Layer .* has no P-vector")
+        folder.remove_partial_files()
         folder.note(settings=settings_of(seed), status="running")
+        if first_epoch < epochs:
+            _reopen_logs(folder)
         recorders = {split: _recorder(path, split) for split in SPLITS}
         for split, recorder in recorders.items():
             step = recorder.steps_before(first_epoch, first_epoch * STEPS)
@@ -115,6 +118,16 @@ def train(
             recorder.end()
         evaluation = {split: {"accuracy": 0.5, "loss": 1.0} for split in SPLITS}
         folder.note(evaluation=evaluation, n_parameters=100, status="finished")
+        folder.seal(["test"])
+
+
+def _reopen_logs(folder: RunFolder) -> None:
+    """Marks the logs as incomplete, as a training does whose last epoch is repeated."""
+    for logged in (folder, RunFolder(folder.path / "test")):
+        described = logged.read_info().logged_with
+        if described is not None and described.complete:
+            reopened = dataclasses.replace(described, complete=False)
+            logged.update_info(logged_with=reopened)
 
 
 def settings_of(seed: int) -> dict:
