@@ -27,7 +27,7 @@ from fault_campaign.campaign import (
     try_cases,
     wrong_ones,
 )
-from fault_campaign.cases import Case, Workshop
+from fault_campaign.cases import Workshop
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("seed", 0, "Seed of the choice of cases.")

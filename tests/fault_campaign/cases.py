@@ -12,15 +12,15 @@ An id is a path: what is done, to what, and a number that stands for the rest.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
 from fault_campaign import damage, questions, small_run
 from fault_campaign.disk import (
     Disk,
@@ -44,7 +44,6 @@ from fault_campaign.judge import (
     wrong,
 )
 from fault_campaign.questions import Folders
-
 from keras_pvec.diagnostics import diagnose
 
 # The training is killed in its third epoch, before that epoch is finished.

@@ -23,6 +23,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+_REPLACED = (
+    *("open", "close", "write", "fsync", "fdatasync", "replace", "rename", "unlink"),
+    *("remove", "mkdir", "rmdir", "truncate", "ftruncate"),
+)
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -306,13 +310,7 @@ class _File(io.FileIO):
 @contextlib.contextmanager
 def active(disk: Disk) -> Iterator[Disk]:
     """Lets a disk take effect in this context."""
-    really = {
-        name: getattr(os, name)
-        for name in (
-            "open close write fsync fdatasync replace rename unlink remove mkdir rmdir "
-            "truncate ftruncate"
-        ).split()
-    }
+    really = {name: getattr(os, name) for name in _REPLACED}
     really_open = builtins.open
 
     def open_file(

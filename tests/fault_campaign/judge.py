@@ -58,7 +58,7 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 def judge_error(error: BaseException, folder: Path) -> Outcome:
-    """Whether an error is of a documented type and names a file or folder of the run."""
+    """Whether an error is of a documented type and names a file of the run."""
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not isinstance(error, TYPED):
         frame = traceback.extract_tb(error.__traceback__)[-1]

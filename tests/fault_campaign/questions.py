@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+import keras_pvec as kp
 from fault_campaign import small_run
 from fault_campaign.judge import (
     CLEAN,
@@ -33,8 +35,6 @@ from fault_campaign.judge import (
     worst,
     wrong,
 )
-
-import keras_pvec as kp
 from keras_pvec.cli import main
 from keras_pvec.diagnostics import diagnose
 from keras_pvec.diagnostics.report import report_json, report_text
