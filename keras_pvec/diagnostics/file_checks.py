@@ -55,12 +55,10 @@ def missing_subfolders(path: Path, info: RunInfo) -> list[Finding]:
         and RunFolder(child).stored_moments()
         and not RunFolder(child).log_path.exists()
     ]
-    if info.complete:
-        lost += [
-            split
-            for split in _splits(info)
-            if split != _OWN_SPLIT and not (path / split).is_dir()
-        ]
+    splits = _splits(info)
+    if info.complete and path.name not in splits:
+        others = [split for split in splits if split != _OWN_SPLIT]
+        lost += [split for split in others if not (path / split).is_dir()]
     return [Finding(Kind.FILE_MISSING, file=name, count=1) for name in lost]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +84,12 @@ class Run:
         path = self._folder.metrics_path
         if not exists(path):
             raise RunNotFoundError(f"{self.path} holds no metrics.csv.")
-        return parse_table(path, whole_lines(path, self._content(path)))
+        table = parse_table(path, whole_lines(path, self._content(path)))
+        if self.info.complete and (moments := self.moments):
+            last = moments[-1].epoch
+            if last > moments[0].epoch and last not in set(table["epoch"]):
+                raise DamagedRunError(path, f"it has no row of the last epoch, {last}")
+        return table
 
     @property
     def samples(self) -> dict[str, np.ndarray]:
@@ -237,8 +243,17 @@ class Run:
         return rows
 
     def _logged_with(self) -> LoggedWith:
+        """The settings of the logger. The log has the samples, if they do not."""
         if self._settings is None:
-            self._settings = self.info.logged_with or LoggedWith()
+            settings = self.info.logged_with or LoggedWith()
+            first = next(iter(self._rows()), {})
+            n_samples, sha256 = first.get("n_samples", ""), first.get("samples_sha256")
+            self._settings = dataclasses.replace(
+                settings,
+                n_samples=settings.n_samples
+                or (int(n_samples) if n_samples.isdecimal() else None),
+                samples_sha256=settings.samples_sha256 or sha256 or None,
+            )
         return self._settings
 
     def _check_p_vector(self, path: Path, layer: str, p: PVector) -> None:

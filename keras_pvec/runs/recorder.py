@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from keras_pvec.runs.references import Reference, reference_of_layer
 from keras_pvec.runs.resumption import History, check_history
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import LoggedWith, Moment, log_row
+from keras_pvec.runs.tables import moment_of, read_rows
 from keras_pvec.samples import SampleSource
 from keras_pvec.solver import ZeroMatrixError
 
@@ -179,8 +180,8 @@ class Recorder:
         )
         kept = history.moments
         self._previous = {}
-        if kept and moment not in kept:
-            self._previous = load_p_vectors(self.folder.moment_path(kept[-1]))
+        if moment not in kept:
+            self._previous = self._latest(kept, measured.p_vectors)
         rows, angles = self._compare(moment, measured.p_vectors, self._previous)
         self._restore(history, epoch)
         self._save_settings(complete=False)
@@ -191,7 +192,7 @@ class Recorder:
         has_ended = any(m.epoch < epoch - 1 for m in kept)
         if has_ended and epoch - 1 not in self.folder.epoch_ends():
             # A kill came between the log and metrics.csv.
-            self.folder.write_metrics(epoch - 1, step, angles)
+            self.folder.write_metrics(epoch - 1, step, self._logged_angles(moment))
         layers = {*measured.p_vectors, *measured.failures}
         self._last = _LastMoment(moment, layers, dict(measured.p_vectors), angles)
         self._previous = dict(measured.p_vectors)
@@ -277,13 +278,39 @@ class Recorder:
             )
         self.folder.rewind(epoch, redo=history.torn)
 
+    def _latest(
+        self, moments: Sequence[Moment], layers: Iterable[str]
+    ) -> dict[str, PVector]:
+        """The last stored P-vector of each layer. Within an epoch, some may have none.
+
+        Args:
+            moments: The moments to look at, in order of time.
+            layers: Names of the layers.
+        """
+        found: dict[str, PVector] = {}
+        for moment in reversed(moments):
+            found = {**load_p_vectors(self.folder.moment_path(moment)), **found}
+            if set(layers) <= set(found):
+                break
+        return found
+
+    def _logged_angles(self, moment: Moment) -> dict[str, float]:
+        """The angles of a moment in `log.csv`, by their names in `logs`."""
+        return {
+            self._log_name(row["reference"], row["layer"]): float(row["angle_deg"])
+            for row in read_rows(self.folder.log_path)
+            if moment_of(row) == moment and row["reference"] and row["angle_deg"]
+        }
+
     def _compare_with_log(
         self, moment: Moment, p_vectors: Mapping[str, PVector]
     ) -> None:
         """Warns if the model is not the one that the resumed log ended with."""
         logged = load_p_vectors(self.folder.moment_path(moment))
-        for layer in p_vectors.keys() & logged.keys():
-            comparison = compare(p_vectors[layer], logged[layer])
+        for layer, p in p_vectors.items():
+            if layer not in logged:
+                continue
+            comparison = compare(p, logged[layer])
             angle = comparison.angle_deg or 0.0
             if angle > comparison.angle_error_deg + _SAME_MODEL_DEG:
                 warnings.warn(

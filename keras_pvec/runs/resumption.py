@@ -19,7 +19,13 @@ from keras_pvec.runs.errors import DamagedRunError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder
 from keras_pvec.runs.schema import LOG_COLUMNS, Moment
-from keras_pvec.runs.tables import csv_bytes, moment_of, parse_rows, read_rows
+from keras_pvec.runs.tables import (
+    csv_bytes,
+    moment_of,
+    parse_rows,
+    read_log,
+    read_rows,
+)
 
 Row = Mapping[str, Any]
 # Rows and named angles of P-vectors, given those of the moments before.
@@ -63,10 +69,12 @@ def check_history(
         compare_with: Computes the rows of a moment.
 
     Raises:
-        DamagedRunError: Rows of `log.csv` are missing and cannot be computed again, or
-            rows of `metrics.csv` are missing.
+        DamagedRunError: A file is damaged; rows of `log.csv` are missing and cannot be
+            computed again; or rows of `metrics.csv` are missing.
     """
     rows = [r for r in read_rows(folder.log_path) if moment_of(r).epoch < epoch]
+    if rows:
+        read_log(folder.log_path)  # raises if a cell has the wrong type
     stored = [m for m in folder.stored_moments() if m.epoch < epoch]
     logged = sorted(set(map(moment_of, rows)))
     torn = moment if _is_torn(folder, rows, moment, layers) else None

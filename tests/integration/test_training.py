@@ -115,6 +115,7 @@ def times_of(path):
 def test_the_files_of_a_run(mlp_run):
     names = {p.name for p in mlp_run.path.iterdir() if not p.name.startswith(".")}
     assert names == {
+        "SHA256SUMS",
         "log.csv",
         "metrics.csv",
         "model.keras",
