@@ -1,4 +1,4 @@
-"""A campaign of faults against run folders: kills, full and failing disks, damaged files.
+"""A campaign of faults against run folders: kills, failing disks, damaged files.
 
     python benchmarks/faults.py --seed=0 --count=2000
     python benchmarks/faults.py --only=training/kill_after/17     # one case again

@@ -61,8 +61,9 @@ def judge_error(error: BaseException, folder: Path) -> Outcome:
     """Whether an error is of a documented type and names a file of the run."""
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
     if not isinstance(error, TYPED):
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        return wrong(f"traceback, {Path(frame.filename).name}:{frame.lineno}: {text}")
+        frames = traceback.extract_tb(error.__traceback__)[-1:]
+        where = "".join(f"{Path(f.filename).name}:{f.lineno}: " for f in frames)
+        return wrong(f"traceback, {where}{text}")
     if not names_file(text, folder):
         return wrong(f"error without a file: {text}")
     return told(text)

@@ -101,6 +101,7 @@ def train(
     folder = RunFolder(path)
     with folder.lock(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Layer .* has no P-vector")
+        warnings.filterwarnings("ignore", "Rows were missing in")
         folder.remove_partial_files()
         folder.note(settings=settings_of(seed), status="running")
         if first_epoch < epochs:
