@@ -122,8 +122,9 @@ def check_samples(run: Run) -> list[Finding]:
     try:
         run.samples  # noqa: B018
     except (RunError, OSError) as error:
-        if isinstance(error, DamagedRunError) and error.file.endswith("run.json"):
-            return []  # `read_info` has a finding about it
+        file = getattr(error, "file", "samples.npz")
+        if not file.endswith("samples.npz"):
+            return []  # other checks have findings about it
         return [damaged_file("samples.npz", error)]
     return []
 

@@ -14,7 +14,7 @@ import pandas as pd
 from keras_pvec.reproduction import figures, report
 from keras_pvec.reproduction.config import ConfigError
 from keras_pvec.reproduction.studies import Findings
-from keras_pvec.runs import write_atomically
+from keras_pvec.runs import remove_partial_files, write_atomically
 
 SETTINGS_FILE = "flags.json"
 
@@ -34,6 +34,8 @@ def save_findings(
         **findings.tables,
         "claims": report.claims_table(findings.readings or findings.claims),
     }
+    # A process that was killed may have left some; another may be writing.
+    remove_partial_files(folder, older_than_s=3600)
     for name, table in tables.items():
         save_table(table, folder / f"{name}.csv")
     for name, figure in findings.figures.items():

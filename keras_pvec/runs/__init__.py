@@ -11,9 +11,12 @@ from keras_pvec.runs.errors import (
 )
 from keras_pvec.runs.files import load_p_vectors, save_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
+from keras_pvec.runs.info import RunInfo
 from keras_pvec.runs.reader import Run, open_run
-from keras_pvec.runs.recorder import Recorder, complete_log
+from keras_pvec.runs.reading import exists
+from keras_pvec.runs.recorder import Recorder
 from keras_pvec.runs.references import Reference
+from keras_pvec.runs.resumption import complete_log
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import (
     LOG_COLUMNS,
@@ -21,7 +24,6 @@ from keras_pvec.runs.schema import (
     Failure,
     LoggedWith,
     Moment,
-    RunInfo,
     log_row,
 )
 from keras_pvec.runs.tables import read_log, read_metrics, typed_columns, typed_log
@@ -53,6 +55,7 @@ __all__ = [
     "check_end_of_log",
     "check_file",
     "complete_log",
+    "exists",
     "library_versions",
     "load_p_vectors",
     "log_row",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from keras_pvec.runs.errors import DamagedRunError
-from keras_pvec.runs.schema import LoggedWith, Moment, RunInfo
+from keras_pvec.runs.info import RunInfo
+from keras_pvec.runs.schema import Failure, LoggedWith, Moment
 from keras_pvec.runs.tables import moment_of
 
 _REMEDY = (
@@ -38,7 +40,14 @@ def check_finished_log(
         DamagedRunError: Rows are missing, at the end or of a layer or reference.
     """
     check_end_of_log(path, map(moment_of, rows), info, stored, metrics_epochs)
-    _check_rows_of_moments(path, rows, info)
+    lost = missing_rows(rows, info.failures)
+    if lost:
+        first = lost[0]
+        where = f" of layer {first.layer!r}"
+        if first.reference is not None:
+            where += f" and reference {first.reference!r}"
+        of_same = [m for m in lost if m[1:] == first[1:]]
+        raise _missing(path, [m.moment for m in of_same], where)
 
 
 def check_end_of_log(
@@ -74,10 +83,35 @@ def check_end_of_log(
         raise DamagedRunError(path, reason, _REMEDY)
 
 
-def _check_rows_of_moments(
-    path: Path, rows: Sequence[Mapping[str, str]], info: RunInfo
-) -> None:
-    """Each layer has its rows at the end of each epoch, and each of its references."""
+class MissingRows(NamedTuple):
+    """Rows that a log lacks at one of its moments.
+
+    Attributes:
+        moment: The moment, which has other rows.
+        layer: The layer.
+        reference: The reference; `None` for all of them.
+    """
+
+    moment: Moment
+    layer: str
+    reference: str | None
+
+
+def missing_rows(
+    rows: Sequence[Mapping[str, str]],
+    failures: Iterable[Failure],
+    unlogged: Iterable[Moment] = (),
+) -> list[MissingRows]:
+    """What a log lacks at moments that it has, in order of time.
+
+    Each layer has rows at the end of each epoch, unless a failure is recorded, and has
+    each of its references.
+
+    Args:
+        rows: Rows of a log, as `parse_rows` returns them.
+        failures: The recorded failures.
+        unlogged: Further moments, which may be the ends of epochs.
+    """
     of_layers: dict[str, set[Moment]] = defaultdict(set)
     of_pairs: dict[tuple[str, str], set[Moment]] = defaultdict(set)
     for row in rows:
@@ -85,24 +119,25 @@ def _check_rows_of_moments(
         moment = moment_of(row)
         of_layers[layer].add(moment)
         of_pairs[layer, reference].add(moment)
-    explained = {(failure.layer, failure.moment) for failure in info.failures}
+    explained = {(failure.layer, failure.moment) for failure in failures}
     ends: dict[int, Moment] = {}
-    for moment in set().union(*of_layers.values()):
+    logged = set().union(*of_layers.values())
+    for moment in {*logged, *unlogged}:
         ends[moment.epoch] = max(moment, ends.get(moment.epoch, moment))
-    for layer, moments in of_layers.items():
-        lost = sorted(
-            end
-            for end in ends.values()
-            if end not in moments and (layer, end) not in explained
-        )
-        if lost:
-            raise _missing(path, lost, f" of layer {layer!r}")
-    for (layer, reference), moments in of_pairs.items():
+    missing = [
+        MissingRows(end, layer, None)
+        for layer, moments in of_layers.items()
+        for end in ends.values()
+        if end in logged - moments and (layer, end) not in explained
+    ]
+    missing += [
+        MissingRows(moment, layer, reference)
+        for (layer, reference), moments in of_pairs.items()
         # A reference may have been added when the training was resumed.
-        lost = sorted(m for m in of_layers[layer] - moments if m > min(moments))
-        if lost:
-            where = f" of layer {layer!r} and reference {reference!r}"
-            raise _missing(path, lost, where)
+        for moment in of_layers[layer] - moments
+        if moment > min(moments)
+    ]
+    return sorted(missing, key=lambda m: m.moment)
 
 
 def _missing(path: Path, moments: Sequence[Moment], where: str = "") -> DamagedRunError:

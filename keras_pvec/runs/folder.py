@@ -48,8 +48,9 @@ from keras_pvec.runs.errors import (
     RunNotFoundError,
 )
 from keras_pvec.runs.files import save_p_vectors
+from keras_pvec.runs.info import INFO_VERSION, RunInfo
 from keras_pvec.runs.reading import MAX_JSON_BYTES, parse_json, read_content
-from keras_pvec.runs.schema import INFO_VERSION, Break, Failure, Moment, RunInfo
+from keras_pvec.runs.schema import Break, Failure, Moment
 from keras_pvec.runs.tables import csv_bytes, log_bytes, moment_of, read_rows
 from keras_pvec.runs.writing import (
     append_lines,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,26 +10,16 @@ import numpy as np
 from keras_pvec.comparison import compare
 from keras_pvec.pvector import PVector
 from keras_pvec.runs.arrays import parse_arrays
-from keras_pvec.runs.checksums import SUMS_FILE, check_content, read_sums
-from keras_pvec.runs.completeness import check_finished_log
+from keras_pvec.runs.checked import CheckedFiles
 from keras_pvec.runs.errors import DamagedRunError, RunNotFoundError
-from keras_pvec.runs.files import parse_p_vectors
 from keras_pvec.runs.folder import RunFolder
-from keras_pvec.runs.reading import exists, modified_ns, read_content
-from keras_pvec.runs.schema import LOG_COLUMNS, LoggedWith, Moment, RunInfo, log_row
-from keras_pvec.runs.tables import (
-    moment_of,
-    parse_log,
-    parse_rows,
-    parse_table,
-    whole_lines,
-)
+from keras_pvec.runs.info import RunInfo
+from keras_pvec.runs.reading import exists
+from keras_pvec.runs.schema import LOG_COLUMNS, Moment, log_row
+from keras_pvec.runs.tables import moment_of, parse_log, parse_table, whole_lines
 
 if TYPE_CHECKING:
     import pandas
-
-# Largest difference of the length of a P-vector from 1.
-_UNIT_TOLERANCE = 1e-6
 
 
 class Run:
@@ -45,10 +33,7 @@ class Run:
     def __init__(self, path: str | os.PathLike) -> None:
         self._folder = RunFolder(path)
         self.path = self._folder.path
-        self._settings: LoggedWith | None = None
-        self._sums: dict[str, str] = {}
-        self._sums_changed: int | None = None
-        self._checked_log = ""
+        self._files = CheckedFiles(self._folder)
         if not exists(self._folder.log_path):
             if self.info.complete:
                 raise DamagedRunError(self._folder.log_path, "it is missing")
@@ -76,7 +61,7 @@ class Run:
     @property
     def log(self) -> pandas.DataFrame:
         """`log.csv` as a table, one row per moment, layer and reference."""
-        return parse_log(self._folder.log_path, self._log_text())
+        return parse_log(self._folder.log_path, self._files.log_text())
 
     @property
     def metrics(self) -> pandas.DataFrame:
@@ -84,7 +69,7 @@ class Run:
         path = self._folder.metrics_path
         if not exists(path):
             raise RunNotFoundError(f"{self.path} holds no metrics.csv.")
-        table = parse_table(path, whole_lines(path, self._content(path)))
+        table = parse_table(path, whole_lines(path, self._files.content(path)))
         if self.info.complete and (moments := self.moments):
             last = moments[-1].epoch
             if last > moments[0].epoch and last not in set(table["epoch"]):
@@ -98,8 +83,8 @@ class Run:
         path = self._folder.samples_path
         if not exists(path):
             return {}
-        arrays = parse_arrays(path, self._content(path))
-        n_samples = self._logged_with().n_samples
+        arrays = parse_arrays(path, self._files.content(path))
+        n_samples = self._files.settings().n_samples
         for name, array in arrays.items():
             if n_samples is not None and array.shape[:1] != (n_samples,):
                 reason = f"`{name}` is not of the {n_samples} samples of the run"
@@ -109,7 +94,7 @@ class Run:
     @property
     def moments(self) -> list[Moment]:
         """The logged moments `(epoch, step)`, in order of time."""
-        return sorted({moment_of(row) for row in self._rows()})
+        return sorted({moment_of(row) for row in self._files.log_rows()})
 
     @property
     def layers(self) -> list[str]:
@@ -117,7 +102,7 @@ class Run:
         one had no P-vector at first."""
         logged_with = self.info.logged_with
         asked = () if logged_with is None else logged_with.layers
-        logged = (row["layer"] for row in self._rows())
+        logged = (row["layer"] for row in self._files.log_rows())
         return list(dict.fromkeys([*asked, *logged]))
 
     def p_vectors(self, moment: Moment) -> dict[str, PVector]:
@@ -135,10 +120,7 @@ class Run:
                 f"{self.path} holds no P-vectors of epoch {moment[0]}, step "
                 f"{moment[1]}."
             )
-        p_vectors = parse_p_vectors(path, self._content(path), moment)
-        for layer, p in p_vectors.items():
-            self._check_p_vector(path, layer, p)
-        return p_vectors
+        return self._files.p_vectors(path, moment)
 
     def p_vector(self, epoch: int | str = "final", layer: str | None = None) -> PVector:
         """The P-vector of a layer at the end of an epoch.
@@ -195,80 +177,6 @@ class Run:
             p = self._layer_of(p_vectors, layer)
             rows.append(log_row(moment, p, label, compare(p, reference)))
         return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))
-
-    def _content(self, path: Path) -> bytes:
-        """The content of a file of the run, checked against its checksum."""
-        content = read_content(path)
-        name = path.relative_to(self.path).as_posix()
-        check_content(path, content, self._checksums().get(name))
-        return content
-
-    def _checksums(self) -> dict[str, str]:
-        """The checksums of the run; read again only if a training has changed them."""
-        changed = modified_ns(self.path / SUMS_FILE)
-        if changed != self._sums_changed:
-            is_sealed = changed is not None and self.info.complete
-            self._sums = read_sums(self.path) if is_sealed else {}
-            self._sums_changed = changed
-        return self._sums
-
-    def _log_text(self) -> str:
-        """The whole lines of the log, none of which are missing in a finished run."""
-        path = self._folder.log_path
-        content = self._content(path)
-        text = whole_lines(path, content)
-        if text != self._checked_log:
-            info = self.info
-            rows = parse_rows(path, text)
-            if info.complete:
-                if content and not content.endswith(b"\n"):
-                    raise DamagedRunError(path, "its last row is incomplete")
-                check_finished_log(
-                    path,
-                    rows,
-                    info,
-                    self._folder.stored_moments(),
-                    self._folder.epoch_ends(),
-                )
-            self._checked_log = text
-        return text
-
-    def _rows(self) -> list[dict[str, str]]:
-        """The rows of the log, as text."""
-        path = self._folder.log_path
-        rows = parse_rows(path, self._log_text())
-        if rows and not set(LOG_COLUMNS) <= set(rows[0]):
-            missing = [name for name in LOG_COLUMNS if name not in rows[0]]
-            raise DamagedRunError(path, f"missing columns {', '.join(missing)}")
-        return rows
-
-    def _logged_with(self) -> LoggedWith:
-        """The settings of the logger. The log has the samples, if they do not."""
-        if self._settings is None:
-            settings = self.info.logged_with or LoggedWith()
-            first = next(iter(self._rows()), {})
-            n_samples, sha256 = first.get("n_samples", ""), first.get("samples_sha256")
-            self._settings = dataclasses.replace(
-                settings,
-                n_samples=settings.n_samples
-                or (int(n_samples) if n_samples.isdecimal() else None),
-                samples_sha256=settings.samples_sha256 or sha256 or None,
-            )
-        return self._settings
-
-    def _check_p_vector(self, path: Path, layer: str, p: PVector) -> None:
-        """Raises if a P-vector cannot be one of this run."""
-        settings = self._logged_with()
-        where = f"the P-vector of layer {layer!r}"
-        length = float(np.linalg.norm(p.vector))
-        if abs(length - 1) > _UNIT_TOLERANCE:
-            reason = f"{where} has length {length:.4g}, not 1"
-            raise DamagedRunError(path, reason)
-        if settings.n_samples not in (None, p.n_samples):
-            reason = f"{where} has {p.n_samples} samples, not {settings.n_samples}"
-            raise DamagedRunError(path, reason)
-        if p.samples_sha256 and settings.samples_sha256 not in (None, p.samples_sha256):
-            raise DamagedRunError(path, f"{where} is not of the samples of the run")
 
     def _check_not_failed(
         self, last: Moment, epoch: int | str, layer: str | None

@@ -20,7 +20,7 @@ from keras_pvec.runs.errors import RunConflictError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.references import Reference, reference_of_layer
-from keras_pvec.runs.resumption import History, check_history
+from keras_pvec.runs.resumption import History, check_history, complete_log
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import LoggedWith, Moment, log_row
 from keras_pvec.runs.tables import moment_of, read_rows
@@ -390,31 +390,6 @@ class Recorder:
                 "that run. Choose another folder, delete it, or continue it with "
                 f"initial_epoch={last_epoch + 1}."
             )
-
-
-def complete_log(folder: RunFolder, epochs: int) -> bool:
-    """Marks the log of a run as complete if it reaches the end of the last epoch.
-
-    Args:
-        folder: The run.
-        epochs: Number of epochs of the training.
-
-    Returns:
-        Whether the log is complete now.
-    """
-    info = folder.read_info()
-    if info.complete or info.logged_with is None:
-        return info.complete
-    ended = folder.epoch_ends()
-    moments = {*folder.moments(), *(failure.moment for failure in info.failures)}
-    last = max(moments, default=None)
-    if last is None or last != Moment(epochs - 1, ended.get(epochs - 1, -1)):
-        return False
-    folder.remove_partial_files()
-    logged_with = dataclasses.replace(info.logged_with, complete=True, last_moment=last)
-    folder.update_info(logged_with=logged_with)
-    folder.seal()
-    return True
 
 
 def _check_first_moment(measured: Measured) -> None:

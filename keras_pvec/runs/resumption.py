@@ -11,10 +11,12 @@ names the file.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from keras_pvec.pvector import PVector
+from keras_pvec.runs.completeness import missing_rows
 from keras_pvec.runs.errors import DamagedRunError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder
@@ -80,12 +82,39 @@ def check_history(
     torn = moment if _is_torn(folder, rows, moment, layers) else None
     whole = [row for row in rows if moment_of(row) != torn]
     rebuilt = None
-    lost = [m for m in stored if m not in logged and m != moment]
-    if lost:
-        rebuilt = _rebuild(folder, whole, lost, torn, compare_with)
+    failures = folder.read_info().failures
+    cut = {m.moment for m in missing_rows(whole, failures, [*stored, moment])}
+    lost = [m for m in stored if (m not in logged or m in cut) and m != moment]
+    if lost or cut:
+        rebuilt = _rebuild(folder, whole, sorted({*lost, *cut}), compare_with)
         logged = sorted({*logged, *lost})
     _check_metrics(folder, logged, epoch)
     return History([m for m in logged if m != torn], rebuilt, torn)
+
+
+def complete_log(folder: RunFolder, epochs: int) -> bool:
+    """Marks the log of a run as complete if it reaches the end of the last epoch.
+
+    Args:
+        folder: The run.
+        epochs: Number of epochs of the training.
+
+    Returns:
+        Whether the log is complete now.
+    """
+    info = folder.read_info()
+    if info.complete or info.logged_with is None:
+        return info.complete
+    ended = folder.epoch_ends()
+    moments = {*folder.moments(), *(failure.moment for failure in info.failures)}
+    last = max(moments, default=None)
+    if last is None or last != Moment(epochs - 1, ended.get(epochs - 1, -1)):
+        return False
+    folder.remove_partial_files()
+    logged_with = dataclasses.replace(info.logged_with, complete=True, last_moment=last)
+    folder.update_info(logged_with=logged_with)
+    folder.seal()
+    return True
 
 
 def _is_torn(
@@ -104,7 +133,6 @@ def _rebuild(
     folder: RunFolder,
     rows: Sequence[dict[str, str]],
     lost: Sequence[Moment],
-    torn: Moment | None,
     compare_with: CompareWith,
 ) -> list[dict[str, str]]:
     """The rows of a log in which some are missing."""
@@ -113,7 +141,7 @@ def _rebuild(
     previous: dict[str, PVector] = {}
     rebuilt: list[dict[str, str]] = []
     left = {_key(row): row for row in rows}
-    for moment in sorted({*map(moment_of, rows), *lost} - {torn}):
+    for moment in sorted({*map(moment_of, rows), *lost}):
         p_vectors = load_p_vectors(folder.moment_path(moment))
         computed, named = compare_with(moment, p_vectors, previous)
         previous.update(p_vectors)
@@ -148,7 +176,7 @@ def _not_rebuilt(folder: RunFolder, lost: Sequence[Moment]) -> DamagedRunError:
     epoch, step = lost[0]
     return DamagedRunError(
         folder.log_path,
-        f"it has no rows of {len(lost)} moments whose P-vectors are stored, first at "
+        f"it has no rows of {len(lost)} moments, first at "
         f"epoch {epoch}, step {step}, and they cannot be computed again with certainty",
     )
 

@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -129,22 +130,28 @@ def replace_atomically(
         _discard(partial)
 
 
-def remove_partial_files(folder: Path) -> None:
+def remove_partial_files(folder: Path, *, older_than_s: float = 0.0) -> None:
     """Removes the temporary files that a killed process left in a folder.
 
-    Call it only where no other process writes to the folder.
+    Args:
+        folder: The folder; it need not exist.
+        older_than_s: Younger files are kept, in seconds. Set it where another process
+            may be writing to the folder.
     """
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for path in folder.iterdir():
-            if _PARTIAL_FILE.match(path.name) and path.is_file():
-                _discard(path)
+    latest = time.time() - older_than_s
+    for path in partial_files(folder):
+        with contextlib.suppress(OSError):
+            if older_than_s <= 0 or path.stat().st_mtime < latest:
+                path.unlink()
 
 
 def partial_files(folder: Path) -> list[Path]:
     """The temporary files in a folder, by name."""
-    if not folder.is_dir():
+    try:
+        found = [path for path in folder.iterdir() if _PARTIAL_FILE.match(path.name)]
+    except OSError:
         return []
-    return sorted(p for p in folder.iterdir() if _PARTIAL_FILE.match(p.name))
+    return sorted(path for path in found if path.is_file())
 
 
 def _partial_path(path: Path) -> Path:

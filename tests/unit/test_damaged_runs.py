@@ -347,6 +347,9 @@ def test_a_finished_run_without_its_last_rows(n_left, run):
         with pytest.raises(kp.DamagedRunError, match=r"log\.csv"):
             read(kp.open_run(run))
     assert Kind.LOG_SHORTENED in kinds(run) or Kind.EMPTY_LOG in kinds(run)
+    (run / "log.csv").write_bytes(b"")
+    with pytest.raises(kp.DamagedRunError, match=r"log\.csv"):
+        print(kp.open_run(run).moments)
 
 
 def test_last_rows_that_are_gone_with_their_vectors(run):

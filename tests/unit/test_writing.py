@@ -130,6 +130,8 @@ def test_what_a_kill_left_is_removed_and_nothing_else(tmp_path):
     own = ("notes.partial.txt", "partial", "a.partial", "run.json", "7.partial")
     for name in (*left, *own):
         (tmp_path / name).touch()
+    remove_partial_files(tmp_path, older_than_s=3600)
+    assert len([*tmp_path.iterdir()]) == len(left) + len(own)
     remove_partial_files(tmp_path)
     remove_partial_files(tmp_path / "nowhere")
     assert {path.name for path in tmp_path.iterdir()} == {*own}

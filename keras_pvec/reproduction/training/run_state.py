@@ -25,6 +25,7 @@ from keras_pvec.runs import (
     RunFolder,
     check_file,
     complete_log,
+    exists,
     open_run,
 )
 
@@ -171,4 +172,4 @@ def reopen_logs(folder: RunFolder, splits: Iterable[str]) -> None:
 
 def _holds_run(path: Path) -> bool:
     folder = RunFolder(path)
-    return folder.info_path.exists() or folder.log_path.exists()
+    return exists(folder.info_path) or exists(folder.log_path)
