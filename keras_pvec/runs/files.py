@@ -28,6 +28,8 @@ _NUMBERS = (
 _TEXTS = ("layer", "samples_name", "samples_sha256")
 # Entry of the moment; files of earlier versions have none.
 _MOMENT = "moment"
+# Names of all other arrays; files of earlier versions have none.
+_NAMES = "names"
 
 
 def save_p_vectors(
@@ -57,6 +59,7 @@ def save_p_vectors(
             value = getattr(p, name)
             if value is not None:
                 arrays[f"{i}/{name}"] = value
+    arrays[_NAMES] = np.array([*arrays], dtype=str)
     with write_atomically(Path(path)) as file:
         np.savez(file, **arrays)
 
@@ -97,6 +100,8 @@ def p_vectors_of(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, PVec
     p_vectors: dict[str, PVector] = {}
     layer = None
     try:
+        if _NAMES in arrays and {*arrays[_NAMES].tolist(), _NAMES} != {*arrays}:
+            raise ValueError("some of its arrays are missing")
         layers = arrays["layers"]
         if layers.ndim != 1 or layers.dtype.kind != "U":
             raise ValueError("`layers` holds no names")

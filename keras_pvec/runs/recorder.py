@@ -16,7 +16,7 @@ import numpy as np
 
 from keras_pvec.comparison import compare, describe
 from keras_pvec.pvector import PVector
-from keras_pvec.runs.errors import RunConflictError
+from keras_pvec.runs.errors import DamagedRunError, RunConflictError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.references import Reference, reference_of_layer
@@ -173,8 +173,15 @@ class Recorder:
             _check_first_moment(measured)
         moment = Moment(epoch - 1, step)
         self._logged_with = settings
+        self.folder.check_seal()
         if known:
             self._check_resumable(known, epoch)
+        elif self.resume and epoch > 0:
+            warnings.warn(
+                f"{self.folder.path} holds no run that could be resumed. Its log "
+                f"begins with epoch {epoch}.",
+                stacklevel=4,
+            )
         history = check_history(
             self.folder, epoch, moment, measured.p_vectors, self._compare
         )
@@ -241,7 +248,7 @@ class Recorder:
 
     def end_epoch(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
         """Adds the scalars among `logs` to `metrics.csv`."""
-        self.folder.write_metrics(epoch, step, _scalars_of(logs))
+        self.folder.end_epoch(epoch, step, _scalars_of(logs))
         self._last_epoch = epoch
 
     def end(self) -> None:
@@ -372,7 +379,8 @@ class Recorder:
     def _check_resumable(self, logged: Sequence[Moment], epoch: int) -> None:
         stored = self.folder.read_info().logged_with
         if stored is None:
-            return
+            reason = "it is missing, or has lost the settings of the logger"
+            raise DamagedRunError(self.folder.info_path, reason)
         for field in dataclasses.fields(LoggedWith):
             there = getattr(stored, field.name)
             asked = getattr(self._logged_with, field.name)

@@ -404,6 +404,6 @@ def damages_of(name: str) -> dict[str, Damage]:
     more = (lose_folder,) if name.startswith(("pvectors/", "test/")) else ()
     chosen = (*ANY_FILE, *own.get(Path(name).suffix, ()), *more)
     # The settings of another run are those of a valid run; a study compares them with
-    # the settings that it asks for.
-    not_for = {"run.json": replace_by_other_run, "test/run.json": replace_by_other_run}
-    return {d.__name__: d for d in chosen if d is not not_for.get(name)}
+    # the settings that it asks for. The other run is finished and has no progress.
+    is_own = Path(name).name in ("run.json", "progress.json")
+    return {d.__name__: d for d in chosen if not (is_own and d is replace_by_other_run)}
