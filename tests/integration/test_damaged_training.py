@@ -202,3 +202,30 @@ def test_a_model_that_cannot_be_loaded(copied):
     path.unlink()
     with pytest.raises(kp.DamagedRunError, match=r"model\.keras"):
         load_model(copied)
+
+
+def test_a_logger_whose_training_was_killed_after_its_last_epoch(data, tmp_path):
+    """There is no epoch left to train, and the run is complete all the same."""
+    images = data.train.images[:40].reshape(40, -1).astype("float32") / 16
+    samples = kp.SampleSet(images, name="digits")
+
+    def fit(*callbacks):
+        model = keras.Sequential(
+            [keras.Input((images.shape[1],)), keras.layers.Dense(8, name="features")]
+        )
+        model.add(keras.layers.Dense(10))
+        model.compile("sgd", "mse")
+        logger = kp.PVectorLogger(tmp_path / "run", samples, resume=True)
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        targets = np.zeros((40, 10))
+        callbacks = [backup, logger, *callbacks]
+        model.fit(images, targets, epochs=2, callbacks=callbacks, verbose=0)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Kill(1))
+    assert not kp.open_run(tmp_path / "run").info.complete
+    fit()
+    run = kp.open_run(tmp_path / "run")
+    assert run.info.complete
+    assert [moment.epoch for moment in run.moments] == [-1, 0, 1]
+    assert list(run.metrics["epoch"]) == [0, 1]

@@ -1,6 +1,8 @@
 """Trainings that resume in a damaged folder: no P-vector is lost, no row is made up."""
 
+import contextlib
 import dataclasses
+import os
 import warnings
 
 import numpy as np
@@ -14,6 +16,8 @@ from keras_pvec.runs import (
     Recorder,
     RunFolder,
     complete_log,
+    partial_files,
+    writing,
 )
 
 N, STEPS = 30, 4
@@ -36,13 +40,23 @@ def measure_at(step):
     )
 
 
-def train(path, epochs, start=0, references=None, resume=True, killed=False):
-    """Records epochs `start` to `epochs`; a killed training is not marked as ended."""
+def train(
+    path,
+    epochs,
+    start=0,
+    references=None,
+    resume=True,
+    killed=False,
+    before_end=lambda epoch: None,
+    after_end=lambda epoch: None,
+):
+    """Records epochs `start` to `epochs`; a killed training is not marked as ended.
+    Other callbacks run before and after the end of an epoch is recorded."""
     if references is None:
         references = {"data": kp.p_vector(features("zzz", 0)), "before": "previous"}
     schedule = LogSchedule.parse({"first_epoch": 2}, "first")
     recorder = Recorder(path, references=references, schedule=schedule, resume=resume)
-    step = recorder.steps_before(start, 0)
+    step = recorder.steps_before(start, start * STEPS)
     settings = LoggedWith(LAYERS, tuple(references), n_samples=N)
     recorder.begin(start, step, measure_at(step)(LAYERS), settings)
     for epoch in range(start, epochs):
@@ -50,10 +64,18 @@ def train(path, epochs, start=0, references=None, resume=True, killed=False):
             if schedule.is_due(epoch, step - 1, step):
                 moment = Moment(epoch, step)
                 recorder.record(moment, measure_at(step), within_epoch=True)
+        before_end(epoch)
         angles = recorder.record(Moment(epoch, step), measure_at(step))
         recorder.end_epoch(epoch, step, {"loss": 1 / step, **angles})
+        after_end(epoch)
     if not killed:
         recorder.end()
+
+
+@pytest.fixture(autouse=True)
+def fast_disk(monkeypatch):
+    """No power cut is simulated, so nothing waits for the disk."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture
@@ -249,3 +271,72 @@ def test_runs_of_earlier_versions_resume(killed, whole):
         train(killed, 4, start=3)
     assert (killed / "log.csv").read_bytes() == (whole / "log.csv").read_bytes()
     assert kp.open_run(killed).moments == kp.open_run(whole).moments
+
+
+class Killed(BaseException):
+    """The process is dead; nothing that it does later reaches the disk."""
+
+
+class KilledAt:
+    """Stands in for `os`: the process is killed at a call that changes the disk."""
+
+    def __init__(self, call):
+        self.left = call
+        self.calls = 0
+
+    def __getattr__(self, name):
+        function = getattr(os, name)
+        if name not in ("write", "fsync", "replace", "ftruncate", "open"):
+            return function
+
+        def counted(*arguments):
+            self.calls += 1
+            if self.calls == self.left and name == "write":
+                function(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
+            if self.left and self.calls >= self.left:
+                raise Killed
+            return function(*arguments)
+
+        return counted
+
+
+def train_until_killed(path, call, monkeypatch, hook):
+    """Trains two epochs, with a checkpoint before or after the logger of each epoch.
+
+    Returns:
+        How many epochs the last checkpoint has, and how many calls were made.
+    """
+    disk, saved = KilledAt(call), [0]
+    with monkeypatch.context() as patched, contextlib.suppress(Killed):
+        patched.setattr(writing, "os", disk)
+        patched.setattr(writing, "_discard", lambda path: None)
+        train(path, 2, **{hook: lambda epoch: saved.append(epoch + 1)})
+    return saved[-1], disk.calls
+
+
+@pytest.mark.parametrize("hook", ["before_end", "after_end"])
+def test_a_kill_at_any_point(hook, tmp_path, monkeypatch):
+    """At each write, fsync and rename; the run ends as if nothing had happened. What
+    Keras logged is lost if the checkpoint is older than the logger's row."""
+    train(tmp_path / "whole", 2)
+    expected = files_of(tmp_path / "whole")
+    _, calls = train_until_killed(tmp_path / "counted", 0, monkeypatch, hook)
+    assert calls > 50
+    for call in range(1, calls + 1):
+        path = tmp_path / str(call)
+        done, _ = train_until_killed(path, call, monkeypatch, hook)
+        if done == 2 and complete_log(RunFolder(path), epochs=2):
+            continue
+        train(path, 3 if done == 2 else 2, start=done)
+        files = files_of(path)
+        if hook == "before_end" or done == 2:
+            assert list(kp.open_run(path).metrics["epoch"])[:2] == [0, 1]
+            files["metrics.csv"] = expected["metrics.csv"]
+        if done == 2:
+            moments = kp.open_run(tmp_path / "whole").moments
+            assert kp.open_run(path).moments == [*moments, (2, 3 * STEPS)]
+            assert files["log.csv"].startswith(expected["log.csv"])
+        else:
+            assert files == expected
+        assert not partial_files(path)
+        assert not partial_files(path / "pvectors")
