@@ -50,7 +50,9 @@ class PVectorLogger(keras.callbacks.Callback):
         name: Prefix of the angles in Keras's `logs`; two loggers of one training, on
             different samples, need different ones.
         resume: Whether to continue a run that is already in `path`. Rows of the first
-            epoch of this training and of later epochs are replaced. Put
+            epoch of this training and of later epochs are replaced. Earlier rows that
+            are missing are computed again from the stored P-vectors, or the training
+            stops; see `keras_pvec.runs.resumption`. Put
             `keras.callbacks.BackupAndRestore`, which restores the model, after this
             callback.
 
@@ -61,6 +63,8 @@ class PVectorLogger(keras.callbacks.Callback):
             not set, or it holds a run with other samples or layers, or a finished one
             that would be overwritten. During training: another program or logger wrote
             to `log.csv`.
+        DamagedRunError: When training starts: files of the run that is continued are
+            damaged, or rows are missing and cannot be restored.
         LayerChoiceError: When training starts: `layers` matches no layer.
 
     Example:

@@ -96,8 +96,7 @@ class CheckedFiles:
         """The checksums of the run; read again only if a training has changed them."""
         changed = modified_ns(self._folder.path / SUMS_FILE)
         if changed != self._sums_changed:
-            is_sealed = changed is not None and self._folder.read_info().complete
-            self._sums = read_sums(self._folder.path) if is_sealed else {}
+            self._sums = read_sums(self._folder.path)
             self._sums_changed = changed
         return self._sums
 

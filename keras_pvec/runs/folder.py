@@ -185,9 +185,8 @@ class RunFolder:
         except ValueError as error:
             reason = f"it is not a run.json of keras_pvec ({error})"
             raise DamagedRunError(self.info_path, reason) from error
-        if info.complete:
-            expected = read_sums(self.path).get(self.info_path.name)
-            check_content(self.info_path, content, expected)
+        expected = read_sums(self.path).get(self.info_path.name)
+        check_content(self.info_path, content, expected)
         return info
 
     def moments(self) -> list[Moment]:

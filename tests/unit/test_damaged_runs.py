@@ -412,6 +412,13 @@ def test_a_changed_digit_after_the_end(file, run):
     error_of(run, "SHA256SUMS|run.json")
 
 
+def test_a_finished_run_does_not_pass_for_an_unfinished_one(run):
+    RunFolder(run).seal()
+    text = (run / "run.json").read_text()
+    (run / "run.json").write_text(text.replace('"complete"', '"c0mplete"'))
+    error_of(run, r"run\.json")
+
+
 def test_checksums_follow_what_the_package_writes(run):
     folder = RunFolder(run)
     folder.seal()
