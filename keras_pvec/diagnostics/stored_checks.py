@@ -140,7 +140,7 @@ def check_stored_vectors(run: Run, log: pd.DataFrame) -> list[Finding]:
     for (epoch, step), rows in log.groupby(["epoch", "step"], sort=True):
         moment = Moment(int(epoch), int(step))
         try:
-            p_vectors = load_p_vectors(RunFolder(run.path).moment_path(moment))
+            p_vectors = load_p_vectors(RunFolder(run.path).moment_path(moment), moment)
         except RunNotFoundError:
             problems.append(_Problem(Kind.VECTORS_MISSING, None, moment))
             continue

@@ -64,14 +64,21 @@ def save_p_vectors(
         np.savez(file, **arrays)
 
 
-def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
+def load_p_vectors(
+    path: str | os.PathLike, moment: Moment | None = None
+) -> dict[str, PVector]:
     """Reads what `save_p_vectors` wrote: P-vectors by layer.
+
+    Args:
+        path: Path of the file.
+        moment: The moment that it should be of, if it says so.
 
     Raises:
         RunNotFoundError: There is no such file.
-        DamagedRunError: The file is damaged, or keras_pvec did not write it.
+        DamagedRunError: The file is damaged, keras_pvec did not write it, or it is of
+            another moment.
     """
-    return p_vectors_of(Path(path), read_arrays(path))
+    return _p_vectors_at(Path(path), read_arrays(path), moment)
 
 
 def parse_p_vectors(
@@ -84,7 +91,12 @@ def parse_p_vectors(
         content: Its content.
         moment: The moment that it should be of, if it says so.
     """
-    arrays = parse_arrays(path, content)
+    return _p_vectors_at(path, parse_arrays(path, content), moment)
+
+
+def _p_vectors_at(
+    path: Path, arrays: Mapping[str, np.ndarray], moment: Moment | None
+) -> dict[str, PVector]:
     stored = arrays.get(_MOMENT)
     if moment is not None and stored is not None and stored.tolist() != [*moment]:
         raise DamagedRunError(path, f"it holds the P-vectors of {stored.tolist()}")

@@ -296,7 +296,7 @@ class Recorder:
         """
         found: dict[str, PVector] = {}
         for moment in reversed(moments):
-            found = {**load_p_vectors(self.folder.moment_path(moment)), **found}
+            found = {**load_p_vectors(self.folder.moment_path(moment), moment), **found}
             if set(layers) <= set(found):
                 break
         return found
@@ -313,7 +313,7 @@ class Recorder:
         self, moment: Moment, p_vectors: Mapping[str, PVector]
     ) -> None:
         """Warns if the model is not the one that the resumed log ended with."""
-        logged = load_p_vectors(self.folder.moment_path(moment))
+        logged = load_p_vectors(self.folder.moment_path(moment), moment)
         for layer, p in p_vectors.items():
             if layer not in logged:
                 continue

@@ -146,7 +146,7 @@ def _rebuild(
     rebuilt: list[dict[str, str]] = []
     left = {_key(row): row for row in rows}
     for moment in sorted({*map(moment_of, rows), *lost}):
-        p_vectors = load_p_vectors(folder.moment_path(moment))
+        p_vectors = load_p_vectors(folder.moment_path(moment), moment)
         computed, named = compare_with(moment, p_vectors, previous)
         previous.update(p_vectors)
         for row in _as_text(folder, computed):

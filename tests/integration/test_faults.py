@@ -14,7 +14,7 @@ from fault_campaign.disk import Disk, Effect, Fault, Killed, active, applies
 from fault_campaign.judge import Verdict, differences, judge_error, same
 from fault_campaign.small_run import train
 
-from keras_pvec.runs import folder, reader, writing
+from keras_pvec.runs import checked, folder, writing
 
 COUNT = 150
 
@@ -61,7 +61,7 @@ def verdicts_of_writes(workshop, effect):
 
 
 def test_damage_that_no_checksum_tells_is_found(workshop, monkeypatch):
-    monkeypatch.setattr(reader, "check_content", lambda path, content, expected: None)
+    monkeypatch.setattr(checked, "check_content", lambda path, content, expected: None)
     outcome = workshop.try_case("finished/log.csv/replace_by_other_run/study/0")
     assert outcome.verdict is Verdict.WRONG
 
