@@ -37,6 +37,8 @@ from keras_pvec.runs import (
     RunError,
     RunFolder,
     RunInfo,
+    changed_files,
+    check_progress,
     load_p_vectors,
     read_arrays,
 )
@@ -467,6 +469,34 @@ def test_any_samples(content):
     with Replaced("samples.npz", content) as path:
         samples = answer(lambda: kp.open_run(path).samples, "samples.npz")
         assert samples is None or all(len(array) == 12 for array in samples.values())
+
+
+@tried(100)
+@given(
+    st.sampled_from(["SHA256SUMS", "progress.json"]),
+    st.deferred(
+        lambda: st.one_of(
+            st.binary(max_size=100),
+            edited(b"0" * 64 + b"  log.csv\n" + b"1" * 64 + b"  ../../x\n"),
+            edited(json.dumps({"log.csv": "0" * 64, "log_bytes": 7}).encode()),
+            JSON_VALUES.map(lambda value: json.dumps(value).encode()),
+            st.dictionaries(
+                st.sampled_from(["log.csv", "log_bytes", "metrics.csv"]), JSON_VALUES
+            ).map(lambda entries: json.dumps(entries).encode()),
+        )
+    ),
+)
+def test_any_checksums(name, content):
+    path = intact_run()
+    (path / name).write_bytes(content)
+    try:
+        answer(lambda: check_progress(path), name)
+        answer(lambda: [*changed_files(path)], name)
+        run = answer(lambda: kp.open_run(path), name)
+        if run is not None:
+            answer(lambda: run.log, name)
+    finally:
+        (path / name).unlink()
 
 
 class Variable:
