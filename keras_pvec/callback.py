@@ -9,11 +9,36 @@ from typing import Any
 import keras
 
 from keras_pvec.features.choice import LayerChoice, check_choices
+from keras_pvec.features.part import (
+    ModelChoice,
+    check_model_choice,
+    warn_unless_trained,
+    watched_model,
+)
+from keras_pvec.fitting import (
+    HistoryOrder,
+    LoggerClaim,
+    Training,
+    call_after_others,
+    check_claims,
+    check_name,
+    learning_rate_of,
+    register_claim,
+    shown_warnings,
+    updates_of,
+    weights_sha256,
+)
 from keras_pvec.measurement import Measurement, MeasurementOptions, PVectorProbe
-from keras_pvec.runs import LogSchedule, Moment, Recorder, Reference
+from keras_pvec.runs import (
+    LogSchedule,
+    Moment,
+    Recorder,
+    Reference,
+    Run,
+    open_run,
+)
 from keras_pvec.runs.references import checked_references
 from keras_pvec.samples import SampleSet, check_sample_set
-from keras_pvec.training_steps import StepCounter, learning_rate_of, updates_of
 
 
 class PVectorLogger(keras.callbacks.Callback):
@@ -28,13 +53,35 @@ class PVectorLogger(keras.callbacks.Callback):
     `pvec_angle_<reference>_<layer>`. `CSVLogger`, `TensorBoard` and `EarlyStopping` see
     them if they come after this callback.
 
+    `fit` may leave another model than that of its last epoch: one with averaged weights
+    (`use_ema=True`) or earlier ones (`EarlyStopping(restore_best_weights=True)`). It is
+    measured too, wherever this callback stands in the list, and read as `"after_fit"`.
+    Not seen are weights that change after `fit` has returned; and, if the list holds a
+    `History` of your own or is a `CallbackList` without one, those that a callback
+    after it and this one changes in `on_train_end`. Call `logger.on_train_end()` then.
+
+    Warnings are shown, and never raised: a training goes on under `python -W error`.
+
+    A copy (by `copy.deepcopy` or `pickle`) has the same settings and no training.
+
     Args:
         path: Folder of the run. It receives `log.csv`, `metrics.csv`, `run.json`,
             `samples.npz` and `pvectors/`; `kp.open_run(path)` reads it.
         samples: The samples that P-vectors are computed on.
-        layers: Layer names, `"re:..."` regular expressions, layer objects, or
-            `"name.input"` for the input of a layer. Default: the input of the last
-            `Dense` layer.
+        layers: Layer names as in `model.summary()`, `"re:..."` regular expressions, or
+            layer objects. A layer of a nested model also has a path, `"outer/inner"`,
+            and `"re:^outer/"` matches all layers of `outer`. `"name.input"` is the
+            input of a layer. A layer that is called several times in a forward pass,
+            such as the encoder of a siamese network, is watched call by call:
+            `"name@1"` is the first, and the name alone is an error. `"name[0]"` is the
+            first of several outputs. Default: the input of the model's head, which is
+            its last Dense layer unless that is part of a block; without a head, the
+            output of its last layer. `default_layer` in `run.json` names the layer that
+            was chosen.
+        model: What to watch, if not the model that is trained: a part of it, such as
+            `gan.discriminator`, or a function of it that returns a part, such as
+            `lambda gan: gan.discriminator`. Models with a `train_step` and no `call`
+            need it. `samples` are inputs of this part.
         references: What to compare with, by name: a `PVector`, a dict from layer to
             `PVector`, or the string `"previous"` for the previously logged moment.
         log_freq: `"epoch"`; or an int `n`, to log also every `n` steps; or
@@ -50,22 +97,31 @@ class PVectorLogger(keras.callbacks.Callback):
         name: Prefix of the angles in Keras's `logs`; two loggers of one training, on
             different samples, need different ones.
         resume: Whether to continue a run that is already in `path`. Rows of the first
-            epoch of this training and of later epochs are replaced. Earlier rows that
+            epoch of this training and of later epochs are replaced; a training that
+            starts with epoch 0 is refused if later epochs are logged. Earlier rows that
             are missing are computed again from the stored P-vectors, or the training
             stops; see `keras_pvec.runs.resumption`. Put
             `keras.callbacks.BackupAndRestore`, which restores the model, after this
             callback.
+        overwrite: Whether to replace a run that is already in `path`. With `resume`,
+            only a training that starts with epoch 0 replaces it.
+
+    Attributes:
+        run: The run as far as it is logged, for reading.
 
     Raises:
-        TypeError: `samples` is not a `SampleSet`.
-        ValueError: Another argument has the wrong type or is out of range.
-        RunConflictError: When training starts: `path` holds a run and `resume` is
-            not set, or it holds a run with other samples or layers, or a finished one
-            that would be overwritten. During training: another program or logger wrote
-            to `log.csv`.
+        TypeError: `samples` is not a `SampleSet`, or `model` is not a model.
+        SampleMismatchError: A reference is of other samples.
+        ValueError: Another argument has the wrong type or is out of range. When
+            training starts: the model cannot be run on the samples, or another logger
+            has the same `name` and a reference of the same name.
+        RunConflictError: When training starts: `path` holds a run that would be lost,
+            or one with other samples or layers, or belongs to another logger of this
+            training. During training: another program wrote to `log.csv`.
         DamagedRunError: When training starts: files of the run that is continued are
             damaged, or rows are missing and cannot be restored.
-        LayerChoiceError: When training starts: `layers` matches no layer.
+        LayerChoiceError: When training starts: `layers` matches no layer, or a layer
+            does not return one row of features per sample.
 
     Example:
 
@@ -85,6 +141,7 @@ class PVectorLogger(keras.callbacks.Callback):
         samples: SampleSet,
         layers: LayerChoice | Sequence[LayerChoice] | None = None,
         *,
+        model: ModelChoice | None = None,
         references: Mapping[str, Reference] | None = None,
         log_freq: str | int | Mapping[str, int] = "epoch",
         layers_within_epoch: str = "all",
@@ -95,77 +152,172 @@ class PVectorLogger(keras.callbacks.Callback):
         max_feature_bytes: int = 2**28,
         name: str = "pvec",
         resume: bool = False,
+        overwrite: bool = False,
     ) -> None:
         super().__init__()
         check_sample_set(samples)
         check_choices(layers)
+        check_name(name)
+        check_model_choice(model)
         self.samples = samples
         self.layers = layers
+        self.part = model  # `model` is Keras's, the model in training
         self.name = name
         self.options = MeasurementOptions(
             k, method, pooling, batch_size, max_feature_bytes
         )
         self.recorder = Recorder(
             path,
-            references=checked_references(references),
+            references=checked_references(references, samples),
             schedule=LogSchedule.parse(log_freq, layers_within_epoch),
             prefix=self.name,
             resume=resume,
+            overwrite=overwrite,
         )
-        self._steps = StepCounter()
-        self._epoch = 0
-        self._has_begun = False
+        # Counting steps needs no weights, so Keras may call the hook of a batch from
+        # another thread; it does so on JAX and PyTorch, where it saves time.
+        self.async_safe = not self.recorder.schedule.has_moments_within_epochs
+        self._reset()
+
+    @property
+    def run(self) -> Run:
+        """The run as far as it is logged, for reading.
+
+        Raises:
+            RunNotFoundError: Nothing is logged yet.
+        """
+        return open_run(self.recorder.folder.path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A model and compiled functions can neither be copied nor pickled.
+        state = {**vars(self), **vars(keras.callbacks.Callback())}
+        state["recorder"] = self.recorder.without_training()
+        del state["_claim"], state["_training"], state["_probe"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    def _reset(self) -> None:
+        folder, references = self.recorder.folder.path, self.recorder.references
+        self._claim = LoggerClaim(folder, self.name, tuple(references))
+        self._training = Training()
         self._probe: PVectorProbe | None = None
 
+    def set_params(self, params: dict[str, Any] | None) -> None:
+        super().set_params(params)
+        register_claim(params, self._claim)
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._probe = None  # the model may have changed since the last `fit`
-        self._has_begun = False
+        check_claims(self.params, self._claim)
+        # The model may have changed since the last `fit`.
+        self._probe = None
+        self._training = Training(HistoryOrder(self.model))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        training = self._training
+        training.check_model(self.model)
         # Not on_train_begin: callbacks that restore a model do it there.
-        if not self._has_begun:
-            self._begin(epoch)
-            self._has_begun = True
-        self._epoch = epoch
-        self._steps.begin_epoch()
+        if not training.has_begun:
+            with shown_warnings():
+                self._begin(epoch)
+            training.has_begun = True
+        training.epoch = epoch
+        # Read here and not for each batch, where it would cost time on JAX.
+        per_call = getattr(self.model, "steps_per_execution", None)
+        training.steps.begin_epoch(per_call or 1, (self.params or {}).get("steps"))
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        before = self._steps.total
-        self._steps.add_call(self.model, self.params.get("steps"))
-        now = self._steps.total
-        if self.recorder.schedule.is_due(self._epoch, before, now):
-            moment = Moment(self._epoch, now)
-            self.recorder.record(moment, self._measure, within_epoch=True)
+        training = self._training
+        before, now = training.steps.add_call()
+        if self.recorder.schedule.is_due(training.epoch, before, now):
+            training.check_begun()
+            moment = Moment(training.epoch, now)
+            with shown_warnings():
+                self.recorder.record(moment, self._measure, within_epoch=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        training = self._training
+        training.check_begun()
         logs = {} if logs is None else logs
-        moment = Moment(epoch, self._steps.total)
-        logs.update(self.recorder.record(moment, self._measure))
+        step = training.steps.end_epoch(updates_of(self.model))
+        with shown_warnings():
+            logs.update(self.recorder.record(Moment(epoch, step), self._measure))
+        training.weights_sha256 = weights_sha256(self.model)
         # Another callback's entry of that name wins.
         scalars = {**logs, **learning_rate_of(self.model), **logs}
-        self.recorder.end_epoch(epoch, self._steps.total, scalars)
+        self.recorder.end_epoch(epoch, step, scalars)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self._has_begun:
-            self.recorder.end()
-        elif self.recorder.resume:  # there was no epoch left
-            self.recorder.end_without_epochs(self.params.get("epochs") or 0)
+        training = self._training
+        if not training.has_begun:
+            if self.recorder.resume:  # there was no epoch left
+                self.recorder.end_without_epochs((self.params or {}).get("epochs") or 0)
+            return
+        later = None if training.order is None else training.order.later(self.model)
+        call_after_others(None if training.has_ended else later, self._end)
 
     def _measure(self, layers: Sequence[str] | None = None) -> Measurement:
         if self._probe is None:
-            self._probe = PVectorProbe(
-                self.model, self.samples, self.layers, self.options
-            )
+            self._probe = self._new_probe()
         return self._probe.measure(layers)
+
+    def _new_probe(self) -> PVectorProbe:
+        model = watched_model(self.model, self.part)
+        stored = self.recorder.folder.read_info().logged_with
+        probe = PVectorProbe(
+            model,
+            self.samples,
+            self.layers,
+            self.options,
+            run_eagerly=bool(self.model.run_eagerly),
+            known_labels=stored.layers if self.recorder.resume and stored else (),
+        )
+        warn_unless_trained(model, self.model)
+        return probe
+
+    def _match_references(self) -> None:
+        """Finds layers in references although Keras numbered them anew."""
+        assert self._probe is not None
+        for name, reference in self.recorder.references.items():
+            if isinstance(reference, Mapping):
+                self.recorder.references[name] = self._probe.by_our_labels(reference)
+
+    def _note_choice(self) -> None:
+        """Records what is watched by default, and prints it if `fit` prints."""
+        assert self._probe is not None
+        if self.part is not None:
+            part = watched_model(self.model, self.part)
+            self.recorder.folder.note(watched_model=part.name)
+        if (default := self._probe.default) is None:
+            return
+        self.recorder.folder.note(default_layer=default.watched.label)
+        if self.params.get("verbose"):
+            print(f"P-vectors of {default.describe()}; choose others with `layers=`.")
 
     def _begin(self, epoch: int) -> None:
         """Logs the model before its first epoch."""
-        self._steps.total = self.recorder.steps_before(epoch, updates_of(self.model))
+        steps = self._training.steps
+        steps.total = self.recorder.steps_before(epoch, updates_of(self.model))
         measured = self._measure()
+        self._match_references()
         settings = self.recorder.settings_of(
             measured.layers, self.samples, self.options
         )
-        self.recorder.begin(epoch, self._steps.total, measured, settings)
+        self.recorder.begin(epoch, steps.total, measured, settings)
         self.recorder.write_samples(self.samples.y, self.samples.statistics())
+        self._note_choice()
+
+    def _end(self) -> None:
+        """Logs the model that the training leaves, if it is another one by now."""
+        training = self._training
+        training.has_ended = True
+        weights = weights_sha256(self.model)
+        with shown_warnings():
+            is_measured = weights == training.weights_sha256
+            left = None if is_measured else self._measure()
+            self.recorder.record_after_fit(weights, left)
+            self.recorder.end()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import numbers
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_pvec.features import FeatureExtractor, LayerChoice
+from keras_pvec.features import FeatureExtractor, LayerChoice, LayerChoiceError
+from keras_pvec.features.default import DefaultChoice
+from keras_pvec.features.forward import check_has_forward_pass, in_inference_mode
 from keras_pvec.pvector import PVector, from_triplets
-from keras_pvec.samples import SampleSource
+from keras_pvec.samples import (
+    FiniteSource,
+    SampleSet,
+    SampleSource,
+    describe_inputs,
+)
 from keras_pvec.solver import (
     LeftSingularSolver,
     SingularTriplets,
@@ -100,9 +109,12 @@ class PVectorProbe:
         samples: The samples to run through it.
         layers: As in `FeatureExtractor`.
         options: How to measure.
+        run_eagerly: As in `FeatureExtractor`.
+        known_labels: As in `FeatureExtractor`.
 
     Raises:
         LayerChoiceError: A choice of layers that matches nothing.
+        ValueError: The model cannot be run on the samples.
     """
 
     def __init__(
@@ -111,17 +123,35 @@ class PVectorProbe:
         samples: SampleSource,
         layers: LayerChoice | Sequence[LayerChoice] | None = None,
         options: MeasurementOptions | None = None,
+        *,
+        run_eagerly: bool | None = None,
+        known_labels: Sequence[str] = (),
     ) -> None:
-        self.samples = samples
+        is_checked = isinstance(samples, SampleSet)
+        self.samples = samples if is_checked else FiniteSource(samples)
         self.options = options or MeasurementOptions()
         self._starts: dict[str, np.ndarray] = {}
-        _build(model, samples)
+        self._model = model
+        with self._named_errors():
+            _check_input_count(model, samples)
+            _build(model, self.samples, self.options.batch_size)
         self._extractor = FeatureExtractor(
             model,
             layers,
             pooling=self.options.pooling,
             batch_size=self.options.batch_size,
+            run_eagerly=run_eagerly,
+            known_labels=known_labels,
         )
+
+    @property
+    def default(self) -> DefaultChoice | None:
+        """The layer that was chosen by default, once it is measured."""
+        return self._extractor.default
+
+    def by_our_labels(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """As in `FeatureExtractor`, once the layers are measured."""
+        return self._extractor.by_our_labels(entries)
 
     def measure(self, layers: Collection[str] | None = None) -> Measurement:
         """Measures the P-vectors of the model with its current weights.
@@ -186,12 +216,34 @@ class PVectorProbe:
 
     def _features(self, layers: Collection[str] | None) -> Iterator[dict[str, Any]]:
         # One traced forward pass serves every selection of layers.
-        for features in self._extractor.blocks(self.samples):
+        blocks = self._extractor.blocks(self.samples)
+        while True:
+            with self._named_errors():
+                features = next(blocks, None)
+            if features is None:
+                return
             yield {
                 label: block
                 for label, block in features.items()
                 if layers is None or label in layers
             }
+
+    @contextlib.contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Adds the samples and their shapes to an error of the forward pass."""
+        try:
+            yield
+        except (LayerChoiceError, MemoryError, NotImplementedError):
+            raise
+        except Exception as error:
+            if not isinstance(self.samples, SampleSet):
+                raise  # it may be an error in reading the samples
+            raise ValueError(
+                f"The model {self._model.name!r} cannot be run on the samples "
+                f"{self.samples.name!r} ({describe_inputs(self.samples)}). Give inputs "
+                "of the shapes and types that `fit` receives, without labels: "
+                f"kp.SampleSet(x, y). {_one_line(error)}"
+            ) from error
 
     def _solvers_for(self, features: Mapping[str, Any]) -> dict[str, _LayerSolver]:
         held = self._layers_to_hold(features)
@@ -282,17 +334,32 @@ class _LayerSolver:
         return self._solver.result()
 
 
-def _build(model: keras.Model, samples: SampleSource) -> None:
+def _one_line(error: Exception) -> str:
+    """The text of an error without colours, and without Keras's list of arguments."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return " ".join(text.split("Arguments received")[0].split())
+
+
+def _check_input_count(model: keras.Model, samples: SampleSource) -> None:
+    """Raises if a list holds more inputs than the model has; Keras ignores the rest."""
+    expected = len(getattr(model, "inputs", None) or ())
+    inputs = getattr(samples, "x", None)
+    if expected and isinstance(inputs, (list, tuple)) and len(inputs) > expected:
+        raise ValueError(f"The model has {expected} inputs, the samples {len(inputs)}.")
+
+
+def _build(model: keras.Model, samples: SampleSource, batch_size: int) -> None:
     """Creates the weights of a model that has none yet, as Keras does in its first
     step.
 
     Subclassed models come to `fit` unbuilt. Initial weights depend on the seeds that
     initializers took when they were made, so they are the same as Keras's own.
     """
+    check_has_forward_pass(model)
     if all(layer.built for layer in model._flatten_layers()):
         return
     with keras.StatelessScope():
-        model(next(samples.batches(2)), training=False)
+        in_inference_mode(model, next(samples.batches(batch_size)))
 
 
 def model_p_vectors(
@@ -309,10 +376,10 @@ def model_p_vectors(
     """Computes the P-vectors of layers of a model with its current weights.
 
     Args:
-        model: A Keras model; its state is not changed.
+        model: A Keras model, or a part of one, such as `gan.discriminator`; its state
+            is not changed.
         samples: The samples to run through it.
-        layers: Names, `"re:..."` regular expressions or layer objects; default: the
-            input of the last `Dense` layer.
+        layers: As in `PVectorLogger`; default: the input of the head.
         k: Number of left singular vectors per layer.
         method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
         pooling: `None` flattens each sample's features; `"avg"` first averages over

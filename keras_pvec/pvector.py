@@ -20,6 +20,7 @@ import numpy as np
 from keras_pvec.solver import (
     DEFAULT_TOLERANCE_DEG,
     SingularTriplets,
+    as_rows,
     check_count,
     check_tolerance,
     exact_singular_triplets,
@@ -193,8 +194,13 @@ def p_vector(
             "Features must be an array, a tensor or an iterable of row blocks. "
             f"Received: {type(features).__name__}"
         )
+    if not is_matrix and hasattr(features, "to_numpy"):
+        raise ValueError(
+            "Features must be an array or a tensor. Received: "
+            f"{type(features).__name__}. Convert it: .to_numpy(dtype='float32')"
+        )
     if method == "exact":
-        matrix = features if is_matrix else np.concatenate([*map(np.asarray, features)])
+        matrix = features if is_matrix else _concatenated(features)
         triplets = exact_singular_triplets(matrix, k)
     else:
         blocks: Iterable[Any]
@@ -303,6 +309,17 @@ def _fix_signs(vectors: np.ndarray) -> np.ndarray:
     return vectors * np.where(deciding < 0, -1.0, 1.0)
 
 
+def _as_array(block: Any) -> np.ndarray:
+    return np.asarray(as_rows(block))
+
+
+def _concatenated(blocks: Iterable[Any]) -> np.ndarray:
+    parts = [_as_array(block) for block in blocks]
+    if not parts:
+        raise ValueError("Features are empty. Received: no block of rows")
+    return np.concatenate(parts)
+
+
 class _SpooledBlocks:
     """Row blocks of a one-shot iterator, kept in a temporary file to be read again."""
 
@@ -311,7 +328,7 @@ class _SpooledBlocks:
         # closed.
         self._file = tempfile.TemporaryFile()  # noqa: SIM115
         for block in blocks:
-            np.save(self._file, np.asarray(block), allow_pickle=False)
+            np.save(self._file, _as_array(block), allow_pickle=False)
         self._end = self._file.tell()
 
     def __iter__(self) -> Iterator[np.ndarray]:

@@ -7,6 +7,7 @@ P-vectors: neither the features nor a deep-learning framework are needed.
 from keras_pvec.comparison.angles import (
     SampleMismatchError,
     angle,
+    check_samples_of,
     principal_angles,
 )
 from keras_pvec.comparison.cka import linear_cka, minibatch_cka
@@ -27,6 +28,7 @@ __all__ = [
     "Rung",
     "SampleMismatchError",
     "angle",
+    "check_samples_of",
     "compare",
     "compare_in_detail",
     "describe",

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_pvec.input_checks import check_convertible, check_finite
 from keras_pvec.pvector import PVector
+
+if TYPE_CHECKING:
+    from keras_pvec.samples import SampleSource
 
 
 class SampleMismatchError(ValueError):
@@ -28,6 +33,7 @@ def angle(p: PVector, q: PVector) -> float:
 
     Raises:
         TypeError: An argument is not a `PVector`.
+        ValueError: A P-vector holds NaN or infinity.
         SampleMismatchError: The P-vectors are of different samples, or of the same
             samples in a different order.
     """
@@ -65,13 +71,14 @@ def line_angle_deg(u: np.ndarray, v: np.ndarray) -> float:
 
 
 def check_comparable(p: PVector, q: PVector) -> None:
-    """Raises unless both are P-vectors of the same samples in the same order."""
+    """Raises unless both are finite P-vectors of the same samples in the same order."""
     for name, value in (("first", p), ("second", q)):
         if not isinstance(value, PVector):
             raise TypeError(
                 f"Expected a PVector as the {name} argument; compute one with "
                 f"kp.p_vector(features). Received: {type(value).__name__}"
             )
+        _check_entries(value, f"The {name} P-vector")
     have_fingerprints = None not in (p.samples_sha256, q.samples_sha256)
     differ = have_fingerprints and p.samples_sha256 != q.samples_sha256
     if differ or p.n_samples != q.n_samples:
@@ -79,6 +86,29 @@ def check_comparable(p: PVector, q: PVector) -> None:
             "P-vectors can be compared only if they are of the same samples in the "
             f"same order. Received: {_describe_samples(p)} and {_describe_samples(q)}."
         )
+
+
+def check_samples_of(p: PVector, samples: SampleSource, name: str) -> None:
+    """Raises unless a P-vector is finite, and of the given samples.
+
+    Args:
+        p: The P-vector.
+        samples: The samples.
+        name: What to call the P-vector in errors.
+    """
+    _check_entries(p, name)
+    is_other = p.samples_sha256 not in (None, samples.sha256)
+    if is_other or p.n_samples != len(samples):
+        raise SampleMismatchError(
+            f"{name} must be of the samples {samples.name!r} ({len(samples)} samples, "
+            f"{samples.sha256[:12]}). Received: {_describe_samples(p)}."
+        )
+
+
+def _check_entries(p: PVector, name: str) -> None:
+    described = f"{name}, of layer {p.layer!r},"
+    check_convertible(p.vectors, described)
+    check_finite(p.vectors, described)
 
 
 def _describe_samples(p: PVector) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_pvec.input_checks import check_convertible, check_finite
+
 # The unbiased estimate divides by n (n - 3).
 _FEWEST_ROWS = 4
 
@@ -38,7 +40,7 @@ def linear_cka(x: Any, y: Any, *, unbiased: bool = False) -> float:
 
     Raises:
         ValueError: Different numbers of samples, or fewer than two (four for the
-            unbiased estimate).
+            unbiased estimate); features that are masked, complex, NaN or infinite.
 
     Example:
 
@@ -90,7 +92,9 @@ def minibatch_cka(blocks: Iterable[tuple[Any, Any]]) -> float:
 
 
 def _rows(x: Any) -> np.ndarray:
+    check_convertible(x, "A feature matrix")
     x = np.asarray(x, np.float64)
+    check_finite(np.atleast_1d(x), "A feature matrix")
     return x.reshape(len(x), -1) if x.ndim else x.reshape(0, 0)
 
 

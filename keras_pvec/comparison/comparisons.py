@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from keras_pvec.comparison.angles import (
     line_angle_deg,
     principal_angles,
 )
+from keras_pvec.comparison.ladder import NullTest, null_ladder
 from keras_pvec.comparison.nulls import null_angle_deg, permutation_cosine_moments
 from keras_pvec.comparison.similarity import (
     influential_samples,
@@ -52,6 +55,8 @@ class Comparison:
         sigma2_over_sigma1: Near 1 the P-vector is ambiguous.
         energy1: Share of the squared Frobenius norm in the first direction.
         participation: Effective number of samples in the vector, `1 / sum(u_i^4)`.
+        ladder: Tests of the angle against the ladder of nulls, in the order of `Rung`;
+            empty if `compare` was called without `n_permutations`.
     """
 
     n_samples: int
@@ -67,6 +72,15 @@ class Comparison:
     sigma2_over_sigma1: float
     energy1: float
     participation: float
+    ladder: tuple[NullTest, ...] = dataclasses.field(default=(), kw_only=True)
+
+    def as_row(self) -> dict[str, Any]:
+        """The fields but the ladder by name, as in a row of `log.csv`."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "ladder"
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,12 +118,26 @@ class DetailedComparison(Comparison):
     stored_energy: float
 
 
-def compare(p: PVector, q: PVector) -> Comparison:
+def compare(
+    p: PVector,
+    q: PVector,
+    *,
+    n_permutations: int = 0,
+    samples: Mapping[str, np.ndarray] | None = None,
+    untrained_deg: Sequence[float] = (),
+) -> Comparison:
     """Computes the angle between two P-vectors, its null and the other statistics.
 
     Args:
         p: A P-vector.
         q: Another P-vector, of the same samples.
+        n_permutations: Random permutations on each rung of the ladder of nulls, such as
+            999. 0 leaves the ladder out; the angle of the permutation null is exact
+            without it.
+        samples: Data about the samples as `Run.samples` gives them: `labels`, and
+            brightness and contrast. Rungs whose data are missing are left out.
+        untrained_deg: Angles of pairs of untrained networks of the same architectures,
+            degrees, for the last rung.
 
     Returns:
         The comparison; quantities of a single matrix are those of `p`.
@@ -117,8 +145,24 @@ def compare(p: PVector, q: PVector) -> Comparison:
     Raises:
         TypeError: See `angle`.
         SampleMismatchError: See `angle`.
+        ValueError: `samples` or `untrained_deg` without `n_permutations`, or samples
+            of a different number.
+
+    Example:
+
+    ```python
+    run = kp.open_run("runs/a")
+    p, q = run.p_vector("final"), kp.open_run("runs/b").p_vector("final")
+    for test in kp.compare(p, q, n_permutations=999, samples=run.samples).ladder:
+        print(test.rung.value, test.angle_deg, test.null_angles_deg, test.p_value)
+    ```
     """
     check_comparable(p, q)
+    if not n_permutations and (samples is not None or len(untrained_deg)):
+        raise ValueError(
+            "`samples` and `untrained_deg` are for the ladder of nulls. Pass "
+            "`n_permutations` as well, such as 999."
+        )
     null_cosine, null_std = permutation_cosine_moments(
         p.cos_ones, q.cos_ones, p.n_samples
     )
@@ -133,6 +177,7 @@ def compare(p: PVector, q: PVector) -> Comparison:
         # Permutations do not change a constant vector, so its null has no spread.
         z=(abs(cosine) - abs(null_cosine)) / null_std if null_std > 1e-12 else None,
         cos_ones_reference=q.cos_ones,
+        ladder=_ladder(p, q, n_permutations, samples or {}, untrained_deg),
     )
 
 
@@ -159,7 +204,7 @@ def compare_in_detail(p: PVector, q: PVector) -> DetailedComparison:
         p, q, unit_row_weights(p), unit_row_weights(q)
     )
     return DetailedComparison(
-        **dataclasses.asdict(comparison),
+        **comparison.as_row(),
         trimmed_angle_deg=trimmed_angle,
         trimmed_null_angle_deg=trimmed_null,
         influential_samples=tuple(influential.tolist()),
@@ -186,6 +231,25 @@ def describe(p: PVector) -> Comparison:
         sigma2_over_sigma1=p.sigma2_over_sigma1,
         energy1=p.energy1,
         participation=p.participation,
+    )
+
+
+def _ladder(
+    p: PVector,
+    q: PVector,
+    n_permutations: int,
+    samples: Mapping[str, np.ndarray],
+    untrained_deg: Sequence[float],
+) -> tuple[NullTest, ...]:
+    if not n_permutations:
+        return ()
+    return null_ladder(
+        p,
+        q,
+        labels=samples.get("labels"),
+        statistics=samples,
+        untrained_deg=untrained_deg,
+        n_permutations=n_permutations,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from keras_pvec.diagnostics.text import (
 from keras_pvec.diagnostics.vector_checks import kinds_of
 from keras_pvec.pvector import PVector
 from keras_pvec.runs import RunNotFoundError, load_p_vectors
+
+# The number that Keras gives to an unnamed layer, as in "dense_7" or "dense_7@2.input".
+_NUMBER = re.compile(r"_(?P<number>\d+)(?=$|[@#.])")
 
 # A table shows at most this many elements of a list.
 _MAX_SHOWN = 5
@@ -61,8 +65,9 @@ def compare_files(
     Args:
         first: An `.npz` file, as in the folder `pvectors` of a run.
         second: Another `.npz` file, of the same samples.
-        layer: The layer to compare; default: all common layers. Files with one layer
-            each are compared whatever the names of the layers.
+        layer: The layer to compare; default: all common layers, and layers whose names
+            differ only in a number (`dense_7`, `dense_9`), in order. Files with one
+            layer each are compared whatever the names of the layers.
 
     Returns:
         One comparison per layer, in the order of the first file.
@@ -79,6 +84,8 @@ def compare_files(
         for name in first_vectors
         if name in second_vectors and layer in (None, name)
     ]
+    if layer is None:
+        pairs += _renumbered_pairs(list(first_vectors), list(second_vectors))
     if not pairs and layer is None and len(first_vectors) == len(second_vectors) == 1:
         pairs = [(next(iter(first_vectors)), next(iter(second_vectors)))]
     if not pairs:
@@ -91,6 +98,30 @@ def compare_files(
         _compare_layers(name, first_vectors[name], other, second_vectors[other])
         for name, other in pairs
     ]
+
+
+def _renumbered_pairs(
+    first: Sequence[str], second: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Pairs of layers that Keras numbered differently, where no name is in both files
+    and both have as many of a kind."""
+    kinds: dict[str, tuple[list[str], list[str]]] = {}
+    for side, names in enumerate((first, second)):
+        for name in names:
+            kinds.setdefault(_NUMBER.sub("", name), ([], []))[side].append(name)
+    return [
+        pair
+        for names, others in kinds.values()
+        if len(names) == len(others) and set(names).isdisjoint(others)
+        for pair in zip(
+            sorted(names, key=_number_in), sorted(others, key=_number_in), strict=True
+        )
+    ]
+
+
+def _number_in(name: str) -> int:
+    found = _NUMBER.search(name)
+    return int(found["number"]) if found else 0
 
 
 def _load(path: str | os.PathLike) -> dict[str, PVector]:
@@ -194,7 +225,7 @@ def comparison_json(
                     "other_layer": layer.other_layer,
                     "verdict": layer.verdict,
                     "kinds": layer.kinds,
-                    **dataclasses.asdict(layer.comparison),
+                    **layer.comparison.as_row(),
                 }
                 for layer in comparisons
             ],

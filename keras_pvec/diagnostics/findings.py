@@ -36,6 +36,7 @@ class Remedy(enum.Enum):
     COMPARE_PLANES = "compare_planes"
     INSPECT_SAMPLES = "inspect_samples"
     READ_CENTERED_ANGLE = "read_centered_angle"
+    READ_AFTER_FIT = "read_after_fit"
 
 
 class Kind(enum.Enum):
@@ -76,6 +77,7 @@ class Kind(enum.Enum):
     LAYER_MISSING = "layer_missing", Severity.WARNING, Remedy.CHECK_FEATURES
     ANGLE_MISSING = "angle_missing", Severity.WARNING, Remedy.RESTORE_FILES
     # P-vectors and angles that mislead.
+    AFTER_FIT = "after_fit", Severity.WARNING, Remedy.READ_AFTER_FIT
     AMBIGUOUS = "ambiguous", Severity.WARNING, Remedy.COMPARE_PLANES
     INACCURATE = "inaccurate", Severity.WARNING, Remedy.COMPARE_PLANES
     CONSTANT = "constant", Severity.WARNING, Remedy.READ_CENTERED_ANGLE

@@ -55,6 +55,8 @@ REMEDIES = {
     Remedy.READ_CENTERED_ANGLE: "Where an angle is within its null or farther, or a "
     "P-vector is constant, read the centred angle: the constant vector plays no part "
     "in it.",
+    Remedy.READ_AFTER_FIT: "For the model that `fit` left, use "
+    "run.p_vector('after_fit') instead of 'final'.",
 }
 
 
@@ -137,6 +139,17 @@ def sentence(findings: Sequence[Finding]) -> str:
             return (
                 "The samples have no fingerprint: it cannot be checked whether other "
                 "P-vectors are of the same samples."
+            )
+        case Kind.AFTER_FIT:
+            measured = (
+                f"up to {finding.values['angle_deg']:.3g} degrees from it (layer "
+                f"{finding.layer})"
+                if finding.values
+                else "which has no P-vectors"
+            )
+            return (
+                "Weights were averaged or restored after the last epoch: `final` is "
+                f"not the model that `fit` left, {measured}."
             )
         case _:
             raise ValueError(f"No sentence for {kind}.")

@@ -13,6 +13,7 @@ from keras_pvec.diagnostics.findings import Finding, Kind
 from keras_pvec.diagnostics.log_checks import moments_of
 from keras_pvec.pvector import PVector
 from keras_pvec.runs import (
+    AfterFit,
     DamagedRunError,
     Moment,
     Run,
@@ -46,6 +47,7 @@ def read_info(run: Run) -> tuple[RunInfo, list[Finding]]:
     if info.logged_with is None and not info.notes:
         return info, [Finding(Kind.NO_SETTINGS)]
     findings = [] if info.complete else [Finding(Kind.INCOMPLETE)]
+    findings += _check_after_fit(info.after_fit)
     layers = dict.fromkeys(failure.layer for failure in info.failures)
     for layer in layers:
         failures = [f for f in info.failures if f.layer == layer]
@@ -70,6 +72,18 @@ def read_info(run: Run) -> tuple[RunInfo, list[Finding]]:
             )
         )
     return info, findings
+
+
+def _check_after_fit(after_fit: AfterFit | None) -> list[Finding]:
+    """A finding if the model that `fit` left is not the one of the last moment."""
+    if after_fit is None or not after_fit.differs:
+        return []
+    angles = after_fit.angles_deg
+    if not angles:
+        return [Finding(Kind.AFTER_FIT)]
+    layer = max(angles, key=angles.__getitem__)
+    values = {"angle_deg": angles[layer]}
+    return [Finding(Kind.AFTER_FIT, layer=layer, values=values)]
 
 
 def read_epoch_ends(run: Run) -> tuple[list[int], list[Finding]]:
@@ -184,7 +198,7 @@ def _vector_problems(
     if not is_unit(stored):
         yield Kind.VECTOR_NOT_UNIT, {"norm": float(np.linalg.norm(stored.vector))}
         return
-    described = dataclasses.asdict(describe(stored))
+    described = describe(stored).as_row()
     differences = {
         name: abs(described[name] - row[name])
         for name in _VECTOR_COLUMNS

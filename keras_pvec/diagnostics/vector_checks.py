@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ def check_vectors(log: pd.DataFrame) -> list[Finding]:
 
 def kinds_of(comparison: Comparison) -> list[Kind]:
     """Ways in which the P-vectors of a comparison may mislead."""
-    row = pd.DataFrame([dataclasses.asdict(comparison)])
+    row = pd.DataFrame([comparison.as_row()])
     masks = {**_vector_masks(row), Kind.INACCURATE: _is_inaccurate(row)}
     return [kind for kind, mask in masks.items() if mask.any()]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import keras
 
@@ -15,11 +15,25 @@ _ADAPTERS = {"tensorflow": "keras_pvec.features.tensorflow"}
 Forward = Callable[[Any], dict[str, Any]]
 
 
+class PreparedForward(NamedTuple):
+    """A forward pass that leaves the state of the model unchanged, including state that
+    Keras does not track.
+
+    Attributes:
+        run: The pass.
+        restores_state: Whether it sets state back that Keras does not track, so that
+            each call begins with the same one.
+    """
+
+    run: Forward
+    restores_state: bool
+
+
 class Adapter(Protocol):
     """What feature extraction requires of a backend."""
 
     def is_tensor(self, value: Any) -> bool:
-        """Whether `value` is a tensor of the backend."""
+        """Whether `value` is a dense tensor of the backend."""
         ...
 
     def is_reachable(self, tensor: Any) -> bool:
@@ -29,12 +43,12 @@ class Adapter(Protocol):
 
     def compile_forward(
         self, model: keras.Model, forward: Forward, inputs: Any
-    ) -> Forward:
-        """Compiles a forward pass for inputs of the shapes and dtypes of `inputs`.
+    ) -> PreparedForward:
+        """Compiles a forward pass for inputs of the shapes and dtypes of `inputs`."""
+        ...
 
-        The compiled pass leaves the state of the model unchanged, including state that
-        Keras does not track.
-        """
+    def eager_forward(self, model: keras.Model, forward: Forward) -> PreparedForward:
+        """Prepares a forward pass that is not compiled."""
         ...
 
 

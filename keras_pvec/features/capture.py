@@ -8,62 +8,106 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from keras_pvec.features.backends import Adapter
-from keras_pvec.features.choice import LayerChoiceError, WatchedTensor
+from keras_pvec.features.choice import (
+    LayerChoiceError,
+    WatchedTensor,
+    call_label,
+    element_label,
+)
+
+# Keras calls a quantized layer by another method.
+_METHODS = ("call", "quantized_call")
+# Of calls in an error. An unrolled recurrent cell has one for each step.
+_MAX_LISTED = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class LayerCall:
-    """One call of a layer.
+    """One call of a layer, or of an operation of a functional model.
 
     Attributes:
-        layer: The layer.
+        layer: The layer or operation.
+        inputs: All tensors among its arguments.
         first_input: Its first argument.
         output: What it returned.
+        depth: How many other recorded calls it was made in; 0 for the model's own.
     """
 
-    layer: keras.layers.Layer
+    layer: keras.Operation
+    inputs: tuple[Any, ...]
     first_input: Any
     output: Any
+    depth: int
+
+
+class CallRecord:
+    """The calls of a forward pass, in the order in which they returned."""
+
+    def __init__(self) -> None:
+        self.calls: list[LayerCall] = []
+        self._depth = 0
+
+    def recording(
+        self, layer: keras.Operation, call: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """A `call` for a layer that also adds to the record."""
+        # A `tf.function` would trace a separate graph that cannot be reached, so the
+        # Python function that it wraps is called.
+        call = getattr(call, "python_function", call)
+
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            depth = self._depth
+            self._depth += 1
+            try:
+                output = call(*args, **kwargs)
+            finally:
+                self._depth = depth
+            first = args[0] if args else next(iter(kwargs.values()), None)
+            inputs = tuple(
+                value
+                for value in keras.tree.flatten((args, kwargs))
+                if hasattr(value, "dtype")
+            )
+            self.calls.append(LayerCall(layer, inputs, first, output, depth))
+            return output
+
+        return recorded
 
 
 @contextlib.contextmanager
-def recorded_calls(layers: Iterable[keras.layers.Layer]) -> Iterator[list[LayerCall]]:
-    """Records the calls of layers within a `with` block, in order."""
-    calls: list[LayerCall] = []
-    patched: list[tuple[keras.layers.Layer, Any]] = []
+def recorded_calls(layers: Iterable[keras.Operation]) -> Iterator[list[LayerCall]]:
+    """Records the calls of layers within a `with` block, in the order in which they
+    return."""
+    record = CallRecord()
+    patched: list[tuple[keras.Operation, str, Any]] = []
     try:
         for layer in layers:
-            patched.append((layer, vars(layer).get("call")))
-            # On the instance, past Keras's attribute tracking; the class is untouched.
-            object.__setattr__(layer, "call", _recording(layer, calls))
-        yield calls
+            for method in _METHODS:
+                if _is_used(layer, method):
+                    patched.append((layer, method, vars(layer).get(method)))
+                    call = record.recording(layer, getattr(layer, method))
+                    # On the instance, past Keras's attribute tracking; the class is
+                    # untouched.
+                    object.__setattr__(layer, method, call)
+        yield record.calls
     finally:
-        for layer, own_call in patched:
-            if own_call is None:
-                object.__delattr__(layer, "call")
+        for layer, method, own in patched:
+            if own is None:
+                object.__delattr__(layer, method)
             else:
-                object.__setattr__(layer, "call", own_call)
+                object.__setattr__(layer, method, own)
 
 
-def _recording(layer: keras.layers.Layer, calls: list[LayerCall]) -> Callable[..., Any]:
-    """A `call` for a layer that also appends to `calls`."""
-    # A `tf.function` would trace a separate graph that cannot be reached, so the Python
-    # function that it wraps is called.
-    call = getattr(layer.call, "python_function", layer.call)
-
-    def recorded(*args: Any, **kwargs: Any) -> Any:
-        output = call(*args, **kwargs)
-        first = args[0] if args else next(iter(kwargs.values()), None)
-        calls.append(LayerCall(layer, first, output))
-        return output
-
-    return recorded
+def _is_used(layer: keras.Operation, method: str) -> bool:
+    """Whether Keras calls a layer by this method."""
+    is_quantized = getattr(layer, "quantization_mode", None) is not None
+    return is_quantized == (method == "quantized_call")
 
 
 def captured_tensor(
@@ -72,14 +116,15 @@ def captured_tensor(
     """Returns the tensor of a watched layer from the recorded calls.
 
     Raises:
-        LayerChoiceError: The layer was not called, or several times, or its tensor
-            cannot be reached, or is not one tensor.
+        LayerChoiceError: The layer was not called, or several times without a choice
+            of the call, or its tensor cannot be reached, or is not one tensor.
     """
     own = [call for call in calls if call.layer is watched.layer]
     if not own:
         raise LayerChoiceError(
             f"Layer {watched.label!r} is part of the model, but its forward pass in "
-            "inference mode does not call it."
+            "inference mode does not call it. Pass the part of the model that calls it "
+            "as `model=`."
         )
     tensors = [call.first_input if watched.is_input else call.output for call in own]
     if not all(map(adapter.is_reachable, keras.tree.flatten(tensors))):
@@ -87,14 +132,59 @@ def captured_tensor(
             f"Layer {watched.label!r} runs inside a loop or a compiled function of its "
             "own, where its output cannot be reached. Watch the layer around it."
         )
-    if len(own) > 1:
+    tensor = _element_of(tensors[_index_of_call(watched, len(own))], watched)
+    if not adapter.is_tensor(tensor):
         raise LayerChoiceError(
-            f"Layer {watched.label!r} is called {len(own)} times in one forward pass, "
-            "so it has no single feature matrix. Watch a layer after it."
+            f"Layer {watched.label!r} {'takes' if watched.is_input else 'returns'} a "
+            f"{type(tensor).__name__}, not one dense tensor. "
+            + _elements(tensor, watched.label)
         )
-    if not adapter.is_tensor(tensors[0]):
+    return tensor
+
+
+def _element_of(value: Any, watched: WatchedTensor) -> Any:
+    """The chosen one of several tensors."""
+    if watched.element is None:
+        return value
+    if isinstance(value, Mapping):
+        elements = {str(key): element for key, element in value.items()}
+    elif isinstance(value, (list, tuple)):
+        elements = {str(index): element for index, element in enumerate(value)}
+    else:
+        elements = {}
+    if watched.element not in elements:
         raise LayerChoiceError(
-            f"Layer {watched.label!r} returns a {type(tensors[0]).__name__}, not one "
-            "tensor."
+            f"There is no {watched.label!r}. Elements of the layer: "
+            f"{', '.join(elements) or 'none, because it has one tensor'}."
         )
-    return tensors[0]
+    return elements[watched.element]
+
+
+def _elements(value: Any, label: str) -> str:
+    """Which elements of several tensors can be watched, as a sentence."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return "Watch a layer before or after it."
+    keys = value if isinstance(value, Mapping) else range(len(value))
+    named = ", ".join(repr(element_label(label, key)) for key in keys)
+    return f"Choose an element: {named}."
+
+
+def _index_of_call(watched: WatchedTensor, n_calls: int) -> int:
+    if watched.call is None and n_calls > 1:
+        numbers = list(range(1, n_calls + 1))
+        named = ", ".join(
+            repr(call_label(watched.label, number)) for number in numbers[:_MAX_LISTED]
+        )
+        if n_calls > _MAX_LISTED:
+            named += f" ... {call_label(watched.label, n_calls)!r}"
+        raise LayerChoiceError(
+            f"Layer {watched.label!r} is called {n_calls} times in one forward pass. "
+            f"Choose a call: {named}."
+        )
+    number = watched.call or 1
+    if number > n_calls:
+        raise LayerChoiceError(
+            f"There is no {watched.label!r}: the forward pass calls the layer "
+            f"{n_calls} times."
+        )
+    return number - 1

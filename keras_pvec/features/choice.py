@@ -1,18 +1,25 @@
-"""Which layers of a model to watch: names, regular expressions, layer objects."""
+"""Which layers of a model to watch: names, paths, regular expressions, objects."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import keras
 
+from keras_pvec.features.numbered_names import corresponding_labels, counterpart
+
 LayerChoice: TypeAlias = str | keras.layers.Layer
 
 INPUT_SUFFIX = ".input"
 _REGEX_PREFIX = "re:"
+# A layer that is called several times: "name@2" is its second call.
+_CALL = re.compile(r"^(?P<layer>.+)@(?P<number>\d+)$")
+# A layer with several tensors: "name[0]" is the first, "name[key]" one of a dict.
+_ELEMENT = re.compile(r"^(?P<layer>.+)\[(?P<key>[^\[\]]+)\]$")
 
 
 class LayerChoiceError(ValueError):
@@ -28,12 +35,27 @@ class WatchedTensor:
         layer: The layer.
         is_input: Whether the first input is watched instead of the output.
         by_regex: Whether a regular expression chose it, not its own name.
+        call: Which call of the layer in a forward pass, counted from 1; `None` for its
+            only call.
+        element: Index or key of the tensor, if there are several.
     """
 
     label: str
     layer: keras.layers.Layer
     is_input: bool = False
     by_regex: bool = False
+    call: int | None = None
+    element: str | None = None
+
+
+def call_label(label: str, number: int) -> str:
+    """The name of a call of a layer, counted from 1."""
+    return f"{label}@{number}"
+
+
+def element_label(label: str, key: int | str) -> str:
+    """The name of one of the tensors that a layer returns."""
+    return f"{label}[{key}]"
 
 
 class LabelledLayers:
@@ -45,7 +67,9 @@ class LabelledLayers:
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
-        self._by_label = _layers_by_label(model)
+        paths = [*_layer_paths(model, "", {id(model)}), (model.name, model)]
+        self._by_label = _layers_by_label(paths)
+        self._paths = [path for path, _ in paths]  # in the order of `_by_label`
 
     @property
     def layers(self) -> list[keras.layers.Layer]:
@@ -99,20 +123,66 @@ class LabelledLayers:
             )
         if choice.startswith(_REGEX_PREFIX):
             return self._matches_of_regex(choice)
-        if choice in self._by_label:
-            return [WatchedTensor(choice, self._by_label[choice])]
-        named = [label for label, x in self._by_label.items() if x.name == choice]
-        if len(named) > 1:
-            raise LayerChoiceError(
-                f"{choice!r} names {len(named)} layers. Choose from: "
-                + ", ".join(named)
-            )
+        if (layer := self._layer_named(choice)) is not None:
+            return [WatchedTensor(choice, layer)]
         if choice.endswith(INPUT_SUFFIX):
             return [
                 dataclasses.replace(w, label=w.label + INPUT_SUFFIX, is_input=True)
                 for w in self._matches(choice.removesuffix(INPUT_SUFFIX))
             ]
+        if found := _CALL.match(choice):
+            number = _call_number(choice, found["number"])
+            return [
+                dataclasses.replace(w, label=call_label(w.label, number), call=number)
+                for w in self._matches(found["layer"])
+            ]
+        if found := _ELEMENT.match(choice):
+            key = found["key"]
+            return [
+                dataclasses.replace(w, label=element_label(w.label, key), element=key)
+                for w in self._matches(found["layer"])
+            ]
+        if (layer := counterpart(choice, self.layers)) is not None:
+            warnings.warn(
+                f"The model has no layer {choice!r}. Keras numbered its layers anew; "
+                f"{layer.name!r} is the one in that place, and is watched as "
+                f"{choice!r}. Give layers names to choose them by.",
+                stacklevel=2,
+            )
+            return [WatchedTensor(choice, layer)]
         raise LayerChoiceError(f"The model has no layer {choice!r}. {self.listing()}")
+
+    def _layer_named(self, choice: str) -> keras.layers.Layer | None:
+        """The layer with a label, a name or the end of a path; `None` if none has.
+
+        Raises:
+            LayerChoiceError: Several layers have it.
+        """
+        if choice in self._by_label:
+            return self._by_label[choice]
+        path = choice.removeprefix("./")
+        below_model = path.removeprefix(f"{self._model.name}/")
+        named = self._labels_at(path)
+        if "/" in choice:
+            named = (
+                self._labels_at(path, exact=True)
+                or named
+                or self._labels_at(below_model, exact=True)
+            )
+        if len(named) > 1:
+            raise LayerChoiceError(
+                f"{choice!r} names {len(named)} layers. Choose from: "
+                + ", ".join(named)
+            )
+        return self._by_label[named[0]] if named else None
+
+    def _labels_at(self, path: str, *, exact: bool = False) -> list[str]:
+        """Labels of the layers with a path, or with a path that ends with it."""
+        return [
+            label
+            for label, known in zip(self._by_label, self._paths, strict=True)
+            if known == path or (not exact and known.endswith("/" + path))
+        ]
 
     def _matches_of_regex(self, choice: str) -> list[WatchedTensor]:
         try:
@@ -121,15 +191,38 @@ class LabelledLayers:
             raise LayerChoiceError(
                 f"{choice!r} is not a regular expression: {error}."
             ) from None
+        # Paths only for patterns of paths: "re:conv" does not mean "conv_block/norm".
+        is_of_paths = "/" in pattern.pattern
         matches = [
             WatchedTensor(label, layer, by_regex=True)
-            for label, layer in self._by_label.items()
+            for (label, layer), path in zip(
+                self._by_label.items(), self._paths, strict=True
+            )
             if layer is not self._model
-            and (pattern.search(layer.name) or pattern.search(label))
+            and (
+                pattern.search(layer.name)
+                or pattern.search(label)
+                or (is_of_paths and pattern.search(path))
+            )
         ]
         if not matches:
             raise LayerChoiceError(f"{choice!r} matches no layer. {self.listing()}")
         return matches
+
+
+def with_known_labels(
+    watched: Sequence[WatchedTensor],
+    known: Sequence[str],
+    layers: Sequence[keras.layers.Layer],
+) -> list[WatchedTensor]:
+    """The watched tensors under the labels that an earlier run gave to them, where only
+    the numbers of automatic names differ."""
+    labels = {tensor.label: tensor.layer for tensor in watched}
+    renamed = corresponding_labels(labels, known, layers)
+    return [
+        dataclasses.replace(tensor, label=renamed.get(tensor.label, tensor.label))
+        for tensor in watched
+    ]
 
 
 def check_choices(layers: LayerChoice | Sequence[LayerChoice] | None) -> None:
@@ -150,12 +243,21 @@ def check_choices(layers: LayerChoice | Sequence[LayerChoice] | None) -> None:
     if not choices:
         raise LayerChoiceError(
             "`layers` is empty. Name at least one layer, or leave it out for the input "
-            "of the last Dense layer."
+            "of the head."
         )
 
 
-def _layers_by_label(model: keras.Model) -> dict[str, keras.layers.Layer]:
-    paths = [*_layer_paths(model, "", {id(model)}), (model.name, model)]
+def _call_number(choice: str, digits: str) -> int:
+    if int(digits) < 1:
+        raise LayerChoiceError(
+            f"Calls of a layer are counted from 1, as in 'name@1'. Received: {choice!r}"
+        )
+    return int(digits)
+
+
+def _layers_by_label(
+    paths: Sequence[tuple[str, keras.layers.Layer]],
+) -> dict[str, keras.layers.Layer]:
     names = [layer.name for _, layer in paths]
     labelled: dict[str, keras.layers.Layer] = {}
     for path, layer in paths:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.eager import context
 
-from keras_pvec.features.backends import Forward
+from keras_pvec.features.backends import Forward, PreparedForward
 
 
 def is_tensor(value: Any) -> bool:
-    return tf.is_tensor(value)
+    # Rows of ragged and sparse tensors do not have the same features.
+    return tf.is_tensor(value) and not isinstance(
+        value, (tf.RaggedTensor, tf.SparseTensor, tf.IndexedSlices)
+    )
 
 
 def is_reachable(tensor: Any) -> bool:
@@ -20,7 +27,9 @@ def is_reachable(tensor: Any) -> bool:
     return tensor.graph is tf.compat.v1.get_default_graph()
 
 
-def compile_forward(model: keras.Model, forward: Forward, inputs: Any) -> Forward:
+def compile_forward(
+    model: keras.Model, forward: Forward, inputs: Any
+) -> PreparedForward:
     # Traced once, as a graph without AutoGraph, as Keras does with its own steps.
     traced = tf.function(forward, autograph=False)
     traced = traced.get_concrete_function(_as_tensors(inputs))
@@ -29,14 +38,64 @@ def compile_forward(model: keras.Model, forward: Forward, inputs: Any) -> Forwar
     others = [v for v in traced.graph.variables if id(v) not in of_keras]
 
     def compiled(inputs: Any) -> dict[str, tf.Tensor]:
-        before = [tf.identity(variable) for variable in others]
-        try:
+        with _restored(others):
             return traced(_as_tensors(inputs))
-        finally:
-            for variable, value in zip(others, before, strict=True):
-                variable.assign(value)
 
-    return compiled
+    return PreparedForward(compiled, restores_state=bool(others))
+
+
+def eager_forward(model: keras.Model, forward: Forward) -> PreparedForward:
+    def eager(inputs: Any) -> dict[str, tf.Tensor]:
+        others = [
+            variable
+            for layer in model._flatten_layers()
+            for value in vars(layer).values()
+            for variable in _own_variables(value)
+        ]
+        with _restored(others), _other_seeds():
+            return forward(inputs)
+
+    return PreparedForward(eager, restores_state=True)
+
+
+@contextlib.contextmanager
+def _restored(variables: Sequence[tf.Variable]) -> Iterator[None]:
+    before = [tf.identity(variable) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+
+
+@contextlib.contextmanager
+def _other_seeds() -> Iterator[None]:
+    """Keeps eager operations such as `tf.random.normal` from using up seeds of the
+    training. TensorFlow has no public access to the generator of these seeds."""
+    state = context.context()
+    seeds = getattr(state, "_rng", None)
+    if seeds is None:
+        yield
+        return
+    state._rng = random.Random(0)
+    try:
+        yield
+    finally:
+        state._rng = seeds
+
+
+def _own_variables(value: Any) -> Iterator[tf.Variable]:
+    """Variables among the attributes of a layer that are not Keras's."""
+    if isinstance(value, tf.Variable):
+        yield value
+    elif isinstance(value, tf.random.Generator):
+        yield value.state
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _own_variables(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _own_variables(part)
 
 
 def _as_tensors(inputs: Any) -> Any:

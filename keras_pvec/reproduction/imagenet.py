@@ -30,6 +30,8 @@ IMAGENET_V2 = "imagenet_v2"
 RESULTS_FOLDER = "imagenet"
 
 _NUM_DIGITS = 100
+# Brightness and contrast of an image hardly depend on its size.
+_STATISTICS_SIZE = (64, 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +39,16 @@ class PretrainedConfig:
     """Which networks are compared, and on which images.
 
     Attributes:
-        networks: Names of `keras.applications` networks.
+        networks: Names of `keras.applications` networks, as `find_networks` takes
+            them.
         weights: `"imagenet"`, a weights file, a folder with `<network>.weights.h5` for
             each network, or `"none"` for random weights.
         images: A folder of images, `"imagenet_v2"`, or `None` for the digits, to try
             the program.
         num_images: Number of images, counted from the first; `None` for all, or for 100
             of the digits.
+        num_untrained: Copies of each network with random weights, whose pairs the
+            angles are compared with.
         data_dir: Folder of tensorflow-datasets.
         out_dir: Folder of the results, which receives the folder `imagenet`.
         device: As in `prepare_process`.
@@ -56,6 +61,7 @@ class PretrainedConfig:
     weights: str = "none"
     images: str | None = None
     num_images: int | None = None
+    num_untrained: int = 2
     data_dir: str | None = None
     out_dir: Path = Path("results")
     device: str = "auto"
@@ -65,6 +71,7 @@ class PretrainedConfig:
         convert_field(self, "out_dir", Path)
         check("networks", self.networks, bool(self.networks), "at least one network")
         check_integer("num_images", self.num_images, 2)
+        check_integer("num_untrained", self.num_untrained, 0)
         check_choice("device", self.device, DEVICES)
 
     @property
@@ -83,6 +90,7 @@ class PretrainedConfig:
             "weights": self.weights,
             "images": self.images,
             "num_images": self.num_images,
+            "num_untrained": self.num_untrained,
             "data_dir": self.data_dir,
             "out_dir": str(self.out_dir),
             "device": self.device,
@@ -108,6 +116,7 @@ def run_imagenet(config: PretrainedConfig) -> Outcome:
     prepare_process(config.device)
     findings = compare_pretrained(config, config.flag_values())
     print(report.render_claims(findings.claims))
+    print(report.render_readings(findings.readings))
     return Outcome(config.results_dir)
 
 
@@ -135,17 +144,37 @@ def compare_pretrained(
 def _find(config: PretrainedConfig) -> Findings:
     try:
         images = _load_images(config)
-        keras.utils.set_random_seed(0)  # for random weights
-        p_vectors = pretrained.p_vectors(
-            pretrained.find_networks(config.networks),
-            images,
-            weights=None if config.weights == "none" else config.weights,
-            k=STORED_VECTORS,
-        )
+        networks = _measure(config, images)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return studies.pretrained(
-        p_vectors, config.weights, f"{len(images)} images of {images.name}"
+    return studies.pretrained(networks, f"{len(images)} images of {images.name}")
+
+
+def _measure(
+    config: PretrainedConfig, images: pretrained.Images
+) -> studies.PretrainedNetworks:
+    networks = pretrained.find_networks(config.networks)
+    random_weights = config.weights == "none"
+    keras.utils.set_random_seed(0)  # for random weights
+    p_vectors = pretrained.p_vectors(
+        networks,
+        images,
+        weights=None if random_weights else config.weights,
+        k=STORED_VECTORS,
+    )
+    n_copies = 0 if random_weights else config.num_untrained
+    copies = pretrained.untrained_p_vectors(
+        networks, images, n_copies, k=STORED_VECTORS
+    )
+    architectures = {network.name: network.architecture for network in networks}
+    for name, of_network in copies.items():
+        architectures |= dict.fromkeys(of_network, architectures[name])
+    return studies.PretrainedNetworks(
+        p_vectors,
+        architectures,
+        random_weights,
+        untrained={k: v for of_one in copies.values() for k, v in of_one.items()},
+        statistics=images.statistics(_STATISTICS_SIZE),
     )
 
 

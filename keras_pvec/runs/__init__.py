@@ -21,6 +21,7 @@ from keras_pvec.runs.resumption import complete_log
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import (
     LOG_COLUMNS,
+    AfterFit,
     Break,
     Failure,
     LoggedWith,
@@ -38,6 +39,7 @@ from keras_pvec.runs.writing import (
 
 __all__ = [
     "LOG_COLUMNS",
+    "AfterFit",
     "Break",
     "DamagedRunError",
     "Failure",

@@ -85,7 +85,7 @@ class CheckedFiles:
             self._settings = settings
         return self._settings
 
-    def p_vectors(self, path: Path, moment: Moment) -> dict[str, PVector]:
+    def p_vectors(self, path: Path, moment: Moment | None = None) -> dict[str, PVector]:
         """The P-vectors in a file, which can be those of this run at a moment."""
         p_vectors = parse_p_vectors(path, self.content(path), moment)
         for layer, p in p_vectors.items():

@@ -45,6 +45,7 @@ def write_sums(folder: Path, subfolders: Iterable[str] = ()) -> None:
     files = [path for name in _SEALED if (path := folder / name).is_file()]
     for name in _SEALED_FOLDERS:
         files += sorted((folder / name).glob("epoch_*_step_*.npz"))
+    files += (folder / "pvectors").glob("after_fit.npz")
     files += [folder / name / SUMS_FILE for name in subfolders]
     _write(
         folder, {file.relative_to(folder).as_posix(): _of_file(file) for file in files}

@@ -292,6 +292,15 @@ class RunFolder:
         self.write_metrics(epoch, step, logs)
         write_progress(self.path)
 
+    def clear(self) -> None:
+        """Removes a run, for another one that replaces it.
+
+        Notes in `run.json` and files of the training program stay.
+        """
+        for path in (self.log_path, self.metrics_path, self.samples_path):
+            path.unlink(missing_ok=True)
+        self.rewind(-1)
+
     def _size_of_log(self) -> int:
         return self.log_path.stat().st_size if self.log_path.is_file() else 0
 

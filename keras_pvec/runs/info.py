@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from keras_pvec.runs.schema import Break, Failure, LoggedWith, Moment
+from keras_pvec.runs.schema import AfterFit, Break, Failure, LoggedWith, Moment
 
 # Increased when run.json changes in a way that this version could not read.
 INFO_VERSION = 1
@@ -20,6 +20,8 @@ class RunInfo:
         logged_with: Settings of the logger; `None` before it starts.
         failures: Layers without a P-vector, by moment.
         breaks: Where the training was continued with another model.
+        after_fit: The model that the training left; `None` before it ends, and in files
+            of earlier versions.
         versions: Versions of Python and of the packages that affect the numbers.
         notes: All other entries, written by the training program.
         version: Version of the format.
@@ -28,6 +30,7 @@ class RunInfo:
     logged_with: LoggedWith | None = None
     failures: tuple[Failure, ...] = ()
     breaks: tuple[Break, ...] = ()
+    after_fit: AfterFit | None = None
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     version: int = INFO_VERSION
@@ -55,6 +58,7 @@ class RunInfo:
         failures = notes.pop("failures", [])
         versions = notes.pop("versions", {})
         breaks = notes.pop("breaks", [])
+        after_fit = AfterFit.from_json(notes.pop("after_fit", None))
         if not isinstance(failures, list) or not isinstance(breaks, list):
             raise ValueError("`failures` and `breaks` must be lists")
         if not isinstance(versions, dict) or not _are_texts(versions.values()):
@@ -63,6 +67,7 @@ class RunInfo:
             logged_with=None if logged is None else _logged_with(logged),
             failures=tuple(_entry(Failure, failure) for failure in failures),
             breaks=tuple(_entry(Break, entry) for entry in breaks),
+            after_fit=after_fit,
             versions=versions,
             notes=notes,
             version=version,
@@ -77,6 +82,8 @@ class RunInfo:
             entries["failures"] = [dataclasses.asdict(f) for f in self.failures]
         if self.breaks:
             entries["breaks"] = [dataclasses.asdict(b) for b in self.breaks]
+        if self.after_fit is not None:
+            entries["after_fit"] = dataclasses.asdict(self.after_fit)
         if self.versions:
             entries["versions"] = dict(self.versions)
         return entries

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_pvec.comparison import compare
 from keras_pvec.pvector import PVector
+from keras_pvec.runs.after_fit import AFTER_FIT, after_fit_path
 from keras_pvec.runs.arrays import parse_arrays
 from keras_pvec.runs.checked import CheckedFiles
 from keras_pvec.runs.errors import DamagedRunError, RunNotFoundError
@@ -126,7 +127,9 @@ class Run:
         """The P-vector of a layer at the end of an epoch.
 
         Args:
-            epoch: Counted from 0; -1 for before training; `"final"` for the last.
+            epoch: Counted from 0; -1 for before training; `"final"` for the last; or
+                `"after_fit"` for the model that `fit` left, which is another one if
+                weights were averaged or restored after the last epoch.
             layer: Name of the layer; may be left out if only one is watched.
 
         Returns:
@@ -136,6 +139,8 @@ class Run:
             RunNotFoundError: No such epoch or layer in this run, or the layer had no
                 P-vector there (all zero, or not finite).
         """
+        if epoch == AFTER_FIT:
+            return self._p_vector_after_fit(layer)
         moments = self.moments
         if epoch != "final":
             moments = [m for m in moments if m.epoch == epoch]
@@ -154,7 +159,8 @@ class Run:
         """Angles of a layer at every moment to a reference.
 
         Args:
-            to: `"final"`, an epoch of this run, or any `PVector` of the same samples.
+            to: `"final"`, `"after_fit"`, an epoch of this run, or any `PVector` of the
+                same samples.
             layer: As in `p_vector`.
 
         Returns:
@@ -177,6 +183,24 @@ class Run:
             p = self._layer_of(p_vectors, layer)
             rows.append(log_row(moment, p, label, compare(p, reference)))
         return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))
+
+    def _p_vector_after_fit(self, layer: str | None) -> PVector:
+        after_fit = self.info.after_fit
+        if after_fit is None:
+            raise RunNotFoundError(
+                f"{self.path} holds no model after `fit`: the training has not ended, "
+                "or an earlier version logged it."
+            )
+        if not after_fit.differs:
+            return self.p_vector("final", layer)
+        if layer is not None and layer in after_fit.failures:
+            raise RunNotFoundError(
+                f"{self.path}: layer {layer!r} had no P-vector after `fit`. "
+                f"{after_fit.failures[layer]}"
+            )
+        return self._layer_of(
+            self._files.p_vectors(after_fit_path(self._folder)), layer
+        )
 
     def _check_not_failed(
         self, last: Moment, epoch: int | str, layer: str | None

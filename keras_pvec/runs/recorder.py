@@ -16,6 +16,7 @@ import numpy as np
 
 from keras_pvec.comparison import compare, describe
 from keras_pvec.pvector import PVector
+from keras_pvec.runs.after_fit import remove_after_fit, write_after_fit
 from keras_pvec.runs.errors import DamagedRunError, RunConflictError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
@@ -23,6 +24,7 @@ from keras_pvec.runs.references import Reference, reference_of_layer
 from keras_pvec.runs.resumption import History, check_history, complete_log
 from keras_pvec.runs.schedule import LogSchedule
 from keras_pvec.runs.schema import LoggedWith, Moment, log_row
+from keras_pvec.runs.start import StartPolicy, check_start, conflict
 from keras_pvec.runs.tables import moment_of, read_rows
 from keras_pvec.samples import SampleSource
 from keras_pvec.solver import ZeroMatrixError
@@ -78,6 +80,7 @@ class Recorder:
         schedule: Which layers are measured when.
         prefix: Prefix of the names of the returned angles.
         resume: Whether to continue a run that is already in `path`.
+        overwrite: Whether to replace it; see `StartPolicy`.
     """
 
     def __init__(
@@ -88,16 +91,33 @@ class Recorder:
         schedule: LogSchedule,
         prefix: str = "pvec",
         resume: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self.folder = RunFolder(path)
         self.references = dict(references)
         self.schedule = schedule
         self.prefix = prefix
-        self.resume = resume
+        self.policy = StartPolicy(resume, overwrite)
         self._logged_with = LoggedWith()
         self._last = _LastMoment(Moment(-2, -1))
         self._previous: dict[str, PVector] = {}
         self._last_epoch: int | None = None
+
+    @property
+    def resume(self) -> bool:
+        """Whether to continue a run that is already in the folder."""
+        return self.policy.resume
+
+    def without_training(self) -> Recorder:
+        """A recorder with the same settings that has recorded nothing."""
+        return Recorder(
+            self.folder.path,
+            references=self.references,
+            schedule=self.schedule,
+            prefix=self.prefix,
+            resume=self.policy.resume,
+            overwrite=self.policy.overwrite,
+        )
 
     def settings_of(
         self, layers: Sequence[str], samples: SampleSource, options: MeasuredWith
@@ -134,6 +154,8 @@ class Recorder:
         """
         if epoch == 0:
             return 0
+        if self._starts_anew(epoch):
+            return updates
         if (end := self.folder.epoch_ends().get(epoch - 1)) is not None:
             return end
         known = [m.step for m in self._known_moments() if m.epoch < epoch]
@@ -155,42 +177,54 @@ class Recorder:
             settings: What is logged, and how.
 
         Raises:
-            RunConflictError: The folder holds a run and `resume` is not set, a run with
-                other settings, or a finished run that would be overwritten.
+            RunConflictError: The folder holds a run that would be lost, or a run with
+                other settings.
             DamagedRunError: Files of the run are damaged, or rows are missing. See
                 `keras_pvec.runs.resumption` for when missing rows are restored.
-            ValueError: No layer has a P-vector, or one has features that are not
-                finite, or a reference lacks a layer.
+            ValueError: A layer has features that are not finite, or a reference lacks
+                a layer.
         """
-        known = self._known_moments()
-        continues = self._last_epoch is not None and epoch == self._last_epoch + 1
-        if known and not (self.resume or continues):
-            raise RunConflictError(
-                f"{self.folder.path} already holds a run. Choose another folder, "
-                "delete it, or pass resume=True to continue it."
-            )
+        starts_anew = self._starts_anew(epoch)
+        known = [] if starts_anew else self._known_moments()
+        if not self._continues(epoch):
+            check_start(self.folder, known, epoch, self.policy)
         if not any(m.epoch < epoch for m in known):
             _check_first_moment(measured)
         moment = Moment(epoch - 1, step)
         self._logged_with = settings
-        self.folder.check_seal()
+        history = History([])
+        if not starts_anew:
+            self.folder.check_seal()
         if known:
-            self._check_resumable(known, epoch)
+            self._check_settings()
+            is_other = self._is_other_model(moment, measured.p_vectors)
+            # A checkpoint may be older than the log; another model's is not.
+            if is_other and max(self.folder.epoch_ends(), default=-1) >= epoch:
+                raise conflict(self.folder, known, epoch)
+            # A run that was stopped in its first epoch, without a checkpoint, starts
+            # again, and may have other initial weights.
+            starts_anew = is_other and epoch == 0
         elif self.resume and epoch > 0:
             warnings.warn(
                 f"{self.folder.path} holds no run that could be resumed. Its log "
                 f"begins with epoch {epoch}.",
                 stacklevel=4,
             )
-        history = check_history(
-            self.folder, epoch, moment, measured.p_vectors, self._compare
-        )
+        if known and not starts_anew:
+            history = check_history(
+                self.folder, epoch, moment, measured.p_vectors, self._compare
+            )
         kept = history.moments
         self._previous = {}
         if moment not in kept:
             self._previous = self._latest(kept, measured.p_vectors)
         rows, angles = self._compare(moment, measured.p_vectors, self._previous)
-        self._restore(history, epoch)
+        self.folder.unseal()
+        remove_after_fit(self.folder)
+        if starts_anew:
+            self.folder.clear()
+        else:
+            self._restore(history, epoch)
         self._save_settings(complete=False)
         if moment in kept:
             self._compare_with_log(moment, measured.p_vectors)
@@ -251,6 +285,15 @@ class Recorder:
         self.folder.end_epoch(epoch, step, _scalars_of(logs))
         self._last_epoch = epoch
 
+    def record_after_fit(self, weights_sha256: str, measured: Measured | None) -> None:
+        """Records the model that the training leaves, after its last moment.
+
+        Args:
+            weights_sha256: Fingerprint of its weights.
+            measured: Its P-vectors; `None` if its weights are those of the last moment.
+        """
+        write_after_fit(self.folder, weights_sha256, measured, self._last.p_vectors)
+
     def end(self) -> None:
         """Marks the run as complete, and writes the checksums of its files."""
         self._logged_with = dataclasses.replace(
@@ -269,13 +312,19 @@ class Recorder:
         """
         complete_log(self.folder, epochs)
 
+    def _continues(self, epoch: int) -> bool:
+        """Whether a training goes on with the run that this recorder has written."""
+        return self._last_epoch is not None and epoch == self._last_epoch + 1
+
+    def _starts_anew(self, epoch: int) -> bool:
+        return self.policy.starts_anew(epoch) and not self._continues(epoch)
+
     def _known_moments(self) -> list[Moment]:
         """The moments that are logged or have a file of P-vectors, in order."""
         return sorted({*self.folder.moments(), *self.folder.stored_moments()})
 
     def _restore(self, history: History, epoch: int) -> None:
         """Brings the files to the state in which the training resumes."""
-        self.folder.unseal()
         if history.rebuilt is not None:
             self.folder.replace_log(history.rebuilt)
             warnings.warn(
@@ -313,20 +362,30 @@ class Recorder:
         self, moment: Moment, p_vectors: Mapping[str, PVector]
     ) -> None:
         """Warns if the model is not the one that the resumed log ended with."""
+        for layer, angle_deg in self._differing_layers(moment, p_vectors).items():
+            warnings.warn(
+                f"{self.folder.path} is continued with a different model: after "
+                f"epoch {moment.epoch}, layer {layer!r} was {angle_deg:.3g} degrees "
+                "away from it. Rows before and after it are not of one training.",
+                stacklevel=4,
+            )
+            self.folder.note_break(moment, layer, angle_deg)
+
+    def _differing_layers(
+        self, moment: Moment, p_vectors: Mapping[str, PVector]
+    ) -> dict[str, float]:
+        """Angles to the logged P-vectors of a moment that are too large for the same
+        model, in degrees, by layer."""
         logged = load_p_vectors(self.folder.moment_path(moment), moment)
+        differing = {}
         for layer, p in p_vectors.items():
             if layer not in logged:
                 continue
             comparison = compare(p, logged[layer])
-            angle = comparison.angle_deg or 0.0
-            if angle > comparison.angle_error_deg + _SAME_MODEL_DEG:
-                warnings.warn(
-                    f"{self.folder.path} is continued with a different model: after "
-                    f"epoch {moment.epoch}, layer {layer!r} was {angle:.3g} degrees "
-                    "away from it. Rows before and after it are not of one training.",
-                    stacklevel=4,
-                )
-                self.folder.note_break(moment, layer, angle)
+            angle_deg = comparison.angle_deg or 0.0
+            if angle_deg > comparison.angle_error_deg + _SAME_MODEL_DEG:
+                differing[layer] = angle_deg
+        return differing
 
     def _write(
         self,
@@ -376,7 +435,7 @@ class Recorder:
             logged_with=self._logged_with, versions=library_versions()
         )
 
-    def _check_resumable(self, logged: Sequence[Moment], epoch: int) -> None:
+    def _check_settings(self) -> None:
         stored = self.folder.read_info().logged_with
         if stored is None:
             reason = "it is missing, or has lost the settings of the logger"
@@ -388,23 +447,21 @@ class Recorder:
                 raise RunConflictError(
                     f"{self.folder.path} holds a run with other settings: "
                     f"{field.name} is {there!r} there and {asked!r} now. Choose "
-                    "another folder, or delete it."
+                    "another folder, or replace it with overwrite=True."
                 )
-        last_epoch = logged[-1].epoch
-        if stored.complete and last_epoch >= epoch:
-            raise RunConflictError(
-                f"{self.folder.path} holds a finished run up to epoch {last_epoch}, "
-                f"and this training starts with epoch {epoch}, so it would overwrite "
-                "that run. Choose another folder, delete it, or continue it with "
-                f"initial_epoch={last_epoch + 1}."
-            )
+
+    def _is_other_model(self, moment: Moment, p_vectors: Mapping[str, PVector]) -> bool:
+        """Whether the P-vectors stored for a moment are of another model."""
+        return moment in self.folder.stored_moments() and bool(
+            self._differing_layers(moment, p_vectors)
+        )
 
 
 def _check_first_moment(measured: Measured) -> None:
     """Raises an error that is better reported before training. A layer of zeros is only
-    recorded as a failure, as long as other layers have P-vectors."""
+    recorded as a failure, because it may change with the first updates."""
     for layer, error in measured.failures.items():
-        if not measured.p_vectors or not isinstance(error, ZeroMatrixError):
+        if not isinstance(error, ZeroMatrixError):
             raise ValueError(f"Layer {layer!r} has no P-vector. {error}") from error
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from keras_pvec.comparison import check_samples_of
 from keras_pvec.pvector import PVector
+from keras_pvec.samples import SampleSource
 
 # The reference to the previously logged moment.
 PREVIOUS = "previous"
@@ -14,13 +16,18 @@ Reference: TypeAlias = PVector | Mapping[str, PVector] | str
 
 
 def checked_references(
-    references: Mapping[str, Reference] | None,
+    references: Mapping[str, Reference] | None, samples: SampleSource
 ) -> dict[str, Reference]:
     """Checks references and returns them by name.
 
+    Args:
+        references: References by name.
+        samples: The samples that they are compared on.
+
     Raises:
         ValueError: A reference that is neither a `PVector`, nor a dict from layer to
-            `PVector`, nor `"previous"`.
+            `PVector`, nor `"previous"`; or one that holds NaN or infinity.
+        SampleMismatchError: A reference of other samples.
     """
     if references is None:
         return {}
@@ -35,6 +42,8 @@ def checked_references(
                 f"Reference {name!r} must be a PVector, a dict from layer to PVector, "
                 f"or {PREVIOUS!r}. Received: {reference!r}"
             )
+        for p in _p_vectors_of(reference):
+            check_samples_of(p, samples, f"Reference {name!r}")
     return dict(references)
 
 
@@ -56,6 +65,12 @@ def reference_of_layer(
             )
         return reference[layer]
     return reference
+
+
+def _p_vectors_of(reference: Reference) -> list[PVector]:
+    if isinstance(reference, Mapping):
+        return list(reference.values())
+    return [] if isinstance(reference, str) else [reference]
 
 
 def _is_reference(reference: object) -> bool:

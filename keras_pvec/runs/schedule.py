@@ -51,6 +51,11 @@ class LogSchedule:
             f"int}}. Received: {log_freq!r}"
         )
 
+    @property
+    def has_moments_within_epochs(self) -> bool:
+        """Whether any moment but the end of an epoch may be due."""
+        return self.every is not None or self.every_in_first_epoch is not None
+
     def as_json(self) -> dict[str, Any]:
         """The entry of `run.json`."""
         return dataclasses.asdict(self)

@@ -90,6 +90,48 @@ class Break:
 
 
 @dataclasses.dataclass(frozen=True)
+class AfterFit:
+    """The model that a training left, after its last moment.
+
+    Its weights differ from those of the last moment if they were replaced by moving
+    averages (`use_ema=True`) or by earlier ones (`restore_best_weights=True`). It is no
+    moment of the training: it has no row in `log.csv`.
+
+    Attributes:
+        weights_sha256: Fingerprint of its weights.
+        differs: Whether they differ from those at the last moment. Its P-vectors are
+            then stored apart; else they are those of the last moment.
+        angles_deg: Angle to the last moment by layer, in degrees; empty if the weights
+            are the same.
+        failures: Why other layers have no P-vector, by layer.
+    """
+
+    weights_sha256: str
+    differs: bool = False
+    angles_deg: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    failures: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, entries: Any) -> AfterFit | None:
+        """Reads the entry of a `run.json`; `None` if there is none.
+
+        Raises:
+            ValueError: It has the wrong type.
+        """
+        if entries is None:
+            return None
+        try:
+            return cls(
+                weights_sha256=str(entries["weights_sha256"]),
+                differs=bool(entries["differs"]),
+                angles_deg={k: float(v) for k, v in entries["angles_deg"].items()},
+                failures={k: str(v) for k, v in entries["failures"].items()},
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"`after_fit` is {entries!r}") from error
+
+
+@dataclasses.dataclass(frozen=True)
 class LoggedWith:
     """What was logged, and how: the settings of the logger of a run.
 
@@ -132,6 +174,6 @@ def log_row(
         "step": step,
         "layer": p.layer,
         "reference": reference,
-        **dataclasses.asdict(comparison),
+        **comparison.as_row(),
         "samples_sha256": p.samples_sha256,
     }

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_pvec.input_checks import check_convertible
 from keras_pvec.solver.threads import available_cores, worker_pool
 
 # A part is as large as fits into the cores' caches, and has no more rows than float32
@@ -42,9 +43,10 @@ def as_rows(block: Any) -> Any:
         a NumPy array.
 
     Raises:
-        ValueError: Not an array or tensor, fewer than two axes, no features, or not
-            real numbers.
+        ValueError: Not an array or tensor, fewer than two axes, no features, not real
+            numbers, masked, ragged or sparse.
     """
+    check_convertible(block, "The feature matrix")
     if not hasattr(block, "shape") or not hasattr(block, "dtype"):
         raise ValueError(
             "Features must be arrays or tensors of shape (n_samples, n_features). "

@@ -316,7 +316,7 @@ def extend(folders: Folders) -> Outcome:
 
 
 def restart(folders: Folders) -> Outcome:
-    """Starting from epoch 0 in the folder of an interrupted training."""
+    """Starting from epoch 0 in the folder of an interrupted training, to replace it."""
     return continued(folders, first_epoch=0, epochs=small_run.EPOCHS)
 
 

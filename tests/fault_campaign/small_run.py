@@ -86,6 +86,7 @@ def train(
     first_epoch: int = 0,
     epochs: int = EPOCHS,
     seed: int = 0,
+    overwrite: bool = True,
     on_checkpoint: Callable[[int], None] = lambda epochs: None,
 ) -> None:
     """Trains from the start of an epoch, as a training with checkpoints is resumed.
@@ -95,6 +96,8 @@ def train(
         first_epoch: The number of epochs in the checkpoint.
         epochs: Number of epochs of the whole training.
         seed: Seed of the features.
+        overwrite: Whether a training from the beginning replaces what there is, as one
+            that has no checkpoint yet.
         on_checkpoint: Receives the number of finished epochs when a checkpoint would be
             written, which is after everything else of an epoch.
     """
@@ -106,7 +109,7 @@ def train(
         folder.note(settings=settings_of(seed), status="running")
         if first_epoch < epochs:
             _reopen_logs(folder)
-        recorders = {split: _recorder(path, split) for split in SPLITS}
+        recorders = {split: _recorder(path, split, overwrite) for split in SPLITS}
         for split, recorder in recorders.items():
             step = recorder.steps_before(first_epoch, first_epoch * STEPS)
             _begin(recorder, split, first_epoch, step, seed)
@@ -143,13 +146,14 @@ def settings_of(seed: int) -> dict:
     }
 
 
-def _recorder(path: Path, split: str) -> Recorder:
+def _recorder(path: Path, split: str, overwrite: bool) -> Recorder:
     return Recorder(
         path if split == "train" else path / split,
         references={"data": reference_of(split), "before": "previous"},
         schedule=LogSchedule.parse({"first_epoch": _EVERY_IN_FIRST_EPOCH}),
         prefix="pvec" if split == "train" else f"pvec_{split}",
         resume=True,
+        overwrite=overwrite,
     )
 
 

@@ -4,6 +4,7 @@ import functools
 import gc
 import inspect
 import os
+import re
 from pathlib import Path
 
 import keras
@@ -23,6 +24,7 @@ from keras_pvec.reproduction.pretrained import (
     image_files,
     imagenet_v2,
     p_vectors,
+    untrained_p_vectors,
 )
 from keras_pvec.reproduction.pretrained.networks import applications
 
@@ -365,3 +367,50 @@ def test_imagenet_v2_on_disk(stored_imagenet_v2):
     )
     with pytest.raises(ValueError, match=r"7 .* 8"):
         imagenet_v2(folder, 8)
+
+
+def test_widths_and_input_sizes():
+    """A narrow network is the same architecture; its number of weights is that of
+    `alpha`, its input has the side that was named."""
+    wide, narrow, small = find_networks(
+        ["MobileNet", "MobileNet-0.25", "MobileNet-0.25-64"]
+    )
+    assert {n.architecture for n in (wide, narrow, small)} == {"MobileNet"}
+    by_hand = keras.applications.MobileNet(
+        alpha=0.25, weights=None, input_shape=(64, 64, 3)
+    )
+    built = small.build(weights=None)
+    assert built.input_shape == by_hand.input_shape
+    assert built.count_params() == by_hand.count_params()
+    assert narrow.build(weights=None).count_params() == built.count_params()
+    (resnet,) = find_networks(["ResNet50-160"])
+    assert resnet.architecture == "ResNet50"
+
+
+@pytest.mark.parametrize(
+    "name", ["ResNet50-0.5", "MobileNet-0.0", "MobileNet-16", "MobileNet-0.5-", "Net"]
+)
+def test_names_that_are_no_network(name):
+    with pytest.raises(ValueError, match=re.escape(name)):
+        find_networks([name])
+
+
+def test_untrained_copies_have_weights_of_their_own_seeds(images):
+    found = untrained_p_vectors([tiny("a"), tiny("b")], images, 2)
+    assert [len(copies) for copies in found.values()] == [2, 2]
+    first, second = found["a"].values()
+    assert degrees_between(first.vector, second.vector) > 1
+    keras.utils.set_random_seed(2)
+    again = p_vectors([tiny("a"), tiny("b")], images)
+    np.testing.assert_array_equal(again["a"].vector, second.vector)
+
+
+def test_brightness_and_contrast_are_those_of_the_pixels(images, pictures):
+    found = images.statistics((20, 30), batch_size=3)
+    pixels = np.stack([resized(picture, (20, 30)) for picture in pictures])
+    flat = pixels.reshape(len(pixels), -1).astype(np.float64)
+    np.testing.assert_allclose(found["mean"], flat.mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found["std"], flat.std(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(
+        found["channel_mean"], pixels.mean(axis=(1, 2), dtype=float), rtol=1e-5
+    )

@@ -62,6 +62,9 @@ def tables(runs):
         "pairwise_angles": analysis.pairwise_angles(p_vectors),
         "angles_between": pairs,
         "untrained_pairs": analysis.untrained_pairs(runs),
+        "null_ladder_table": analysis.null_ladder_table(
+            pairs, analysis.untrained_pairs(runs)
+        ),
         "singular_vectors_between": analysis.singular_vectors_between(runs),
         "influential_samples": analysis.influential_samples(pairs),
         "angles_by_block": analysis.angles_by_block(runs),
@@ -90,7 +93,7 @@ def test_pairs_in_detail(tables):
     """What a detailed comparison adds, and what is shown of it."""
     pairs = tables["pairwise_angles"]
     plain = pairs.drop(columns=analysis.DETAILS)
-    names = {field.name for field in dataclasses.fields(Comparison)}
+    names = {field.name for field in dataclasses.fields(Comparison)} - {"ladder"}
     assert set(plain) == names | {
         *("run", "other", "group", "other_group"),
         *("null_low_deg", "null_high_deg"),
@@ -103,7 +106,7 @@ def test_every_column_is_documented_once():
     assert listed <= set(analysis.COLUMNS)
     assert set(LOG_COLUMNS) <= set(analysis.COLUMNS)
     compared = {field.name for field in dataclasses.fields(DetailedComparison)}
-    assert compared - {"principal_angles_deg"} <= set(analysis.COLUMNS)
+    assert compared - {"principal_angles_deg", "ladder"} <= set(analysis.COLUMNS)
     for name, column in analysis.COLUMNS.items():
         assert column.name == name == getattr(schema, name.upper())
         assert column.meaning

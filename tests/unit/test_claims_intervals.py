@@ -14,6 +14,7 @@ from keras_pvec.reproduction.claims import (
     Effect,
     Estimator,
     Interval,
+    Null,
     Quantity,
     Share,
     UnitCriterion,
@@ -24,6 +25,7 @@ from keras_pvec.reproduction.claims.resampling import interval_ends
 from keras_pvec.reproduction.claims.statistics import share_of, summarise
 from keras_pvec.reproduction.claims.verdicts import (
     Condition,
+    UnitNull,
     caveats_of,
     combined,
     is_inconclusive,
@@ -70,7 +72,7 @@ def test_two_seeds_can_decide():
     assert rating.met.interval == (0.5, 0.5)
     both = rate_met(CRITERION, pd.Series({"a0": True, "a1": True}), KINDS)
     assert both.verdict is Verdict.REPRODUCED
-    assert caveats_of(CRITERION, both.met) == (Caveat.FEW_NETWORKS,)
+    assert caveats_of(CRITERION, both.met, ()) == (Caveat.FEW_NETWORKS,)
 
 
 @pytest.mark.parametrize(("n", "few"), [(5, True), (6, False)])
@@ -78,7 +80,21 @@ def test_all_of_few_networks_have_an_exact_interval(n, few):
     """The lower end is 0.025^(1/n) (Clopper and Pearson)."""
     share = share_of(pd.Series(True, index=[*KINDS][:n]), Counted.RUNS, KINDS)
     assert share.interval == pytest.approx((0.025 ** (1 / n), 1.0))
-    assert bool(caveats_of(CRITERION, share)) == few
+    assert bool(caveats_of(CRITERION, share, ())) == few
+
+
+@pytest.mark.parametrize(
+    ("n_met", "n_null", "told"),
+    [(10, 4, False), (10, 5, True), (10, 7, True), (10, 8, False), (7, 6, False)],
+)
+def test_nulls_that_meet_the_criterion_in_part_are_told(n_met, n_null, told):
+    """From 50% to below 80%; from there on the verdict says it."""
+    runs = [f"a{i}" for i in range(10)]
+    met = pd.Series(np.arange(10) < n_met, index=runs)
+    null = UnitNull(Null.PERMUTATION, pd.Series(np.arange(10) < n_null, index=runs))
+    rating = rate_met(CRITERION, met, dict.fromkeys(runs, "a"), [null])
+    caveats = caveats_of(CRITERION, rating.met, rating.ladder)
+    assert (Caveat.NULL_PARTLY_MEETS in caveats) == told
 
 
 def test_pairs_count_as_their_networks():

@@ -428,7 +428,8 @@ def test_every_kind_of_finding_has_its_sentences(run):
     columns = ("sigma2_over_sigma1", "angle_error_deg", "angle_deg")
     values = dict.fromkeys((*columns, "participation", "n_samples"), 1.5)
     for kind in set(Kind) - IN_TABLE:
-        columns = {"angle_deg": 400.0} if kind is Kind.OUT_OF_RANGE else values
+        has_angle = kind in (Kind.OUT_OF_RANGE, Kind.OTHER_MODEL)
+        columns = {"angle_deg": 400.0} if has_angle else values
         finding = Finding(
             kind,
             layer="block_7",
@@ -515,6 +516,18 @@ def test_arrays_that_do_not_make_a_p_vector(damage, made, tmp_path):
     save_p_vectors(path, {"x": dataclasses.replace(made[0], **damage)})
     with pytest.raises(ValueError, match=r"damaged\.npz"):
         load_p_vectors(path)
+
+
+def test_layers_that_keras_numbered_differently_are_compared_in_order(made, tmp_path):
+    files = [tmp_path / "a.npz", tmp_path / "b.npz"]
+    save_p_vectors(files[0], {"dense": made[0], "dense_10": made[1], "pool": made[2]})
+    save_p_vectors(files[1], {"dense_12": made[1], "dense_3": made[0], "flat": made[2]})
+    pairs = compare_files(*files)
+    names = [(pair.layer, pair.other_layer) for pair in pairs]
+    assert names == [("dense", "dense_3"), ("dense_10", "dense_12")]
+    assert [pair.comparison.angle_deg for pair in pairs] == [0, 0]
+    with pytest.raises(ValueError, match="dense_11"):
+        compare_files(*files, "dense_11")
 
 
 def test_a_vector_of_another_length_is_not_compared(made, tmp_path):

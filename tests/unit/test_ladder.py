@@ -245,3 +245,30 @@ def test_bad_input(options, named, rng):
         null_ladder(p, q, **options)
     with pytest.raises(kp.SampleMismatchError):
         null_ladder(p, as_p_vector(rng.random(6)))
+
+
+def test_a_comparison_holds_the_ladder_if_it_is_asked_for(rng):
+    p, q = (as_p_vector(rng.random(60)) for _ in range(2))
+    labels, statistics = np.arange(60) % 3, {"mean": rng.random(60)}
+    untrained = [60.0, 70.0]
+    plain = kp.compare(p, q)
+    assert plain.ladder == ()
+    found = kp.compare(
+        p,
+        q,
+        n_permutations=99,
+        samples={"labels": labels, **statistics},
+        untrained_deg=untrained,
+    )
+    assert found.as_row() == plain.as_row()
+    assert found.ladder == null_ladder(
+        p,
+        q,
+        labels=labels,
+        statistics=statistics,
+        untrained_deg=untrained,
+        n_permutations=99,
+    )
+    assert [test.rung for test in found.ladder] == [*Rung]
+    with pytest.raises(ValueError, match="n_permutations"):
+        kp.compare(p, q, samples={"labels": labels})

@@ -199,3 +199,59 @@ def test_a_run_json_of_a_later_version_is_refused(tmp_path):
     folder.info_path.write_text(text)
     with pytest.raises(kp.RunConflictError, match="99"):
         folder.read_info()
+
+
+def test_the_model_that_a_training_left_is_no_moment(tmp_path):
+    training, recorder = Training(), recorder_in(tmp_path)
+    training.run(recorder, epochs=2)
+    before = (tmp_path / "log.csv").read_bytes()
+    left = training.at(99)(("a", "bb"))
+    left.failures["ccc"] = ValueError("all zero")
+    with pytest.warns(UserWarning, match="'ccc'"):
+        recorder.record_after_fit("f" * 64, left)
+    run = kp.open_run(tmp_path)
+    assert run.moments == [(-1, 0), (0, 4), (1, 8)]
+    assert (tmp_path / "log.csv").read_bytes() == before
+    np.testing.assert_array_equal(
+        run.p_vector("after_fit", "a").vectors, left.p_vectors["a"].vectors
+    )
+    after_fit = run.info.after_fit
+    assert after_fit.differs
+    assert after_fit.weights_sha256 == "f" * 64
+    expected = kp.angle(left.p_vectors["bb"], run.p_vector("final", "bb"))
+    assert after_fit.angles_deg["bb"] == expected
+    with pytest.raises(kp.RunNotFoundError, match=r"'ccc'.*all zero"):
+        run.p_vector("after_fit", "ccc")
+    with pytest.raises(kp.RunNotFoundError, match="'a', 'bb'"):
+        run.p_vector("after_fit", "nope")
+    # The same weights as at the last moment.
+    recorder.record_after_fit("e" * 64, None)
+    assert not run.info.after_fit.differs
+    np.testing.assert_array_equal(
+        run.p_vector("after_fit", "a").vectors, run.p_vector("final", "a").vectors
+    )
+
+
+@pytest.mark.parametrize(
+    "damage", [[], {}, {"weights_sha256": "a", "differs": True}, "text", 3]
+)
+def test_a_damaged_entry_about_the_model_left(damage, tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.note(after_fit=damage)
+    with pytest.raises((kp.RunConflictError, ValueError), match=r"run\.json"):
+        folder.read_info()
+
+
+def test_a_run_is_replaced_even_if_its_log_is_damaged(tmp_path):
+    Training().run(recorder_in(tmp_path), epochs=2)
+    RunFolder(tmp_path).note(mine="kept")
+    (tmp_path / "log.csv").write_bytes(b"epoch,step\n0,\xff\n")
+    (tmp_path / "metrics.csv").write_bytes(b"\x00")
+    recorder = Recorder(
+        tmp_path, references={}, schedule=LogSchedule.parse("epoch"), overwrite=True
+    )
+    Training().run(recorder, epochs=1)
+    run = kp.open_run(tmp_path)
+    assert run.moments == [(-1, 0), (0, 4)]
+    assert run.info.notes["mine"] == "kept"
+    assert len(list((tmp_path / "pvectors").iterdir())) == 2

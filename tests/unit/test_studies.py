@@ -17,10 +17,12 @@ from matplotlib.figure import Figure
 
 import keras_pvec as kp
 from keras_pvec.reproduction import studies
-from keras_pvec.reproduction.analysis import model_of
+from keras_pvec.reproduction.analysis import model_of, pairwise_angles
 from keras_pvec.reproduction.claims import (
     CLAIMS,
     Cause,
+    Caveat,
+    Null,
     Obstacle,
     RawData,
     Reading,
@@ -56,6 +58,7 @@ CONVERGENCE = {
     "angle_to_final",
     "angle_to_untrained",
     "angle_matrix",
+    "null_ladder",
     "measures",
     "influential_samples",
 }
@@ -314,19 +317,27 @@ def test_a_split_that_was_not_logged_is_missed(tmp_path, runs):
         )
 
 
+NAMES = ("ResNet50", "VGG16", "Xception")
+
+
 @pytest.fixture
 def networks():
     """Six degrees from a common direction, so twelve at most from each other."""
     world = World("train", seed=9)
     return {
-        name: kp.p_vector(world.near_end(6)[:, None], layer="top")
-        for name in ("ResNet50", "VGG16", "Xception")
+        name: kp.p_vector(world.near_end(6)[:, None], layer="top") for name in NAMES
     }
 
 
+def pretrained_networks(p_vectors, **options):
+    return studies.PretrainedNetworks(
+        p_vectors, {name: name for name in p_vectors}, **options
+    )
+
+
 def test_pretrained_networks(networks):
-    found = studies.pretrained(networks, "imagenet", "20 images of x")
-    assert set(found.figures) == {"angle_matrix", "measures"}
+    found = studies.pretrained(pretrained_networks(networks), "20 images of x")
+    assert set(found.figures) == {"angle_matrix", "null_ladder", "measures"}
     assert set(found.tables) == {*found.figures, "influential_samples"}
     pairs = found.tables["angle_matrix"]
     names = [("ResNet50", "VGG16"), ("ResNet50", "Xception"), ("VGG16", "Xception")]
@@ -340,22 +351,66 @@ def test_pretrained_networks(networks):
 
 def test_a_network_that_lies_apart(networks):
     apart = kp.p_vector(World("train", seed=9).start[:, None], layer="top")
-    found = studies.pretrained({**networks, "VGG19": apart}, "imagenet", "x")
+    found = studies.pretrained(pretrained_networks({**networks, "VGG19": apart}), "x")
     assert found.claims[0].verdict is Verdict.INCONCLUSIVE
     assert (found.claims[0].met.n_met, found.claims[0].met.n) == (3, 6)
 
 
 def test_random_weights_do_not_test_the_claim(networks):
-    found = studies.pretrained(networks, "none", "x")
+    found = studies.pretrained(pretrained_networks(networks, random_weights=True), "x")
     assert found.claims[0].obstacle == Obstacle(Cause.RANDOM_WEIGHTS)
     assert found.claims[0].met.n == 3
-    assert set(found.figures) == {"angle_matrix", "measures"}
+    assert set(found.figures) == {"angle_matrix", "null_ladder", "measures"}
 
 
-@pytest.mark.parametrize("weights", ["imagenet", "none"])
-def test_one_network_makes_no_pair(networks, weights):
+@pytest.mark.parametrize(
+    ("untrained_deg", "verdict"),
+    [(40, Verdict.REPRODUCED), (3, Verdict.NOT_REPRODUCED)],
+)
+def test_pretrained_networks_are_held_against_untrained_ones(
+    networks, untrained_deg, verdict
+):
+    """Trained networks that are no closer than untrained ones of the same kinds have
+    learned nothing in common."""
+    world = World("train", seed=10)
+    untrained = {
+        f"{name}, untrained": kp.p_vector(world.near_end(untrained_deg)[:, None])
+        for name in NAMES
+    }
+    architectures = {name: name.partition(",")[0] for name in (*NAMES, *untrained)}
+    given = studies.PretrainedNetworks(networks, architectures, untrained=untrained)
+    found = studies.pretrained(given, "x")
+    (c13,) = found.claims
+    assert c13.verdict is verdict
+    (rung,) = [rung for rung in c13.ladder if rung.null is Null.UNTRAINED]
+    angles = pairwise_angles(untrained)["angle_deg"]
+    assert rung.effects[0].estimate == pytest.approx(angles.mean())
+    assert Caveat.NO_UNTRAINED_PAIRS not in c13.caveats
+
+
+def test_widths_of_one_architecture_are_no_pair_of_different_networks(networks):
+    architectures = dict.fromkeys(NAMES, "MobileNet")
+    given = studies.PretrainedNetworks(networks, architectures)
+    found = studies.pretrained(given, "x")
+    assert len(found.tables["angle_matrix"]) == 3
+    assert found.claims[0].obstacle == Obstacle(Cause.TOO_FEW_NETWORKS, needed=2)
+
+
+def test_pretrained_networks_are_also_rated_with_centred_features(networks):
+    statistics = {"mean": np.linspace(0, 1, networks["VGG16"].n_samples)}
+    given = pretrained_networks(networks, statistics=statistics)
+    found = studies.pretrained(given, "x")
+    assert [r.reading for r in found.readings] == [*CLAIMS["C13"].readings]
+    assert found.readings[0] == found.claims[0]
+    nulls = {rung.null for rung in found.claims[0].ladder}
+    assert nulls == {Null.PERMUTATION, Null.IMAGE_STATISTICS}
+
+
+@pytest.mark.parametrize("random_weights", [False, True])
+def test_one_network_makes_no_pair(networks, random_weights):
     alone = dict([*networks.items()][:1])
-    found = studies.pretrained(alone, weights, "x")
+    given = pretrained_networks(alone, random_weights=random_weights)
+    found = studies.pretrained(given, "x")
     assert found.figures == {}
     assert found.tables["angle_matrix"].empty
     assert found.claims[0].obstacle == Obstacle(Cause.TOO_FEW_NETWORKS, needed=2)

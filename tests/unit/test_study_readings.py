@@ -26,6 +26,7 @@ from keras_pvec.reproduction.readings.stored import NOT_APPLICABLE, reading_path
 from keras_pvec.reproduction.studies import (
     STUDIES,
     Options,
+    PretrainedNetworks,
     analyse_reading,
     analyse_readings,
     measured_readings,
@@ -182,16 +183,14 @@ def test_pretrained_networks_column_centred():
     rng = np.random.default_rng(1)
     x = [5 + rng.random((50, 6)) * 0.8 ** np.arange(6) for _ in range(3)]
     p_vectors = {str(i): kp.p_vector(one, k=2) for i, one in enumerate(x)}
-    plain, under = (
-        pretrained(p_vectors, "imagenet", "made up", centring) for centring in Centring
-    )
-    assert plain.claims[0].verdict is not Verdict.NOT_REPRODUCED
-    assert under.claims[0].verdict is Verdict.NOT_REPRODUCED
-    assert under.claims[0].reading == CLAIMS["C13"].readings[1]
-    np.testing.assert_allclose(
-        under.tables["angle_matrix"]["angle_deg"].astype(float),
-        plain.tables["angle_matrix"]["centered_angle_deg"].astype(float),
-    )
+    networks = PretrainedNetworks(p_vectors, {name: name for name in p_vectors})
+    found = pretrained(networks, "made up")
+    plain, under = found.readings
+    assert plain.verdict is not Verdict.NOT_REPRODUCED
+    assert under.verdict is Verdict.NOT_REPRODUCED
+    assert under.reading == CLAIMS["C13"].readings[1]
+    centred = found.tables["angle_matrix"]["centered_angle_deg"]
+    assert under.effects[0].estimate == pytest.approx(centred.astype(float).mean())
 
 
 def test_selected_readings():

@@ -7,6 +7,7 @@ nor Keras is needed.
 from keras_pvec.reproduction.analysis.correlations import PREDICTORS, rank_correlations
 from keras_pvec.reproduction.analysis.depth import angles_by_block, block_layers
 from keras_pvec.reproduction.analysis.labels import model_of, run_label
+from keras_pvec.reproduction.analysis.ladder import null_ladder_table, with_ladder
 from keras_pvec.reproduction.analysis.layouts import DETAILS, MEASURES, TABLES, Table
 from keras_pvec.reproduction.analysis.nulls import with_null_band
 from keras_pvec.reproduction.analysis.pairs import (
@@ -63,6 +64,7 @@ __all__ = [
     "generalization",
     "influential_samples",
     "model_of",
+    "null_ladder_table",
     "over_seeds",
     "p_vector_values",
     "p_vectors_at_the_end",
@@ -76,5 +78,6 @@ __all__ = [
     "value_densities",
     "value_drift",
     "value_histograms",
+    "with_ladder",
     "with_null_band",
 ]

@@ -15,6 +15,7 @@ from keras_pvec.comparison.ladder import (
 )
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction.analysis import schema as col
+from keras_pvec.reproduction.analysis.layouts import TABLES
 
 # Of each rung and pair; there may be a hundred pairs.
 _N_PERMUTATIONS = 499
@@ -57,6 +58,50 @@ def with_ladder(
             for column in columns
         }
     )
+
+
+def untrained_angles(pairs: pd.DataFrame, untrained: pd.DataFrame) -> pd.Series:
+    """The median angle of the untrained pairs of the same two groups, for each pair.
+
+    Untrained pairs that hold one of the pair's own two networks are left out where
+    there are others.
+
+    Args:
+        pairs: With `run`, `other`, `group` and `other_group`.
+        untrained: As `untrained_pairs` gives them; may be empty.
+
+    Returns:
+        In degrees, with the index of `pairs`; NaN where there are none.
+    """
+    kinds = _kinds(untrained)
+    found = []
+    for row, kind in zip(pairs.itertuples(), _kinds(pairs), strict=True):
+        same = untrained[np.array([k == kind for k in kinds], dtype=bool)]
+        own = [getattr(row, col.RUN), getattr(row, col.OTHER)]
+        others = same[~(same[col.RUN].isin(own) | same[col.OTHER].isin(own))]
+        found.append((others if len(others) else same)[col.ANGLE_DEG].median())
+    return pd.Series(found, index=pairs.index, dtype=float)
+
+
+def null_ladder_table(pairs: pd.DataFrame, untrained: pd.DataFrame) -> pd.DataFrame:
+    """The angle of each pair next to what each null would give.
+
+    Args:
+        pairs: As `with_ladder` returns them.
+        untrained: As `untrained_pairs` gives them; may be empty.
+
+    Returns:
+        One row per pair: `run`, `other`, `group`, `other_group`, `angle_deg`,
+        `null_angle_deg`, the columns of `with_ladder`, and `untrained_angle_deg`.
+    """
+    columns = TABLES["null_ladder_table"].columns
+    angles = untrained_angles(pairs, untrained)
+    return pairs.assign(**{col.UNTRAINED_ANGLE_DEG: angles})[[*columns]]
+
+
+def _kinds(pairs: pd.DataFrame) -> list[frozenset[str]]:
+    groups = zip(pairs[col.GROUP], pairs[col.OTHER_GROUP], strict=True)
+    return [frozenset(pair) for pair in groups]
 
 
 def _rungs(

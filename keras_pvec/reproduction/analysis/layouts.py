@@ -103,6 +103,13 @@ TABLES: dict[str, Table] = {
     "untrained_pairs": Table(
         "an unordered pair of runs", (*_PAIR, *_COMPARISON, *_NULL_BAND)
     ),
+    "null_ladder_table": Table(
+        "an unordered pair of networks",
+        (
+            *(*_PAIR, col.ANGLE_DEG, col.NULL_ANGLE_DEG, *_LADDER),
+            col.UNTRAINED_ANGLE_DEG,
+        ),
+    ),
     "singular_vectors_between": Table(
         "an unordered pair of runs and a singular vector",
         (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,7 +68,7 @@ def pairwise_angles(
 
 
 def _comparison(p: PVector, q: PVector) -> dict[str, Any]:
-    fields = dataclasses.asdict(compare_in_detail(p, q))
+    fields = compare_in_detail(p, q).as_row()
     principal_angles = fields.pop("principal_angles_deg")
     return fields | {col.LARGEST_PRINCIPAL_ANGLE_DEG: principal_angles[-1]}
 

@@ -130,6 +130,11 @@ PARTIAL_CORRELATION = _column(
 NULL_PARTIAL_CORRELATION = _column(
     "null_partial_correlation", "Its 95% quantile with samples permuted."
 )
+UNTRAINED_ANGLE_DEG = _column(
+    "untrained_angle_deg",
+    "Median angle of untrained pairs of the same groups.",
+    _DEG,
+)
 TRIMMED_ANGLE_DEG = _column(
     "trimmed_angle_deg", "Angle without the most influential samples.", _DEG
 )

@@ -90,7 +90,7 @@ def singular_vectors_between(runs: Sequence[LoggedRun]) -> pd.DataFrame:
 def _comparison_of(p: PVector, q: PVector, i: int) -> dict[str, Any]:
     """The comparison of two singular vectors of the same place."""
     vectors = (_with_vectors(side, i, i + 1) for side in (p, q))
-    return dataclasses.asdict(compare(*vectors))
+    return compare(*vectors).as_row()
 
 
 def _span_angle(p: PVector, q: PVector, i: int) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -34,7 +33,7 @@ def untrained_pairs(runs: Sequence[LoggedRun]) -> pd.DataFrame:
         {
             **{col.RUN: run, col.OTHER: other},
             **{col.GROUP: groups[run], col.OTHER_GROUP: groups[other]},
-            **dataclasses.asdict(compare(starts[run], starts[other])),
+            **compare(starts[run], starts[other]).as_row(),
         }
         for run, other in itertools.combinations(starts, 2)
     ]

@@ -6,6 +6,7 @@ import dataclasses
 
 import pandas as pd
 
+from keras_pvec.reproduction.analysis.ladder import untrained_angles
 from keras_pvec.reproduction.analysis.schema import (
     ANGLE_DEG as ANGLE,
     CENTERED_ANGLE_DEG as CENTERED_ANGLE,
@@ -79,19 +80,20 @@ def rate_c1(
 
 def rate_c13(
     pairs: pd.DataFrame,
-    random_weights: bool = False,
-    reading: Reading = C13.primary,
     untrained: pd.DataFrame | None = None,
+    reading: Reading = C13.primary,
+    *,
+    random_weights: bool = False,
 ) -> ClaimResult:
     """C13: pretrained ImageNet networks have small angles to each other.
 
     Args:
         pairs: As `analysis.pairwise_angles` gives them.
-        random_weights: Whether the networks were not trained, in which case the claim
-            is not tested whatever their angles are.
-        reading: The reading that the tables were made under.
         untrained: The same table of networks of these architectures with random
             weights.
+        reading: The reading that the tables were made under.
+        random_weights: Whether the networks were not trained, in which case the claim
+            is not tested whatever their angles are.
     """
     result = _rate_pairs(C13, pairs, untrained, reading)
     if not random_weights or result.obstacle is not None:
@@ -163,7 +165,7 @@ def rate_c5(angles: pd.DataFrame, reading: Reading = C5.primary) -> ClaimResult:
         ),
         rating.met,
         rating.ladder,
-        caveats_of(limits, rating.met),
+        caveats_of(limits, rating.met, rating.ladder),
     )
     return gated(result, gate)
 
@@ -211,7 +213,7 @@ def _rate_pairs(
     ):
         if values.notna().any():
             effects.append(summarise(quantity, values, strata))
-    caveats = list(caveats_of(limits, rating.met))
+    caveats = list(caveats_of(limits, rating.met, rating.ladder))
     ladder = rating.ladder
     if starts.isna().any():
         caveats.append(Caveat.NO_UNTRAINED_PAIRS)
@@ -245,30 +247,11 @@ def _null_effects(
     return effects
 
 
-def _untrained_angles(pairs: pd.DataFrame, untrained: pd.DataFrame | None) -> pd.Series:
-    """The median angle of untrained pairs of the same kinds, for each pair: of those
-    without its own two networks where there are any, else of all."""
-    if untrained is None or untrained.empty:
-        return pd.Series(float("nan"), index=pairs.index)
-    kinds = _kinds(untrained)
-    networks = [
-        frozenset(pair) for pair in zip(untrained[RUN], untrained[OTHER], strict=True)
-    ]
-    found = []
-    for pair, kind in zip(pairs.index, _kinds(pairs.reset_index()), strict=True):
-        same = untrained[[k == kind for k in kinds]]
-        chosen = [
-            not networks[i] & frozenset(pair) for i, k in enumerate(kinds) if k == kind
-        ]
-        others = same[chosen]
-        found.append((others if len(others) else same)[ANGLE].median())
-    return pd.Series(found, index=pairs.index, dtype=float)
-
-
-def _kinds(pairs: pd.DataFrame) -> list[frozenset[str]]:
-    return [
-        frozenset(kinds) for kinds in zip(pairs[GROUP], pairs[OTHER_GROUP], strict=True)
-    ]
+def _untrained_angles(rated: pd.DataFrame, untrained: pd.DataFrame | None) -> pd.Series:
+    if untrained is None:
+        return pd.Series(float("nan"), index=rated.index)
+    angles = untrained_angles(rated.reset_index(), untrained)
+    return pd.Series(angles.to_numpy(), index=rated.index)
 
 
 def _untrained_rung(limits: SmallAngle, untrained: pd.DataFrame) -> Rung:

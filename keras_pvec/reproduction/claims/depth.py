@@ -75,7 +75,7 @@ def rate_c7(angles: pd.DataFrame, reading: Reading = C7.primary) -> ClaimResult:
         tuple(_effects(slopes, strata)),
         rating.met,
         rating.ladder,
-        caveats_of(limits, rating.met),
+        caveats_of(limits, rating.met, rating.ladder),
     )
 
 

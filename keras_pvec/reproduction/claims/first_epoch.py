@@ -94,7 +94,7 @@ def _rate_peaks(
         ),
         rating.met,
         rating.ladder,
-        caveats_of(limits, rating.met),
+        caveats_of(limits, rating.met, rating.ladder),
     )
     return gated(result, gate)
 

@@ -135,6 +135,7 @@ class Caveat(enum.Enum):
     ORDER_FREE = enum.auto()  # no order of the samples changes the quantity
     QUALITY_UNKNOWN = enum.auto()  # whether runs are well trained is not known
     FEW_NETWORKS = enum.auto()  # all agree, but so few that half of others might not
+    NULL_PARTLY_MEETS = enum.auto()  # at least half of the units, under some null
     NO_UNTRAINED_PAIRS = enum.auto()  # that part of the criterion could not be asked
     MULTIPLE_TESTS = enum.auto()  # intervals of differences are corrected for these
 

@@ -80,7 +80,7 @@ def rate_c9(
     parts.append(_part(Aspect.OWN_END, own, [RUN], strata))
     first = parts[0]
     caveats = dict.fromkeys(
-        caveat for part in parts for caveat in caveats_of(limits, part.met)
+        caveat for part in parts for caveat in caveats_of(limits, part.met, part.ladder)
     )
     result = ClaimResult(
         C9.id,

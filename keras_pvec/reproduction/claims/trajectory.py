@@ -140,7 +140,7 @@ def rate_c3(
         )
     own = parts[0]
     caveats = dict.fromkeys(
-        caveat for part in parts for caveat in caveats_of(limits, part.met)
+        caveat for part in parts for caveat in caveats_of(limits, part.met, part.ladder)
     )
     trend = summarise(Quantity.ANGLE_TREND, trends(gate.rows(angles)), strata)
     result = ClaimResult(

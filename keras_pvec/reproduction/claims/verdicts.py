@@ -180,9 +180,24 @@ def gated(result: ClaimResult, gate: Gate) -> ClaimResult:
     )
 
 
-def caveats_of(criterion: UnitCriterion, share: Share) -> tuple[Caveat, ...]:
-    """What the number of networks limits."""
+def caveats_of(
+    criterion: UnitCriterion, share: Share, ladder: Iterable[Rung]
+) -> tuple[Caveat, ...]:
+    """What limits a share: few networks, or nulls that reach half of it.
+
+    Args:
+        criterion: Its shares.
+        share: Of the units that meet it.
+        ladder: The same under each null.
+    """
+    caveats = []
     low, high = share.interval
     if share.is_unanimous and low < criterion.partial_share <= high:
-        return (Caveat.FEW_NETWORKS,)
-    return ()
+        caveats.append(Caveat.FEW_NETWORKS)
+    if level_of(share.fraction, criterion) is Verdict.REPRODUCED and any(
+        level_of(rung.met.fraction, criterion) is Verdict.PARTLY_REPRODUCED
+        for rung in ladder
+        if rung.met is not None
+    ):
+        caveats.append(Caveat.NULL_PARTLY_MEETS)
+    return tuple(caveats)

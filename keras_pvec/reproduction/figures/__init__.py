@@ -10,6 +10,7 @@ from keras_pvec.reproduction.figures.generalization import (
     generalization_figure,
     rank_correlations_figure,
 )
+from keras_pvec.reproduction.figures.ladder import null_ladder_figure
 from keras_pvec.reproduction.figures.look import save_figure
 from keras_pvec.reproduction.figures.pairs import (
     angle_matrix_figure,
@@ -55,6 +56,7 @@ __all__ = [
     "influential_samples_figure",
     "level_label",
     "measures_figure",
+    "null_ladder_figure",
     "overview_figure",
     "quantity_label",
     "rank_correlations_figure",

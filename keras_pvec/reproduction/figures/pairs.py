@@ -24,17 +24,20 @@ from keras_pvec.reproduction.figures.look import (
 _DARK_BELOW_DEG = 55
 
 
-class _PairOfGroups(NamedTuple):
+class PairOfGroups(NamedTuple):
+    """All pairs of runs of the same two groups."""
+
     group: str
     other: str
     rows: pd.DataFrame
 
     @property
     def label(self) -> str:
+        """Both groups, for an axis."""
         return f"{self.group} - {self.other}"
 
 
-def _pairs_of_groups(pairs: pd.DataFrame) -> list[_PairOfGroups]:
+def pairs_of_groups(pairs: pd.DataFrame) -> list[PairOfGroups]:
     """The rows of each unordered pair of groups."""
     together: dict[frozenset[str], list[int]] = {}
     names = zip(pairs[col.GROUP], pairs[col.OTHER_GROUP], strict=True)
@@ -42,7 +45,7 @@ def _pairs_of_groups(pairs: pd.DataFrame) -> list[_PairOfGroups]:
         together.setdefault(frozenset(pair), []).append(i)
     tables = [pairs.iloc[places] for places in together.values()]
     return [
-        _PairOfGroups(rows[col.GROUP].iloc[0], rows[col.OTHER_GROUP].iloc[0], rows)
+        PairOfGroups(rows[col.GROUP].iloc[0], rows[col.OTHER_GROUP].iloc[0], rows)
         for rows in tables
     ]
 
@@ -61,7 +64,7 @@ def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
     axes = figure.subplots()
     # The angle of a network to itself is zero; that of two seeds need not be.
     cells = np.where(np.eye(len(labels)) > 0, np.nan, 0.0)
-    for first, second, rows in _pairs_of_groups(pairs):
+    for first, second, rows in pairs_of_groups(pairs):
         a, b = labels.index(first), labels.index(second)
         angle = cells[a][b] = cells[b][a] = rows[col.ANGLE_DEG].mean()
         look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": "small"}
@@ -127,7 +130,7 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
         title: Networks and data set, for the title.
     """
     groups = sorted(
-        _pairs_of_groups(pairs), key=lambda pair: pair.rows[col.ANGLE_DEG].mean()
+        pairs_of_groups(pairs), key=lambda pair: pair.rows[col.ANGLE_DEG].mean()
     )
     figure = new_figure(9.0, 0.5 * len(groups) + 1.4)
     angles = figure.subplots()
@@ -135,9 +138,9 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
         # Vertical offsets, so that equal values do not hide each other.
         offset = _OFFSET * ((len(_MEASURES) - 1) / 2 - i)
         look = {"color": style(i).colour, "marker": measure.marker}
-        _draw_ranges(angles, groups, measure.angle, offset, **look, label=measure.label)
+        draw_ranges(angles, groups, measure.angle, offset, **look, label=measure.label)
         if measure.null is not None:
-            _draw_ranges(angles, groups, measure.null, offset, **look, mfc="white")
+            draw_ranges(angles, groups, measure.null, offset, **look, mfc="white")
     angles.set_xlabel(ANGLE_LABEL)
     angles.set_xlim(0, 91)
     energy = pairs[col.STORED_ENERGY]
@@ -154,8 +157,8 @@ def measures_figure(pairs: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def _draw_ranges(
-    axes: Axes, groups: list[_PairOfGroups], column: str, offset: float, **look: Any
+def draw_ranges(
+    axes: Axes, groups: list[PairOfGroups], column: str, offset: float, **look: Any
 ) -> None:
     """Draws means over pairs, one line for each pair of groups, with the range as a
     bar, at an offset in lines."""
@@ -181,7 +184,7 @@ def influential_samples_figure(
         most: Largest number of images for each pair.
     """
     shown = influential[influential[col.RANK] <= most]
-    groups = _pairs_of_groups(shown)
+    groups = pairs_of_groups(shown)
     n_columns = int(shown[col.RANK].max())
     figure = new_figure(0.8 * n_columns + 5.2, 0.95 * len(groups) + 0.3)
     panels = figure.subplots(len(groups), n_columns, squeeze=False)

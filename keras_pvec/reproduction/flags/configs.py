@@ -53,6 +53,7 @@ def _pretrained_config(
         weights=values["weights"].value,
         images=values["images"].value,
         num_images=values["num_images"].value,
+        num_untrained=values["num_untrained"].value,
         data_dir=values["data_dir"].value,
         out_dir=Path(values["out_dir"].value or "results"),
         device=values["device"].value,

@@ -257,7 +257,8 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         networks,
         ["MobileNet", "MobileNetV2", "EfficientNetB0"],
-        "Networks of keras.applications to compare.",
+        "Networks of keras.applications to compare, also with a width multiplier, an "
+        "image size or both: MobileNet-0.25, ResNet50-160, MobileNet-0.5-160.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -279,6 +280,13 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
         "num_images",
         None,
         "Number of images, counted from the first. Default: all; 100 of the digits.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_untrained",
+        2,
+        "Copies of each network with random weights, whose angles are compared with "
+        "those of the trained ones.",
         flag_values=values,
     )
 

@@ -6,7 +6,7 @@ with its own preprocessing.
 
 from keras_pvec.reproduction.pretrained.image_sources import image_files, imagenet_v2
 from keras_pvec.reproduction.pretrained.images import Images, NetworkInputs
-from keras_pvec.reproduction.pretrained.measure import p_vectors
+from keras_pvec.reproduction.pretrained.measure import p_vectors, untrained_p_vectors
 from keras_pvec.reproduction.pretrained.networks import Network, find_networks
 from keras_pvec.reproduction.pretrained.weights import WeightsUnavailableError
 
@@ -19,4 +19,5 @@ __all__ = [
     "image_files",
     "imagenet_v2",
     "p_vectors",
+    "untrained_p_vectors",
 ]

@@ -20,6 +20,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from keras_pvec.samples import join_statistics, statistics_of
+
 # The formats that Pillow may detect, whatever the name of the file.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG")
 
@@ -111,6 +113,23 @@ class Images:
                 f"The images {self.name!r} have changed since they were opened. Open "
                 "them again, and do not change them until all networks are done."
             )
+
+    def statistics(
+        self, size: tuple[int, int], batch_size: int = 32
+    ) -> dict[str, np.ndarray]:
+        """Brightness and contrast of each image, as `SampleSet.statistics` returns
+        them, in units of pixels.
+
+        Args:
+            size: Height and width that each image is resized to.
+            batch_size: Images decoded at a time.
+
+        Raises:
+            ValueError: See `pixels`.
+        """
+        return join_statistics(
+            statistics_of(batch) for batch in self.pixels(batch_size, size)
+        )
 
     def _contents(self) -> Iterator[tuple[str, bytes | np.ndarray]]:
         """The name of each image for errors, and its encoded bytes or its pixels."""

@@ -7,6 +7,8 @@ import gc
 import re
 from collections.abc import Sequence
 
+import keras
+
 from keras_pvec.measurement import model_p_vectors
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction.pretrained.images import Images
@@ -98,6 +100,31 @@ def p_vectors(
         # Keras models contain reference cycles, and two models may not fit into memory.
         del model
         gc.collect()
+    return found
+
+
+def untrained_p_vectors(
+    networks: Sequence[Network], images: Images, n_copies: int, *, k: int = 1
+) -> dict[str, dict[str, PVector]]:
+    """Computes P-vectors of networks with random weights.
+
+    Args:
+        networks: The networks, as from `find_networks`.
+        images: The images.
+        n_copies: Copies of each network, with seeds from 1.
+        k: Number of left singular vectors.
+
+    Returns:
+        By name of the network: its P-vectors by names of the copies.
+
+    Raises:
+        ValueError: See `p_vectors`.
+    """
+    found: dict[str, dict[str, PVector]] = {network.name: {} for network in networks}
+    for seed in range(1, n_copies + 1):
+        keras.utils.set_random_seed(seed)
+        for name, vector in p_vectors(networks, images, k=k).items():
+            found[name][f"{name}, untrained, seed {seed}"] = vector
     return found
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +17,13 @@ from keras_pvec.reproduction.pretrained.images import Images, NetworkInputs
 # Side of the input of networks that take images of any size (MobileNetV3): the size
 # that their weights were trained on.
 _DEFAULT_SIDE = 224
+# Keras's networks take no smaller images; larger ones do not fit into memory.
+_MIN_SIDE = 32
+_MAX_SIDE = 2048
+# "MobileNet-0.25-128": a network, its width multiplier, the side of its images.
+_NAME = re.compile(
+    r"(?P<base>\w+?)(-(?P<alpha>\d{1,3}\.\d{1,6}))?(-(?P<side>\d{1,5}))?"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,38 +36,73 @@ class Network:
             `weights=None`.
         preprocess: Maps pixels in [0, 255] to the inputs of the model, as the
             `preprocess_input` of each module of `keras.applications`.
+        architecture: What networks of other widths and input sizes share with it;
+            default: its name.
 
     Example:
 
     ```python
-    narrow = Network(
-        "MobileNet-0.25",
-        functools.partial(keras.applications.MobileNet, alpha=0.25),
-        keras.applications.mobilenet.preprocess_input,
-    )
+    Network("mine", build_mine, keras.applications.resnet.preprocess_input)
     ```
     """
 
     name: str
     build: Callable[..., keras.Model]
     preprocess: Callable[..., np.ndarray]
+    architecture: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.architecture:
+            object.__setattr__(self, "architecture", self.name)
 
 
 def find_networks(names: Iterable[str]) -> list[Network]:
     """Networks of `keras.applications` by name; repeated names count once.
 
+    Args:
+        names: `"MobileNet"`, or with a width multiplier (`alpha`), `"MobileNet-0.25"`,
+            with the side of square images, `"ResNet50-160"`, or with both,
+            `"MobileNet-0.5-160"`.
+
     Raises:
-        ValueError: No name, or an unknown name.
+        ValueError: No name, an unknown name, a width of a network that has none, or a
+            side below 32.
     """
     known = applications()
     available = f"Choose from: {', '.join(known)}"
     chosen = list(dict.fromkeys(names))
     if not chosen:
         raise ValueError(f"No network was named. {available}")
-    for name in chosen:
-        if name not in known:
-            raise ValueError(f"keras.applications has no model {name!r}. {available}")
-    return [known[name] for name in chosen]
+    return [_find_network(name, known, available) for name in chosen]
+
+
+def _find_network(name: str, known: Mapping[str, Network], available: str) -> Network:
+    match = _NAME.fullmatch(name)
+    if match is None or match["base"] not in known:
+        raise ValueError(f"keras.applications has no model {name!r}. {available}")
+    network = known[match["base"]]
+    options: dict[str, Any] = {}
+    if match["alpha"]:
+        options["alpha"] = float(match["alpha"])
+        if "alpha" not in inspect.signature(network.build).parameters:
+            raise ValueError(
+                f"{network.name} has no width multiplier. Received: {name!r}"
+            )
+        if not options["alpha"] > 0:
+            raise ValueError(f"The width multiplier of {name!r} must be above 0")
+    if match["side"]:
+        side = int(match["side"])
+        if not _MIN_SIDE <= side <= _MAX_SIDE:
+            raise ValueError(
+                f"The side of the images must be from {_MIN_SIDE} to {_MAX_SIDE} "
+                f"pixels. Received: {name!r}"
+            )
+        channels_first = keras.config.image_data_format() == "channels_first"
+        options["input_shape"] = (3, side, side) if channels_first else (side, side, 3)
+    if not options:
+        return network
+    build = functools.partial(network.build, **options)
+    return dataclasses.replace(network, name=name, build=build)
 
 
 def applications() -> dict[str, Network]:

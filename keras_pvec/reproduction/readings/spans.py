@@ -63,7 +63,7 @@ def with_span_angles(
     if pairs.empty:
         return pairs
     compared = [
-        dataclasses.asdict(compare_spans(p_vectors[a], p_vectors[b]))
+        compare_spans(p_vectors[a], p_vectors[b]).as_row()
         for a, b in zip(pairs["run"], pairs["other"], strict=True)
     ]
     found = pd.DataFrame(compared, index=pairs.index)

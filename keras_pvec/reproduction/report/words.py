@@ -88,6 +88,8 @@ CAVEATS: dict[Caveat, str] = {
     "trained",
     Caveat.FEW_NETWORKS: "all agree, but so few networks that the interval does not "
     "exclude less than half of others",
+    Caveat.NULL_PARTLY_MEETS: "at least half meet the criterion under a null as well: "
+    "the threshold tells them from it in part only",
     Caveat.NO_UNTRAINED_PAIRS: "some pairs have no untrained pairs of the same kinds, "
     "and are judged by the angle alone",
     Caveat.MULTIPLE_TESTS: "intervals of the differences are corrected for the number "

@@ -4,7 +4,7 @@ A study reads stored runs only, and studies that need the same run share it. Not
 here needs TensorFlow.
 """
 
-from keras_pvec.reproduction.studies.networks import pretrained
+from keras_pvec.reproduction.studies.networks import PretrainedNetworks, pretrained
 from keras_pvec.reproduction.studies.readings import (
     analyse_reading,
     analyse_readings,
@@ -25,6 +25,7 @@ __all__ = [
     "STUDIES",
     "Findings",
     "Options",
+    "PretrainedNetworks",
     "Study",
     "Variant",
     "analyse_reading",

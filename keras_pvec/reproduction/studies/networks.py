@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,9 +43,9 @@ def convergence(runs: Sequence[LoggedRun], options: Options) -> Findings:
                 untrained, title
             )
     heading = "Angle between networks after their last epochs"
-    tables |= _pair_tables(pairs)
+    tables |= _pair_tables(pairs, untrained_pairs)
     if options.with_figures:
-        drawn |= _pair_figures(pairs, heading, title, options.images)
+        drawn |= _pair_figures(pairs, tables, heading, title, options.images)
     return Findings(
         tables,
         drawn,
@@ -80,52 +81,103 @@ def common_subspace(runs: Sequence[LoggedRun], options: Options) -> Findings:
     )
 
 
-def pretrained(
-    p_vectors: Mapping[str, PVector],
-    weights: str,
-    title: str,
-    centring: Centring = Centring.NONE,
-) -> Findings:
+@dataclasses.dataclass(frozen=True)
+class PretrainedNetworks:
+    """P-vectors of pretrained networks on the same images.
+
+    Attributes:
+        p_vectors: By name of the network.
+        architectures: By name of the network, also of the untrained ones.
+        random_weights: Whether the networks were not trained, in which case the claim
+            is not tested.
+        untrained: P-vectors of networks of the same architectures with random weights,
+            by names of their own.
+        statistics: Brightness and contrast of the images, as `SampleSet.statistics`
+            returns them.
+    """
+
+    p_vectors: Mapping[str, PVector]
+    architectures: Mapping[str, str]
+    random_weights: bool = False
+    untrained: Mapping[str, PVector] = dataclasses.field(default_factory=dict)
+    statistics: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def centred(self) -> PretrainedNetworks:
+        """The same networks with column-centred features; those without a determined
+        P-vector are left out."""
+        return dataclasses.replace(
+            self,
+            p_vectors=_centred(self.p_vectors),
+            untrained=_centred(self.untrained),
+        )
+
+
+def pretrained(networks: PretrainedNetworks, title: str) -> Findings:
     """Do pretrained networks have small angles to each other?
 
     Args:
-        p_vectors: By name of the network, all on the same images.
-        weights: The weights that were loaded; `"none"` for random ones, with which the
-            claim is not tested.
-        title: What the images are, for the figure.
-        centring: Whether to compare the column-centred features.
+        networks: The networks, all on the same images.
+        title: What the images are, for the figures.
     """
-    if centring is Centring.COLUMNS:
-        under = {name: centred(p) for name, p in p_vectors.items()}
-        p_vectors = {name: p for name, p in under.items() if p is not None}
-    pairs = analysis.pairwise_angles(p_vectors)
-    reading = Reading(centring=centring)
-    result = claims.rate_c13(pairs, weights == "none", reading)
+    pairs, untrained = _pretrained_pairs(networks)
+    centred_pairs = _pretrained_pairs(networks.centred())
+    results = [
+        claims.rate_c13(*tables, reading, random_weights=networks.random_weights)
+        for tables, reading in (
+            ((pairs, untrained), Reading()),
+            (centred_pairs, Reading(centring=Centring.COLUMNS)),
+        )
+    ]
     heading = "Angle between keras.applications networks"
-    drawn = _pair_figures(pairs, heading, title, images=None)
-    return Findings(_pair_tables(pairs), drawn, (result,))
+    tables = _pair_tables(pairs, untrained)
+    drawn = _pair_figures(pairs, tables, heading, title, images=None)
+    return Findings(tables, drawn, tuple(results[:1]), tuple(results))
 
 
-def _pair_tables(pairs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _pretrained_pairs(
+    networks: PretrainedNetworks,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pairs of the networks with their ladder, and of the untrained ones."""
+    groups = networks.architectures
+    pairs = analysis.pairwise_angles(networks.p_vectors, groups)
+    if not pairs.empty:
+        pairs = analysis.with_ladder(pairs, networks.p_vectors, networks.statistics)
+    return pairs, analysis.pairwise_angles(networks.untrained, groups)
+
+
+def _centred(p_vectors: Mapping[str, PVector]) -> dict[str, PVector]:
+    under = {name: centred(p) for name, p in p_vectors.items()}
+    return {name: p for name, p in under.items() if p is not None}
+
+
+def _pair_tables(
+    pairs: pd.DataFrame, untrained: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
     """Tables of networks that were compared with each other."""
     tables = {"angle_matrix": pairs.drop(columns=analysis.DETAILS)}
     if not pairs.empty:
+        tables["null_ladder"] = analysis.null_ladder_table(pairs, untrained)
         tables["measures"] = pairs[analysis.MEASURES]
         tables["influential_samples"] = analysis.influential_samples(pairs)
     return tables
 
 
 def _pair_figures(
-    pairs: pd.DataFrame, heading: str, title: str, images: np.ndarray | None
+    pairs: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    heading: str,
+    title: str,
+    images: np.ndarray | None,
 ) -> dict[str, Figure]:
     """Figures of networks that were compared with each other."""
     if pairs.empty:
         return {}
     drawn = {
         "angle_matrix": figures.angle_matrix_figure(pairs, f"{heading}: {title}"),
+        "null_ladder": figures.null_ladder_figure(tables["null_ladder"], title),
         "measures": figures.measures_figure(pairs, title),
     }
-    influential = analysis.influential_samples(pairs)
+    influential = tables["influential_samples"]
     if images is not None and not influential.empty:
         drawn["influential_samples"] = figures.influential_samples_figure(
             influential, images, title

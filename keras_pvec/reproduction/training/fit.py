@@ -222,6 +222,7 @@ def _loggers(
                 pooling=settings.pooling,
                 name="pvec" if split == "train" else f"pvec_{split}",
                 resume=True,
+                overwrite=True,  # where there is no checkpoint
             )
         )
     return loggers
