@@ -21,6 +21,7 @@ EXTRAS = {
 }
 EXTRAS["test"] = [
     *EXTRAS["reproduction"],
+    "hypothesis>=6.100",
     "pytest>=7.4",
     "pytest-xdist>=3.5",
     "tensorboard>=2.16",

@@ -21,7 +21,7 @@ from keras_pvec.diagnostics.file_comparison import (
 )
 from keras_pvec.diagnostics.report import report_json, report_text
 from keras_pvec.diagnostics.text import count_of, format_json
-from keras_pvec.runs import Run, open_run, replace_atomically
+from keras_pvec.runs import Run, check_progress, open_run, replace_atomically
 from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 # Longer lines are hard to read, however wide the terminal is.
@@ -194,6 +194,7 @@ def angle_table(run: Run) -> pd.DataFrame:
     Raises:
         ValueError: The log is damaged, or empty.
     """
+    check_progress(run.path)
     path = run.path / "log.csv"
     if run.log.empty:
         raise ValueError(

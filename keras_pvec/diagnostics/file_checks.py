@@ -15,6 +15,7 @@ from keras_pvec.runs import (
     RunInfo,
     changed_files,
     check_end_of_log,
+    check_progress,
     partial_files,
 )
 
@@ -40,6 +41,8 @@ def check_files(
         findings += _check_sums(path)
         if len({moment.epoch for moment in moments}) > 1:
             findings += _check_presence(folder.metrics_path)
+    else:
+        findings += _check_progress(path)
     if info.notes.get("status") == "finished":
         findings += _check_model(folder.model_path)
     return findings
@@ -56,7 +59,9 @@ def missing_subfolders(path: Path, info: RunInfo) -> list[Finding]:
         and not RunFolder(child).log_path.exists()
     ]
     splits = _splits(info)
-    if info.complete and path.name not in splits:
+    # The run folder itself is logged to last.
+    has_begun = info.complete or RunFolder(path).stored_moments()
+    if has_begun and path.name not in splits:
         others = [split for split in splits if split != _OWN_SPLIT]
         lost += [split for split in others if not (path / split).is_dir()]
     return [Finding(Kind.FILE_MISSING, file=name, count=1) for name in lost]
@@ -87,6 +92,15 @@ def _check_sums(path: Path) -> list[Finding]:
     except DamagedRunError as error:
         return [damaged_file(Path(error.file).name, error)]
     return _of_files(Kind.FILES_CHANGED, changed)
+
+
+def _check_progress(path: Path) -> list[Finding]:
+    try:
+        check_progress(path)
+    except DamagedRunError as error:
+        name = Path(error.file).relative_to(path).as_posix()
+        return [damaged_file(name, error)]
+    return []
 
 
 def _check_partial_files(folder: RunFolder) -> list[Finding]:

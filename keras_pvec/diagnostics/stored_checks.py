@@ -161,7 +161,7 @@ def check_stored_vectors(run: Run, log: pd.DataFrame) -> list[Finding]:
         rows_at.setdefault(moment, []).append(row)
     for moment, rows in sorted(rows_at.items(), key=lambda item: item[0]):
         try:
-            p_vectors = load_p_vectors(RunFolder(run.path).moment_path(moment))
+            p_vectors = load_p_vectors(RunFolder(run.path).moment_path(moment), moment)
         except RunNotFoundError:
             problems.append(_Problem(Kind.VECTORS_MISSING, None, moment))
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keras_pvec.reproduction.config import ConfigError, ExperimentConfig, LogFreq
@@ -24,7 +24,7 @@ def config_from_flags(values: Mapping[str, Any]) -> ExperimentConfig:
     names = {field.name for field in dataclasses.fields(ExperimentConfig)}
     known = {name: value for name, value in values.items() if name in names}
     if "seeds" in known:
-        known["seeds"] = [_parse_integer("seeds", seed) for seed in known["seeds"]]
+        known["seeds"] = _parse_seeds(known["seeds"])
     if "log_freq" in known:
         known["log_freq"] = parse_log_freq(known["log_freq"])
     if "pooling" in known:
@@ -61,8 +61,8 @@ def parse_log_freq(text: str) -> LogFreq:
     """
     if text == "epoch":
         return text
-    prefix, _, number = text.rpartition(":")
-    if prefix not in ("", "first_epoch"):
+    prefix, _, number = str(text).rpartition(":")
+    if not isinstance(text, str) or prefix not in ("", "first_epoch"):
         raise ConfigError(
             "`log_freq` must be 'epoch', a number of steps, or 'first_epoch:<steps>'. "
             f"Received: {text!r}"
@@ -79,15 +79,21 @@ def _log_freq_text(log_freq: LogFreq) -> str:
 
 
 def _parse_pooling(text: str) -> str | None:
-    if text not in POOLINGS:
+    if text not in tuple(POOLINGS):
         raise ConfigError(
             f"`pooling` must be one of {', '.join(POOLINGS)}. Received: {text!r}"
         )
     return POOLINGS[text]
 
 
+def _parse_seeds(texts: Iterable[str]) -> list[int]:
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise ConfigError(f"`seeds` must be a list of integers. Received: {texts!r}")
+    return [_parse_integer("seeds", text) for text in texts]
+
+
 def _parse_integer(name: str, text: str) -> int:
     try:
         return int(text)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         raise ConfigError(f"`{name}` must hold integers. Received: {text!r}") from None

@@ -12,6 +12,7 @@ from keras_pvec.runs.errors import (
 from keras_pvec.runs.files import load_p_vectors, save_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.info import RunInfo
+from keras_pvec.runs.progress import check_progress
 from keras_pvec.runs.reader import Run, open_run
 from keras_pvec.runs.reading import exists
 from keras_pvec.runs.recorder import Recorder
@@ -56,6 +57,7 @@ __all__ = [
     "changed_files",
     "check_end_of_log",
     "check_file",
+    "check_progress",
     "complete_log",
     "exists",
     "library_versions",

@@ -28,6 +28,8 @@ _NUMBERS = (
 _TEXTS = ("layer", "samples_name", "samples_sha256")
 # Entry of the moment; files of earlier versions have none.
 _MOMENT = "moment"
+# Names of all other arrays; files of earlier versions have none.
+_NAMES = "names"
 
 
 def save_p_vectors(
@@ -57,18 +59,26 @@ def save_p_vectors(
             value = getattr(p, name)
             if value is not None:
                 arrays[f"{i}/{name}"] = value
+    arrays[_NAMES] = np.array([*arrays], dtype=str)
     with write_atomically(Path(path)) as file:
         np.savez(file, **arrays)
 
 
-def load_p_vectors(path: str | os.PathLike) -> dict[str, PVector]:
+def load_p_vectors(
+    path: str | os.PathLike, moment: Moment | None = None
+) -> dict[str, PVector]:
     """Reads what `save_p_vectors` wrote: P-vectors by layer.
+
+    Args:
+        path: Path of the file.
+        moment: The moment that it should be of, if it says so.
 
     Raises:
         RunNotFoundError: There is no such file.
-        DamagedRunError: The file is damaged, or keras_pvec did not write it.
+        DamagedRunError: The file is damaged, keras_pvec did not write it, or it is of
+            another moment.
     """
-    return p_vectors_of(Path(path), read_arrays(path))
+    return _p_vectors_at(Path(path), read_arrays(path), moment)
 
 
 def parse_p_vectors(
@@ -81,7 +91,12 @@ def parse_p_vectors(
         content: Its content.
         moment: The moment that it should be of, if it says so.
     """
-    arrays = parse_arrays(path, content)
+    return _p_vectors_at(path, parse_arrays(path, content), moment)
+
+
+def _p_vectors_at(
+    path: Path, arrays: Mapping[str, np.ndarray], moment: Moment | None
+) -> dict[str, PVector]:
     stored = arrays.get(_MOMENT)
     if moment is not None and stored is not None and stored.tolist() != [*moment]:
         raise DamagedRunError(path, f"it holds the P-vectors of {stored.tolist()}")
@@ -97,6 +112,8 @@ def p_vectors_of(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, PVec
     p_vectors: dict[str, PVector] = {}
     layer = None
     try:
+        if _NAMES in arrays and {*arrays[_NAMES].tolist(), _NAMES} != {*arrays}:
+            raise ValueError("some of its arrays are missing")
         layers = arrays["layers"]
         if layers.ndim != 1 or layers.dtype.kind != "U":
             raise ValueError("`layers` holds no names")

@@ -7,7 +7,8 @@ metrics.csv                     Keras's own logs, one row per epoch
 pvectors/epoch_0003_step_00001564.npz   P-vectors of all layers at one moment
 samples.npz                     labels, brightness and contrast of the samples
 model.keras                     the model after its last epoch
-SHA256SUMS                      checksums of these files, once the training has ended
+progress.json                   checksums of these files after the last finished epoch
+SHA256SUMS                      the same, once the training has ended
 ```
 
 Complete files are written under a temporary name and then renamed. Rows of `log.csv`
@@ -36,6 +37,8 @@ import numpy as np
 
 from keras_pvec.pvector import PVector
 from keras_pvec.runs.checksums import (
+    SUMS_FILE,
+    changed_files,
     check_content,
     read_sums,
     remove_sums,
@@ -49,6 +52,7 @@ from keras_pvec.runs.errors import (
 )
 from keras_pvec.runs.files import save_p_vectors
 from keras_pvec.runs.info import INFO_VERSION, RunInfo
+from keras_pvec.runs.progress import remove_progress, write_progress
 from keras_pvec.runs.reading import MAX_JSON_BYTES, parse_json, read_content
 from keras_pvec.runs.schema import Break, Failure, Moment
 from keras_pvec.runs.tables import csv_bytes, log_bytes, moment_of, read_rows
@@ -166,6 +170,8 @@ class RunFolder:
         try:
             content = read_content(self.info_path, MAX_JSON_BYTES)
         except RunNotFoundError:
+            if self.info_path.name in read_sums(self.path):
+                raise DamagedRunError(self.info_path, "it is missing") from None
             return RunInfo()
         entries = parse_json(self.info_path, content)
         version = entries.get("version")
@@ -245,6 +251,7 @@ class RunFolder:
 
     def replace_log(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replaces all rows of `log.csv`."""
+        remove_progress(self.path)
         replace_file(self.log_path, b"".join(log_bytes(rows)))
         self._log_size = self._size_of_log()
 
@@ -260,10 +267,30 @@ class RunFolder:
             subfolders: Run folders within it that are sealed already.
         """
         write_sums(self.path, subfolders)
+        remove_progress(self.path)
+
+    def check_seal(self) -> None:
+        """Checks the files of a finished run before it is continued.
+
+        Raises:
+            DamagedRunError: A file was changed after the training had ended.
+        """
+        for name, error in changed_files(self.path):
+            # Further sample sets are continued, and unsealed, one after another.
+            if Path(name).name != SUMS_FILE:
+                raise error
 
     def unseal(self) -> None:
         """Removes the checksums, before the files change."""
         remove_sums(self.path)
+        remove_progress(self.path)
+
+    def end_epoch(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
+        """Adds a row to `metrics.csv`, as `write_metrics` does, and writes checksums of
+        what there is."""
+        remove_progress(self.path)
+        self.write_metrics(epoch, step, logs)
+        write_progress(self.path)
 
     def clear(self) -> None:
         """Removes a run, for another one that replaces it.

@@ -17,7 +17,7 @@ import numpy as np
 from keras_pvec.comparison import compare, describe
 from keras_pvec.pvector import PVector
 from keras_pvec.runs.after_fit import remove_after_fit, write_after_fit
-from keras_pvec.runs.errors import RunConflictError
+from keras_pvec.runs.errors import DamagedRunError, RunConflictError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.references import Reference, reference_of_layer
@@ -193,6 +193,8 @@ class Recorder:
         moment = Moment(epoch - 1, step)
         self._logged_with = settings
         history = History([])
+        if not starts_anew:
+            self.folder.check_seal()
         if known:
             self._check_settings()
             is_other = self._is_other_model(moment, measured.p_vectors)
@@ -202,6 +204,12 @@ class Recorder:
             # A run that was stopped in its first epoch, without a checkpoint, starts
             # again, and may have other initial weights.
             starts_anew = is_other and epoch == 0
+        elif self.resume and epoch > 0:
+            warnings.warn(
+                f"{self.folder.path} holds no run that could be resumed. Its log "
+                f"begins with epoch {epoch}.",
+                stacklevel=4,
+            )
         if known and not starts_anew:
             history = check_history(
                 self.folder, epoch, moment, measured.p_vectors, self._compare
@@ -274,7 +282,7 @@ class Recorder:
 
     def end_epoch(self, epoch: int, step: int, logs: Mapping[str, Any]) -> None:
         """Adds the scalars among `logs` to `metrics.csv`."""
-        self.folder.write_metrics(epoch, step, _scalars_of(logs))
+        self.folder.end_epoch(epoch, step, _scalars_of(logs))
         self._last_epoch = epoch
 
     def record_after_fit(self, weights_sha256: str, measured: Measured | None) -> None:
@@ -338,7 +346,7 @@ class Recorder:
         """
         found: dict[str, PVector] = {}
         for moment in reversed(moments):
-            found = {**load_p_vectors(self.folder.moment_path(moment)), **found}
+            found = {**load_p_vectors(self.folder.moment_path(moment), moment), **found}
             if set(layers) <= set(found):
                 break
         return found
@@ -369,7 +377,7 @@ class Recorder:
     ) -> dict[str, float]:
         """Angles to the logged P-vectors of a moment that are too large for the same
         model, in degrees, by layer."""
-        logged = load_p_vectors(self.folder.moment_path(moment))
+        logged = load_p_vectors(self.folder.moment_path(moment), moment)
         differing = {}
         for layer, p in p_vectors.items():
             if layer not in logged:
@@ -431,7 +439,8 @@ class Recorder:
     def _check_settings(self) -> None:
         stored = self.folder.read_info().logged_with
         if stored is None:
-            return
+            reason = "it is missing, or has lost the settings of the logger"
+            raise DamagedRunError(self.folder.info_path, reason)
         for field in dataclasses.fields(LoggedWith):
             there = getattr(stored, field.name)
             asked = getattr(self._logged_with, field.name)

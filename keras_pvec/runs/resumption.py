@@ -20,6 +20,7 @@ from keras_pvec.runs.completeness import missing_rows
 from keras_pvec.runs.errors import DamagedRunError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder
+from keras_pvec.runs.progress import check_progress
 from keras_pvec.runs.schema import LOG_COLUMNS, Moment
 from keras_pvec.runs.tables import (
     csv_bytes,
@@ -85,6 +86,8 @@ def check_history(
     failures = folder.read_info().failures
     cut = {m.moment for m in missing_rows(whole, failures, [*stored, moment])}
     lost = [m for m in stored if (m not in logged or m in cut) and m != moment]
+    # Rows that are computed again are compared with those that are left.
+    check_progress(folder.path, log=not (lost or cut))
     if lost or cut:
         rebuilt = _rebuild(folder, whole, sorted({*lost, *cut}), compare_with)
         logged = sorted({*logged, *lost})
@@ -110,6 +113,7 @@ def complete_log(folder: RunFolder, epochs: int) -> bool:
     last = max(moments, default=None)
     if last is None or last != Moment(epochs - 1, ended.get(epochs - 1, -1)):
         return False
+    check_progress(folder.path)
     folder.remove_partial_files()
     logged_with = dataclasses.replace(info.logged_with, complete=True, last_moment=last)
     folder.update_info(logged_with=logged_with)
@@ -142,7 +146,7 @@ def _rebuild(
     rebuilt: list[dict[str, str]] = []
     left = {_key(row): row for row in rows}
     for moment in sorted({*map(moment_of, rows), *lost}):
-        p_vectors = load_p_vectors(folder.moment_path(moment))
+        p_vectors = load_p_vectors(folder.moment_path(moment), moment)
         computed, named = compare_with(moment, p_vectors, previous)
         previous.update(p_vectors)
         for row in _as_text(folder, computed):

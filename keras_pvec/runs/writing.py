@@ -39,6 +39,17 @@ def write_all(descriptor: int, content: bytes | memoryview) -> None:
         rest = rest[written:]
 
 
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Errors of the system about open files do not name them; here they do."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
+
+
 def append_lines(path: Path, lines: bytes, *, header: bytes = b"") -> None:
     """Appends to a file of lines: all of them, or nothing.
 
@@ -52,20 +63,25 @@ def append_lines(path: Path, lines: bytes, *, header: bytes = b"") -> None:
     Raises:
         OSError: They cannot be written. The file ends with its last whole line.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
-    try:
-        end = _end_of_last_line(descriptor)
+    with _named_errors(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
         try:
+            _append(descriptor, lines, header)
+        finally:
+            os.close(descriptor)
+
+
+def _append(descriptor: int, lines: bytes, header: bytes) -> None:
+    end = _end_of_last_line(descriptor)
+    try:
+        os.ftruncate(descriptor, end)
+        os.lseek(descriptor, end, os.SEEK_SET)
+        write_all(descriptor, lines if end else header + lines)
+        os.fsync(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
             os.ftruncate(descriptor, end)
-            os.lseek(descriptor, end, os.SEEK_SET)
-            write_all(descriptor, lines if end else header + lines)
-            os.fsync(descriptor)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, end)
-            raise
-    finally:
-        os.close(descriptor)
+        raise
 
 
 def _end_of_last_line(descriptor: int, step: int = 1 << 16) -> int:
@@ -89,14 +105,15 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
     """
     partial = _partial_path(path)
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY
-        descriptor = os.open(partial, flags, 0o666)
-        try:
-            write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(partial, path)
+        with _named_errors(path):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY
+            descriptor = os.open(partial, flags, 0o666)
+            try:
+                write_all(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(partial, path)
     finally:
         _discard(partial)
 
@@ -122,10 +139,11 @@ def replace_atomically(
     partial = _partial_path(path)
     partial = partial.with_name(partial.name + (suffix or path.suffix))
     try:
-        save(str(partial))
-        with open(partial, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        with _named_errors(path):
+            save(str(partial))
+            with open(partial, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(partial, path)
     finally:
         _discard(partial)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 import warnings
 
@@ -138,6 +139,9 @@ def test_rows_of_other_references_are_not_made_up(killed):
     with pytest.raises(kp.DamagedRunError, match=r"log\.csv"):
         train(killed, 4, start=3, references=other)
     metrics.unlink()
+    with pytest.raises(kp.DamagedRunError, match=r"metrics\.csv"):
+        train(killed, 4, start=3)
+    (killed / "progress.json").unlink()
     with pytest.raises(kp.DamagedRunError, match=r"log\.csv"):
         train(killed, 4, start=3)
     vectors = {name for name in before if name.endswith(".npz")}
@@ -172,6 +176,7 @@ def test_lost_metrics_stop_the_training(damage, killed):
 def test_a_kill_between_the_log_and_the_metrics(killed, whole):
     """The angles are known; a later resumption does not stumble over the gap."""
     keep_lines(killed / "metrics.csv", 3)
+    (killed / "progress.json").unlink()  # not there while an epoch ends
     train(killed, 4, start=3, killed=True)
     metrics = kp.open_run(killed).metrics
     expected = kp.open_run(whole).metrics
@@ -193,6 +198,7 @@ def test_a_torn_append_is_written_again(start, n_bytes, tmp_path, whole):
     written before."""
     path = tmp_path / "killed"
     train(path, start, killed=True)
+    (path / "progress.json").unlink(missing_ok=True)  # not there while an epoch ends
     log = path / "log.csv"
     lines = lines_of(log)
     last = "".join(lines[-4:]).encode()
@@ -340,3 +346,50 @@ def test_a_kill_at_any_point(hook, tmp_path, monkeypatch):
             assert files == expected
         assert not partial_files(path)
         assert not partial_files(path / "pvectors")
+
+
+@pytest.mark.parametrize("name", ["log.csv", "metrics.csv"])
+def test_a_changed_digit_stops_the_training(name, killed):
+    """The checksums of the last finished epoch tell."""
+    path = killed / name
+    text = path.read_text()
+    at = text.rindex("0.")
+    path.write_text(text[:at] + "1." + text[at + 2 :])
+    before = files_of(killed)
+    with pytest.raises(kp.DamagedRunError) as caught:
+        train(killed, 4, start=3)
+    assert caught.value.file == str(path)
+    assert files_of(killed) == before
+
+
+def test_damaged_checksums_stop_the_training(killed):
+    (killed / "progress.json").write_text('{"log.csv": 3}')
+    with pytest.raises(kp.DamagedRunError, match=r"progress\.json"):
+        train(killed, 4, start=3)
+
+
+def test_a_finished_run_is_checked_before_it_is_continued(whole):
+    path = whole / "metrics.csv"
+    path.write_text(path.read_text().replace("0.125", "0.25"))
+    before = files_of(whole)
+    with pytest.raises(kp.DamagedRunError, match=r"metrics\.csv"):
+        train(whole, 5, start=4)
+    assert files_of(whole) == before
+
+
+def test_a_log_that_begins_late_is_announced(tmp_path):
+    """Resuming where there is nothing to resume, for example in a lost folder."""
+    with pytest.warns(UserWarning, match="epoch 3"):
+        train(tmp_path / "new", 4, start=3)
+
+
+def test_errors_of_a_full_disk_name_the_file(killed, monkeypatch):
+    def write(descriptor, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", write)
+    for put in (writing.append_lines, writing.replace_file):
+        with pytest.raises(OSError) as caught:
+            put(killed / "log.csv", b"x\n")
+        assert caught.value.filename == str(killed / "log.csv")
+        assert caught.value.errno == errno.ENOSPC

@@ -30,6 +30,7 @@ from keras_pvec.reproduction.training.provenance import git_revision
 from keras_pvec.reproduction.training.reference_accuracies import ReferenceAccuracy
 from keras_pvec.reproduction.training.references import references_of
 from keras_pvec.reproduction.training.run_state import (
+    check_logs,
     complete_logs,
     is_finished,
     open_finished,
@@ -124,6 +125,8 @@ def train(
                 folder, model, architecture.feature_layer, data, "untrained"
             )
         first_epoch = restore_checkpoint(model, folder)
+        if first_epoch > 0:
+            check_logs(folder, settings.num_samples)
         if first_epoch < settings.epochs:
             reopen_logs(folder, settings.num_samples)
         logging = [

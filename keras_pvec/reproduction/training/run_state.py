@@ -170,6 +170,18 @@ def reopen_logs(folder: RunFolder, splits: Iterable[str]) -> None:
             logged.update_info(logged_with=reopened)
 
 
+def check_logs(folder: RunFolder, splits: Iterable[str]) -> None:
+    """Checks that a training that resumes after an epoch has logs to continue.
+
+    Raises:
+        DamagedRunError: The log of a split is missing, and so are its P-vectors.
+    """
+    for split in splits:
+        logged = folder if split == "train" else RunFolder(folder.path / split)
+        if not logged.moments() and not logged.stored_moments():
+            raise DamagedRunError(logged.log_path, "it is missing, or has no rows")
+
+
 def _holds_run(path: Path) -> bool:
     folder = RunFolder(path)
     return exists(folder.info_path) or exists(folder.log_path)

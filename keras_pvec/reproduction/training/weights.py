@@ -23,10 +23,14 @@ from keras_pvec.runs import (
     DamagedRunError,
     Moment,
     RunFolder,
+    RunNotFoundError,
     check_file,
     read_arrays,
     replace_file,
 )
+
+# Arrays that are not values of variables.
+_NAMES = ("paths", "written_as")
 
 
 class WeightKeeper(keras.callbacks.Callback):
@@ -56,6 +60,10 @@ class WeightKeeper(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self._epoch == 0:
             self._keep(Moment(-1, 0))
+        # What was kept before a training was interrupted is needed when it has ended.
+        for moment in sorted(self._moments):
+            if moment.epoch < self._epoch:
+                check_weights(self.model, weights_path(self._folder, moment))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -113,10 +121,11 @@ def stored_weights(folder: RunFolder) -> dict[Moment, Path]:
 def save_weights(model: keras.Model, path: Path) -> None:
     """Writes the weights of a model, without those of its optimizer, as `.npz`.
 
-    The arrays are numbered as in `model.weights`; the array `paths` has their names.
+    The arrays are numbered as in `model.weights`; the array `paths` has their names,
+    and `written_as` the name of the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, npz_of(model.weights))
+    replace_file(path, npz_of(model.weights, path.name))
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
@@ -132,13 +141,33 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     assign_npz(model.weights, path)
 
 
-def npz_of(variables: Sequence[keras.Variable]) -> bytes:
-    """The content of an `.npz` file with the values of variables, in their order."""
+def check_weights(model: keras.Model, path: Path) -> None:
+    """Checks that `load_weights` could load a file, without a change of the model.
+
+    Raises:
+        DamagedRunError: The file is missing or damaged, or its weights belong to
+            another model.
+    """
+    try:
+        _values_of(model.weights, path)
+    except RunNotFoundError as error:
+        raise DamagedRunError(path, "it is missing") from error
+
+
+def npz_of(variables: Sequence[keras.Variable], file: str | None = None) -> bytes:
+    """The content of an `.npz` file with the values of variables, in their order.
+
+    Args:
+        variables: The variables.
+        file: Name of the file, which shows later whether files were exchanged.
+    """
     arrays = {
         f"{i:04d}": keras.ops.convert_to_numpy(variable)
         for i, variable in enumerate(variables)
     }
     arrays["paths"] = np.array([variable.path for variable in variables])
+    if file is not None:
+        arrays["written_as"] = np.array(file)
     content = io.BytesIO()
     np.savez(content, **arrays)
     return content.getvalue()
@@ -151,8 +180,18 @@ def assign_npz(variables: Sequence[keras.Variable], path: str | os.PathLike) -> 
         RunNotFoundError: There is no such file.
         DamagedRunError: The file is damaged, or has arrays of other shapes.
     """
+    values = _values_of(variables, Path(path))
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _values_of(variables: Sequence[keras.Variable], path: Path) -> list[np.ndarray]:
+    """The values in a file made by `npz_of`, if they are those of such variables."""
     arrays = read_arrays(path)
-    values = [arrays[name] for name in sorted(arrays) if name != "paths"]
+    written_as = str(arrays.get("written_as", path.name))
+    if written_as != path.name:
+        raise DamagedRunError(path, f"it was written as {written_as!r}")
+    values = [arrays[name] for name in sorted(arrays) if name not in _NAMES]
     shapes = [value.shape for value in values]
     expected = [tuple(variable.shape) for variable in variables]
     if shapes != expected or any(value.dtype.kind in "SUOM" for value in values):
@@ -164,8 +203,7 @@ def assign_npz(variables: Sequence[keras.Variable], path: str | os.PathLike) -> 
             "Restore the file of this model from a copy of the run, or delete it to "
             "train without it.",
         )
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    return values
 
 
 def _abridged(shapes: Sequence[tuple[int, ...]], n: int = 3) -> str:
