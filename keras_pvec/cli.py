@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,7 @@ from keras_pvec.diagnostics.file_comparison import (
 from keras_pvec.diagnostics.report import report_json, report_text
 from keras_pvec.diagnostics.text import count_of, format_json
 from keras_pvec.runs import Run, check_progress, open_run, replace_atomically
+from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 # Longer lines are hard to read, however wide the terminal is.
 _MAX_WIDTH = 120
@@ -36,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 1 after bad input, or if `doctor` finds an error; else 0.
     """
     options = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files that are not UTF-8 must not stop a command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = options.command(options)
         sys.stdout.flush()
@@ -44,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ImportError, OSError, ValueError, csv.Error) as error:
+    except (ImportError, MemoryError, OSError, ValueError, csv.Error) as error:
         print(f"Error: {_message(error)}", file=sys.stderr)
         return 1
     return status
@@ -88,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("run", help="run folder")
     export.add_argument("--format", choices=["csv", "parquet"], default="csv")
     export.add_argument(
-        "--out", type=Path, help="new file to write; default: <run>/angles.<format>"
+        "--out", help="new file to write; default: <run>/angles.<format>"
     )
     export.set_defaults(command=_export)
     return parser
@@ -102,7 +108,9 @@ def _message(error: Exception) -> str:
     """An error as one line; errors of the operating system name the file first."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return f"There is not enough memory. {error}".strip()
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _width() -> int:
@@ -130,14 +138,16 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     run = open_run(options.run)
-    out = options.out or run.path / f"angles.{options.format}"
+    if options.out is not None and not options.out.strip():
+        raise ValueError("--out must name a new file. Received: ''")
+    out = Path(options.out or run.path / f"angles.{options.format}")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {out.parent} to write to.")
     if out.is_dir() or (options.out and out.exists()):
         raise FileExistsError(f"{out} already exists. Name a new file with --out.")
     table = angle_table(run)
     if options.format == "csv":
-        replace_atomically(out, lambda path: table.to_csv(path, index=False))
+        _write(out, lambda path: write_spreadsheet(table, path))
     else:
         try:
             import pyarrow  # noqa: F401
@@ -145,7 +155,7 @@ def _export(options: argparse.Namespace) -> int:
             raise ImportError(
                 "Parquet needs pyarrow: pip install pyarrow, or use --format=csv."
             ) from None
-        replace_atomically(out, lambda path: table.to_parquet(path, index=False))
+        _write(out, lambda path: table.to_parquet(path, index=False))
     final = _final_layers(run)
     without_final = [layer for layer in run.layers if layer not in final]
     if options.json:
@@ -165,6 +175,14 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _write(out: Path, save: Callable[[str], None]) -> None:
+    try:
+        replace_atomically(out, save)
+    except OSError as error:  # a full disk, or a folder that cannot be written to
+        reason = f"{error.strerror or error}. Name another file with --out."
+        raise OSError(error.errno, reason, str(out)) from error
+
+
 def angle_table(run: Run) -> pd.DataFrame:
     """All angles of a run as one table, with the columns of `log.csv`.
 
@@ -179,7 +197,10 @@ def angle_table(run: Run) -> pd.DataFrame:
     check_progress(run.path)
     path = run.path / "log.csv"
     if run.log.empty:
-        raise ValueError(f"{path} has no rows: there is nothing to export.")
+        raise ValueError(
+            f"{path} has no rows: there is nothing to export. Wait for the first "
+            "moment of the training."
+        )
     finals = [run.angles(to="final", layer=layer) for layer in _final_layers(run)]
     return pd.concat([run.log, *finals], ignore_index=True)
 

@@ -76,6 +76,8 @@ def as_array(value: Any, name: str) -> np.ndarray:
             f"{name} cannot be converted to an array ({error}). Received: "
             f"{type(value).__name__}. Detach a tensor, and move it to the CPU."
         ) from error
+    if array.dtype.kind == "T":  # strings of NumPy 2, whose bytes lie elsewhere
+        array = np.array(array.tolist())
     check_convertible(array, name)
     array.flags.writeable = False
     if array.dtype.kind == "O":
@@ -85,10 +87,10 @@ def as_array(value: Any, name: str) -> np.ndarray:
             f"objects ({', '.join(kinds)}). Convert text with `.astype(str)`, numbers "
             "with `.astype('float32')`; pad samples of unequal lengths."
         )
-    if array.dtype.kind in "mM" or array.dtype.names:
+    if array.dtype.kind in "mM" or array.dtype.type is np.void:
         raise ValueError(
             f"{name} must hold numbers or strings. Received dtype: {array.dtype}. "
-            "Convert it with `.astype('float32')`."
+            "Convert them with `.astype('float32')`."
         )
     if array.ndim == 0:
         raise ValueError(

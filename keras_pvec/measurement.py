@@ -345,7 +345,9 @@ def _check_input_count(model: keras.Model, samples: SampleSource) -> None:
     expected = len(getattr(model, "inputs", None) or ())
     inputs = getattr(samples, "x", None)
     if expected and isinstance(inputs, (list, tuple)) and len(inputs) > expected:
-        raise ValueError(f"The model has {expected} inputs, the samples {len(inputs)}.")
+        raise ValueError(
+            f"Inputs of the model: {expected}; of the samples: {len(inputs)}."
+        )
 
 
 def _build(model: keras.Model, samples: SampleSource, batch_size: int) -> None:

@@ -192,8 +192,7 @@ def _is_hidden(layer: keras.Operation) -> bool:
 
 
 def _is_float(value: Any) -> bool:
-    dtype = getattr(value, "dtype", None)
-    return dtype is not None and "float" in keras.backend.standardize_dtype(dtype)
+    return "float" in str(getattr(value, "dtype", None))
 
 
 def _n_features(tensor: Any) -> int | None:

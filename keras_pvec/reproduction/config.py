@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex, TypeGuard
+
+import numpy as np
 
 from keras_pvec.reproduction.claims import ReadingChoice
 from keras_pvec.reproduction.data import DATASETS, SPLITS
@@ -14,6 +18,7 @@ from keras_pvec.reproduction.devices import DEVICES
 from keras_pvec.reproduction.model_names import parse_model_name
 from keras_pvec.reproduction.studies import DATA_MATRICES
 from keras_pvec.reproduction.training import PRESETS
+from keras_pvec.reproduction.training.references import TWIN_SEED_OFFSET
 
 METHODS = ("fast", "exact")
 OPTIMIZERS = ("sgd", "adam")
@@ -21,6 +26,10 @@ PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("none", "mirrored")
 POOLINGS = ("avg", None)
 READINGS = tuple(choice.value for choice in ReadingChoice)
+# NumPy's generators take seeds below 2**32, also for the untrained twin of a run.
+MAX_SEED = 2**32 - 1 - TWIN_SEED_OFFSET
+# Above this, TensorFlow and NumPy cannot represent the number.
+_MAX_INTEGER = 2**31 - 1
 
 LogFreq = str | int | Mapping[str, int]
 
@@ -120,11 +129,13 @@ class ExperimentConfig:
             ("models", as_names),
             ("layers", as_names),
             ("seeds", _as_integers),
-            ("runs_dir", Path),
-            ("out_dir", Path),
-            ("data_dir", str),
         ):
             convert_field(self, name, convert)
+        for name in ("runs_dir", "out_dir", "data_dir"):
+            check_folder(name, getattr(self, name))
+        convert_field(self, "runs_dir", Path)
+        convert_field(self, "out_dir", Path)
+        convert_field(self, "data_dir", str)
         for name, choices in (
             ("dataset", DATASETS),
             ("preset", PRESETS),
@@ -147,14 +158,15 @@ class ExperimentConfig:
             ("workers", 1),
         ):
             check_integer(name, getattr(self, name), minimum)
-        rate, decay = self.learning_rate, self.weight_decay
-        check("learning_rate", rate, rate is None or rate > 0, "positive")
-        check("weight_decay", decay, decay is None or decay >= 0, "at least 0")
+        _check_number("learning_rate", self.learning_rate, allow_zero=False)
+        _check_number("weight_decay", self.weight_decay, allow_zero=True)
         check(
             "seeds",
             self.seeds,
-            _are_distinct(self.seeds) and min(self.seeds) >= 0,
-            "distinct non-negative integers, at least one",
+            _are_distinct(self.seeds)
+            and min(self.seeds) >= 0
+            and max(self.seeds) <= MAX_SEED,
+            f"distinct integers from 0 to {MAX_SEED}, at least one",
         )
         check(
             "log_freq",
@@ -206,8 +218,21 @@ def check_choice(name: str, value: object, choices: Collection[object]) -> None:
 
 def check_integer(name: str, value: object, minimum: int) -> None:
     """Raises `ConfigError` unless a setting is `None` or an integer >= `minimum`."""
-    is_valid = value is None or (_is_integer(value) and value >= minimum)
-    check(name, value, is_valid, f"an integer, at least {minimum}")
+    is_valid = value is None or (
+        _is_integer(value) and minimum <= value <= _MAX_INTEGER
+    )
+    check(name, value, is_valid, f"an integer from {minimum} to {_MAX_INTEGER}")
+
+
+def check_folder(name: str, value: object) -> None:
+    """Raises `ConfigError` for a path that is empty or that no system accepts; an empty
+    one would stand for the current folder."""
+    is_valid = value is None or (
+        isinstance(value, (str, os.PathLike))
+        and bool(os.fspath(value).strip())
+        and "\0" not in os.fspath(value)
+    )
+    check(name, value, is_valid, "the path of a folder, '.' for the current one")
 
 
 def convert_field(config: object, name: str, convert: Callable[[Any], Any]) -> None:
@@ -240,6 +265,19 @@ def _as_integers(values: Iterable[SupportsIndex]) -> tuple[int, ...]:
         ) from error
 
 
+def _check_number(name: str, value: object, *, allow_zero: bool) -> None:
+    """Raises `ConfigError` unless a setting is `None` or a finite number, positive or
+    zero."""
+    is_valid = value is None or (
+        isinstance(value, (int, float, np.floating))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and (float(value) > 0 or (allow_zero and float(value) == 0))
+    )
+    expected = "zero or a positive number" if allow_zero else "a positive number"
+    check(name, value, is_valid, f"{expected}, and finite")
+
+
 def _check_models(names: Sequence[str]) -> None:
     is_valid = _are_distinct(names)
     check("models", names, is_valid, "distinct model names, at least one")
@@ -257,7 +295,7 @@ def _is_log_freq(value: object) -> bool:
 
 
 def _is_log_freq_steps(value: object) -> bool:
-    return _is_integer(value) and value >= 1
+    return _is_integer(value) and 1 <= value <= _MAX_INTEGER
 
 
 def _is_integer(value: object) -> TypeGuard[int]:

@@ -15,16 +15,32 @@ from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.data import SPLITS
 from keras_pvec.reproduction.devices import prepare_process
 from keras_pvec.reproduction.flag_values import flags_from_config
-from keras_pvec.reproduction.other_readings import rate_under_readings
+from keras_pvec.reproduction.other_readings import (
+    measure_readings,
+    rate_under_readings,
+)
 from keras_pvec.reproduction.planner import model_notes, plan_runs, study_models
-from keras_pvec.reproduction.results import make_folders, save_findings
-from keras_pvec.reproduction.runner import Job, TrainedRuns, finished_runs, train_jobs
+from keras_pvec.reproduction.results import (
+    ResultsNotWrittenError,
+    make_folders,
+    save_findings,
+    writing_to,
+)
+from keras_pvec.reproduction.runner import (
+    DamagedRun,
+    Job,
+    TrainedRuns,
+    needs_training,
+    stored_runs,
+    train_jobs,
+)
 from keras_pvec.reproduction.studies import STUDIES, Findings, Options, Study
 from keras_pvec.runs import Run, RunNotFoundError
 
 
 class NoRunsError(RuntimeError):
-    """An experiment has no finished run to analyse."""
+    """An experiment has no finished run to analyse. The message has a line for each run
+    that failed, and one more."""
 
 
 class Outcome(NamedTuple):
@@ -39,6 +55,20 @@ class Outcome(NamedTuple):
     failures: Sequence[str] = ()
 
 
+class Analysis(NamedTuple):
+    """The outcome of the analysis of finished runs.
+
+    Attributes:
+        findings: What was found.
+        failures: What failed on the way, one line each.
+        left_out: Why runs are not part of it, one sentence each.
+    """
+
+    findings: Findings
+    failures: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+
+
 def run_study(config: ExperimentConfig, name: str) -> Outcome:
     """Trains the runs of a study, analyses them, and prints its claims.
 
@@ -47,12 +77,13 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
         name: A key of `studies.STUDIES`.
 
     Returns:
-        The folder of results, and the runs that failed.
+        The folder of results, and the runs that failed or are damaged.
 
     Raises:
         ConfigError: The settings contradict each other or the data, or a folder cannot
             be written to.
         NoRunsError: No finished run has P-vectors at its end.
+        ResultsNotWrittenError: Results cannot be written.
         RunConflictError: A folder holds a run with other settings.
         LayerChoiceError: A model lacks one of the watched layers.
         DatasetUnavailableError: The data set cannot be loaded.
@@ -62,14 +93,20 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
     print_notes(config)
     prepare_process(config.device, shared=config.workers > 1)
     jobs = plan_runs(config, {study: study_models(config, study)})[study]
-    make_folders(*experiment_folders(config, [study]))
+    make_folders(*experiment_folders(config, [study], jobs))
     trained = train_or_open(config, jobs)
     if not trained.runs:
         raise NoRunsError(_describe_no_runs(config, trained))
-    findings = analyse_study(config, study, jobs, trained.runs)
-    print(report.render_claims(findings.claims))
-    print(report.render_readings(findings.readings))
-    return Outcome(config.results_dir / name, [str(f) for f in trained.failures])
+    failures = [str(failure) for failure in trained.failures]
+    try:
+        analysis = analyse_study(config, study, jobs, trained.runs)
+    except (NoRunsError, ResultsNotWrittenError) as error:
+        if failures:
+            raise type(error)("\n".join([*failures, str(error)])) from error
+        raise
+    print(report.render_claims(analysis.findings.claims))
+    print(report.render_readings(analysis.findings.readings))
+    return Outcome(config.results_dir / name, [*failures, *analysis.failures])
 
 
 def print_notes(config: ExperimentConfig) -> None:
@@ -79,11 +116,18 @@ def print_notes(config: ExperimentConfig) -> None:
 
 
 def experiment_folders(
-    config: ExperimentConfig, studies: Iterable[Study]
+    config: ExperimentConfig, studies: Iterable[Study], jobs: Iterable[Job]
 ) -> list[Path]:
-    """The folders that an experiment writes to."""
-    # Existing runs may be on a read-only disk.
-    folders = [config.runs_dir] if config.train else []
+    """The folders that an experiment writes to.
+
+    Args:
+        config: The settings.
+        studies: The studies.
+        jobs: Their runs.
+    """
+    # Finished runs may be on a read-only disk.
+    writes_runs = config.train and any(map(needs_training, jobs))
+    folders = [config.runs_dir] if writes_runs else []
     return [*folders, *(config.results_dir / study.name for study in studies)]
 
 
@@ -91,10 +135,10 @@ def train_or_open(config: ExperimentConfig, jobs: Sequence[Job]) -> TrainedRuns:
     """Trains the missing runs, or opens those that exist if `config.train` is false."""
     if config.train:
         return train_jobs(jobs, workers=config.workers, device=config.device)
-    runs = finished_runs(jobs)
-    n_missing = len({job.path for job in jobs}) - len(runs)
-    print(f"Found {len(runs)} finished runs; {n_missing} are missing.")
-    return TrainedRuns(runs, [])
+    runs, missing, damaged = stored_runs(jobs)
+    text = f"Found {len(runs)} finished runs; {len(missing)} are missing."
+    print(text + (f" {len(damaged)} more are damaged." if damaged else ""))
+    return TrainedRuns(runs, [*damaged])
 
 
 def analyse_study(
@@ -103,7 +147,7 @@ def analyse_study(
     jobs: Sequence[Job],
     runs: Mapping[Path, Run],
     settings: Mapping[str, Any] | None = None,
-) -> Findings:
+) -> Analysis:
     """Analyses the finished runs of a study, and writes its folder of results.
 
     Args:
@@ -114,21 +158,26 @@ def analyse_study(
         settings: The flag values to save; default: those of `config`.
 
     Returns:
-        The findings of the study.
+        The findings of the study, and the runs that are not part of them.
 
     Raises:
         NoRunsError: No finished run has P-vectors at its end.
+        ResultsNotWrittenError: Results cannot be written.
     """
-    usable = [
-        job for job in jobs if job.path in runs and _has_final_p_vectors(runs[job.path])
-    ]
+    choice = ReadingChoice(config.readings)
+    usable, without_end = _split_usable(jobs, runs)
+    failures = measure_readings(study, usable, runs, choice)
+    damaged = {run.path for run in failures if isinstance(run, DamagedRun)}
+    usable = [job for job in usable if job.path not in damaged]
     if not usable:
-        raise NoRunsError(f"{study.name}: no finished run has a P-vector at its end.")
+        reasons = [*without_end, *map(str, failures)]
+        raise NoRunsError(
+            "\n".join([*reasons, f"{study.name}: no finished run can be analysed."])
+        )
     options = Options(
         config.title, config.split, config.data_matrix, _images(usable[0], config.split)
     )
     findings = study.analyse([runs[job.path] for job in usable], options)
-    choice = ReadingChoice(config.readings)
     results = rate_under_readings(study, usable, runs, options, choice)
     findings = dataclasses.replace(findings, readings=results)
     folder = config.results_dir / study.name
@@ -136,20 +185,33 @@ def analyse_study(
         findings, folder, flags_from_config(config) if settings is None else settings
     )
     if choice is not ReadingChoice.PRIMARY:
-        report.write_specification(folder, results, config.title)
-    return findings
+        with writing_to(folder):
+            report.write_specification(folder, results, config.title)
+    return Analysis(findings, [str(failure) for failure in failures], without_end)
 
 
-def _has_final_p_vectors(run: Run) -> bool:
-    """Whether the features have a P-vector at the end of the run. Features that are all
-    zero have none, so the run cannot be compared with others."""
-    try:
-        for split in SPLITS:
-            run.on(split).p_vector("final", run.layers[0])
-    except RunNotFoundError as error:
-        print(f"Left out: {error}")
-        return False
-    return True
+def _split_usable(
+    jobs: Sequence[Job], runs: Mapping[Path, Run]
+) -> tuple[list[Job], list[str]]:
+    """The jobs with a run that has P-vectors at its end, and why others have none.
+
+    Features that are all zero have no P-vector, so that the run cannot be compared with
+    others.
+    """
+    usable, reasons = [], []
+    for job in jobs:
+        if job.path not in runs:
+            continue
+        run = runs[job.path]
+        try:
+            for split in SPLITS:
+                run.on(split).p_vector("final", run.layers[0])
+        except RunNotFoundError as error:
+            reasons.append(str(error))
+            print(f"Left out: {error}")
+        else:
+            usable.append(job)
+    return usable, reasons
 
 
 def _images(job: Job, split: str) -> np.ndarray:
@@ -159,5 +221,6 @@ def _images(job: Job, split: str) -> np.ndarray:
 
 def _describe_no_runs(config: ExperimentConfig, trained: TrainedRuns) -> str:
     if config.train:
-        return " ".join(["No run was finished.", *map(str, trained.failures)])
-    return f"{config.runs_dir} has none of the runs. Train them without --notrain."
+        return "\n".join([*map(str, trained.failures), "No run was finished."])
+    text = f"{config.runs_dir} has none of the runs. Train them without --notrain."
+    return "\n".join([*map(str, trained.failures), text])

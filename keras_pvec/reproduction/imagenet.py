@@ -16,6 +16,7 @@ from keras_pvec.reproduction.config import (
     as_names,
     check,
     check_choice,
+    check_folder,
     check_integer,
     convert_field,
 )
@@ -68,6 +69,9 @@ class PretrainedConfig:
 
     def __post_init__(self) -> None:
         convert_field(self, "networks", as_names)
+        check("weights", self.weights, bool(self.weights), "a name or a path")
+        for name in ("images", "data_dir", "out_dir"):
+            check_folder(name, getattr(self, name))
         convert_field(self, "out_dir", Path)
         check("networks", self.networks, bool(self.networks), "at least one network")
         check_integer("num_images", self.num_images, 2)

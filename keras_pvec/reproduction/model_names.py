@@ -30,6 +30,9 @@ SIMCLR = "simclr"
 DEFAULT_ENCODER = "resnet18"
 _DEFAULT_ENCODER_ARCHITECTURE = "resnet"
 
+# No network is built with a larger size: its weights would not fit into memory.
+MAX_SIZE = 10_000
+
 # Networks to choose from; their sizes can be varied as in the table above.
 MODEL_NAMES = (
     "mlp",
@@ -112,7 +115,8 @@ class Naming:
         match = re.fullmatch(f"{short}(?:{suffix})?", name)
         if match is None:
             return None
-        return {size: int(n) for size, n in match.groupdict().items() if n is not None}
+        given = {size: n for size, n in match.groupdict().items() if n is not None}
+        return {size: _size(n, name) for size, n in given.items()}
 
 
 _AUTOENCODER_SUFFIX = "_w{width}_b{bottleneck}"
@@ -151,7 +155,7 @@ def parse_model_name(name: str) -> ModelName:
             as `"resnet-50"`.
 
     Raises:
-        ValueError: The name has no known form.
+        ValueError: The name has no known form, or a size above `MAX_SIZE`.
 
     Example:
 
@@ -248,7 +252,16 @@ def _parse_old_name(
     numbers = re.findall(number, match[1])
     if len(numbers) > len(naming.sizes):
         return None
-    return dict(zip(naming.sizes, map(int, numbers), strict=False))
+    sizes = [_size(n, name) for n in numbers]
+    return dict(zip(naming.sizes, sizes, strict=False))
+
+
+def _size(digits: str, name: str) -> int:
+    if len(digits) > len(str(MAX_SIZE)) or int(digits) > MAX_SIZE:
+        raise ValueError(
+            f"The sizes in a model name must be at most {MAX_SIZE}. Received: {name!r}"
+        )
+    return int(digits)
 
 
 def _unknown_name_message(name: str) -> str:

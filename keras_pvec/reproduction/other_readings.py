@@ -7,16 +7,17 @@ from pathlib import Path
 
 from keras_pvec.reproduction.claims import ClaimResult, ReadingChoice
 from keras_pvec.reproduction.data import SPLITS
+from keras_pvec.reproduction.failures import error_text, save_traceback
 from keras_pvec.reproduction.readings import RawImages, ReadingUnavailableError
 from keras_pvec.reproduction.readings.measure import measure_reading
-from keras_pvec.reproduction.runner import Job
+from keras_pvec.reproduction.runner import DamagedRun, Job, RunFailure, damage_text
 from keras_pvec.reproduction.studies import (
     Options,
     Study,
     analyse_readings,
     measured_readings,
 )
-from keras_pvec.runs import Run
+from keras_pvec.runs import DamagedRunError, Run
 
 
 def rate_under_readings(
@@ -28,8 +29,7 @@ def rate_under_readings(
 ) -> tuple[ClaimResult, ...]:
     """Rates the claims of a study under their readings.
 
-    Readings that take a forward pass of stored weights are measured first, once for
-    each run. Nothing is trained.
+    Readings that take a forward pass are rated where `measure_readings` measured them.
 
     Args:
         study: The study.
@@ -42,15 +42,63 @@ def rate_under_readings(
         One result for each claim and reading. Readings that the runs do not allow are
         not tested, with the obstacle.
     """
-    for reading in measured_readings(study, which):
-        for job in jobs:
-            try:
-                measure_reading(runs[job.path], reading, job.data.load())
-            except ReadingUnavailableError:
-                continue  # the result of the reading names what is missing
     return analyse_readings(
         study, [runs[job.path] for job in jobs], options, which, _images_of(jobs[0])
     )
+
+
+def measure_readings(
+    study: Study, jobs: Sequence[Job], runs: Mapping[Path, Run], which: ReadingChoice
+) -> list[RunFailure | DamagedRun]:
+    """Measures the runs of a study under the readings that take a forward pass of
+    stored weights, once for each run. Nothing is trained.
+
+    Args:
+        study: The study.
+        jobs: Its finished runs.
+        runs: The same runs by their folders.
+        which: Which readings.
+
+    Returns:
+        The runs that could not be measured, for example because the disk is full, and
+        those with a damaged measurement. What the weights of a run do not allow is no
+        failure: the result of the reading names what is missing.
+    """
+    failures: dict[Path, RunFailure | DamagedRun] = {}
+    for reading in measured_readings(study, which):
+        for job in jobs:
+            if job.path in failures:
+                continue
+            try:
+                measured = measure_reading(runs[job.path], reading, job.data.load())
+            except ReadingUnavailableError:
+                continue
+            except Exception as error:
+                failures[job.path] = _failure(job, error)
+                continue
+            try:
+                _read_all(measured)
+            # What is raised depends on where a file is damaged.
+            except Exception as error:
+                text = damage_text(error)
+                failures[job.path] = DamagedRun(job.path, text, measured.path)
+    return list(failures.values())
+
+
+def _read_all(measured: Run) -> None:
+    """Reads all files of a measurement."""
+    for split in SPLITS:
+        run = measured.on(split)
+        if run.log.empty:
+            raise DamagedRunError(run.path / "log.csv", "it has no rows")
+        for moment in run.moments:
+            run.p_vectors(moment)
+
+
+def _failure(job: Job, error: Exception) -> RunFailure:
+    reason = f"its other readings cannot be measured: {error_text(error)}"
+    obstacle = save_traceback(job.traceback_path, error)
+    return RunFailure(job.path, reason, None if obstacle else job.traceback_path)
 
 
 def _images_of(job: Job) -> RawImages:

@@ -12,7 +12,7 @@ from keras_pvec.reproduction.config import ConfigError, ExperimentConfig
 from keras_pvec.reproduction.data import SPLITS, ImageData, ImageDataSpec
 from keras_pvec.reproduction.model_names import parse_model_name
 from keras_pvec.reproduction.models import MODELS
-from keras_pvec.reproduction.runner import Job
+from keras_pvec.reproduction.runner import Job, needs_training
 from keras_pvec.reproduction.studies import GENERALIZATION_VARIANTS, Study, Variant
 from keras_pvec.reproduction.training import (
     PRESETS,
@@ -73,6 +73,7 @@ def plan_runs(
         LayerChoiceError: A model lacks one of the watched layers.
         DatasetUnavailableError: The data set is not on disk and cannot be downloaded.
     """
+    _check_runs_dir(config)
     try:
         jobs = {
             study: _plan_study(config, study, names) for study, names in models.items()
@@ -235,6 +236,20 @@ def _run_path(
     )
 
 
+def _check_runs_dir(config: ExperimentConfig) -> None:
+    """Raises an error if the folder of the runs cannot be searched, for example since
+    its name is too long."""
+    try:
+        config.runs_dir.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # it can be made, or the attempt will say why not
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot search {str(config.runs_dir)[:200]!r} for runs "
+            f"({error.strerror}). Choose another folder with `runs_dir`."
+        ) from error
+
+
 def _num_samples(config: ExperimentConfig, data: ImageData) -> dict[str, int]:
     """Number of samples by split. A number from the preset is reduced to what is
     available; a number from the user must be available."""
@@ -274,7 +289,14 @@ def _check_models(jobs: Iterable[Job]) -> None:
     checked = set()
     for job in jobs:
         kind = (job.settings.model, job.settings.recipe.augment)
-        if kind in checked or training.is_finished(job.settings, job.path):
+        if not needs_training(job) or kind in checked:
             continue
-        training.check_layers(job.settings, job.data.load())
         checked.add(kind)
+        try:
+            training.check_layers(job.settings, job.data.load())
+        except ValueError:
+            raise
+        # For example too little memory. The training will raise and report it, and the
+        # other models are trained.
+        except Exception:
+            continue

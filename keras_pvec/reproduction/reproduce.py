@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_pvec.reproduction import claims, report
 from keras_pvec.reproduction.claims import CLAIMS, Cause, ClaimResult, Obstacle
-from keras_pvec.reproduction.config import (
-    ExperimentConfig,
-)
+from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.devices import prepare_process
 from keras_pvec.reproduction.experiment import (
+    Analysis,
+    NoRunsError,
     Outcome,
     analyse_study,
     experiment_folders,
     print_notes,
     train_or_open,
 )
+from keras_pvec.reproduction.failures import (
+    error_text,
+    remove_traceback,
+    save_traceback,
+)
 from keras_pvec.reproduction.flag_values import flags_from_config
 from keras_pvec.reproduction.imagenet import compare_pretrained
 from keras_pvec.reproduction.planner import plan_runs, reproduction_models
 from keras_pvec.reproduction.reproduction_config import ReproductionConfig
-from keras_pvec.reproduction.results import make_folders, save_table
-from keras_pvec.reproduction.runner import Job
+from keras_pvec.reproduction.results import (
+    ResultsNotWrittenError,
+    make_folders,
+    save_table,
+    writing_to,
+)
+from keras_pvec.reproduction.runner import DamagedRun, Job, RunFailure, TrainedRuns
 from keras_pvec.reproduction.studies import STUDIES, Findings, Study
 from keras_pvec.runs import Run
 
@@ -63,25 +72,33 @@ def reproduce(config: ReproductionConfig) -> Outcome:
         _Plan(experiment, plan_runs(experiment, _models(experiment, config.studies)))
         for experiment in config.experiments
     ]
-    folders = [experiment_folders(plan.experiment, plan.jobs) for plan in plans]
-    make_folders(*itertools.chain.from_iterable(folders))
-    jobs = [
-        job for plan in plans for of_study in plan.jobs.values() for job in of_study
+    folders = [
+        experiment_folders(plan.experiment, plan.jobs, plan.all_jobs) for plan in plans
     ]
-    runs, run_failures = train_or_open(general, jobs)
-    failures = [str(failure) for failure in run_failures]
+    make_folders(*itertools.chain.from_iterable(folders))
+    trained = train_or_open(general, [job for plan in plans for job in plan.all_jobs])
+    failures = [str(failure) for failure in trained.failures]
     sections = []
     for plan in plans:
-        findings, study_failures = _analyse(config, plan, runs)
+        analyses, study_failures = _analyse(config, plan, trained.runs)
         failures += study_failures
-        if findings:
-            sections.append(_report_claims(plan, findings, runs))
+        if analyses:
+            try:
+                sections.append(_report_claims(plan, analyses, trained))
+            except ResultsNotWrittenError as error:
+                failures.append(str(error))
     pretrained, pretrained_failures = _pretrained_section(config)
     failures += pretrained_failures
     print(f"\n{pretrained.title}\n\n{report.render_claims(pretrained.claims)}")
     if sections or pretrained.figures:
-        written = report.write_report(config.results_dir, [*sections, pretrained])
-        print(f"Report in {written[0].resolve()}")
+        try:
+            with writing_to(config.results_dir):
+                page, _ = report.write_report(
+                    config.results_dir, [*sections, pretrained]
+                )
+            print(f"Report in {page.resolve()}")
+        except ResultsNotWrittenError as error:
+            failures.append(str(error))
     return Outcome(config.results_dir, failures)
 
 
@@ -109,6 +126,11 @@ class _Plan(NamedTuple):
     experiment: ExperimentConfig
     jobs: dict[Study, list[Job]]
 
+    @property
+    def all_jobs(self) -> list[Job]:
+        """The runs of all studies; shared ones occur several times."""
+        return [job for of_study in self.jobs.values() for job in of_study]
+
 
 def _models(
     experiment: ExperimentConfig, studies: Sequence[Study]
@@ -119,56 +141,69 @@ def _models(
 
 def _analyse(
     config: ReproductionConfig, plan: _Plan, runs: Mapping[Path, Run]
-) -> tuple[dict[Study, Findings], list[str]]:
-    """The findings of each study, and what failed. A study that fails does not stop the
+) -> tuple[dict[Study, Analysis], list[str]]:
+    """The analysis of each study, and what failed. A study that fails does not stop the
     others."""
-    findings = {}
+    analyses = {}
     failures = []
     settings = {**config.flag_values(), **flags_from_config(plan.experiment)}
     for study, jobs in plan.jobs.items():
         if not config.experiment.train and not any(job.path in runs for job in jobs):
             continue
+        traceback_path = plan.experiment.results_dir / study.name / "error.txt"
         try:
-            findings[study] = analyse_study(
+            analyses[study] = analyse_study(
                 plan.experiment, study, jobs, runs, settings
             )
+        except (NoRunsError, ResultsNotWrittenError) as error:
+            failures += str(error).splitlines()
         except Exception as error:
-            path = plan.experiment.results_dir / study.name / "error.txt"
-            path.write_text("".join(traceback.format_exception(error)))
+            obstacle = save_traceback(traceback_path, error)
             failures.append(
-                f"{study.name} failed ({type(error).__name__}: {error}); full "
-                f"traceback in {path}."
+                f"{study.name} failed ({error_text(error)}); "
+                + (
+                    f"the traceback cannot be written: {obstacle}."
+                    if obstacle
+                    else f"full traceback in {traceback_path}."
+                )
             )
-    return findings, failures
+        else:
+            # The report of an earlier failure is outdated.
+            remove_traceback(traceback_path)
+            failures += analyses[study].failures
+    return analyses, list(dict.fromkeys(failures))
 
 
 def _report_claims(
-    plan: _Plan,
-    findings: Mapping[Study, Findings],
-    runs: Mapping[Path, Run],
+    plan: _Plan, analyses: Mapping[Study, Analysis], trained: TrainedRuns
 ) -> report.Section:
     """Writes and prints the claims of one data set.
 
     Returns:
         The section of the report about it.
+
+    Raises:
+        ResultsNotWrittenError: They cannot be written.
     """
     experiment = plan.experiment
+    findings = {study: analysis.findings for study, analysis in analyses.items()}
     without_findings = Cause.STUDY_FAILED if experiment.train else Cause.NO_RUNS
     results = join_results(
         findings,
         lambda study: without_findings if study in plan.jobs else Cause.NOT_SELECTED,
     )
-    save_table(report.claims_table(results), experiment.results_dir / "claims.csv")
     print(f"\n{experiment.title}\n\n{report.render_claims(results)}")
     under_readings = [
         result for found in findings.values() for result in found.readings
     ]
     print(report.render_readings(under_readings))
-    specification = report.write_specification(
-        experiment.results_dir, under_readings, experiment.title
-    )
-    paths = {job.path for jobs in plan.jobs.values() for job in jobs}
-    used = [run for path, run in runs.items() if path in paths]
+    with writing_to(experiment.results_dir):
+        save_table(report.claims_table(results), experiment.results_dir / "claims.csv")
+        specification = report.write_specification(
+            experiment.results_dir, under_readings, experiment.title
+        )
+    paths = {job.path for job in plan.all_jobs}
+    used = [run for path, run in trained.runs.items() if path in paths]
     pictures: dict[str, Path] = {}
     for study, found in findings.items():
         pictures |= _pictures(found, experiment.results_dir / study.name)
@@ -178,8 +213,24 @@ def _report_claims(
         pictures,
         used,
         len(paths) - len(used),
+        left_out=_left_out(paths, trained.failures, analyses.values()),
         specification=specification,
     )
+
+
+def _left_out(
+    paths: Collection[Path],
+    failures: Iterable[RunFailure | DamagedRun],
+    analyses: Iterable[Analysis],
+) -> list[str]:
+    """Why runs are not, or not always, part of the results, one sentence each."""
+    of_runs = [str(failure) for failure in failures if failure.path in paths]
+    of_studies = [
+        text
+        for analysis in analyses
+        for text in (*analysis.failures, *analysis.left_out)
+    ]
+    return list(dict.fromkeys([*of_runs, *of_studies]))
 
 
 def _pretrained_section(
@@ -197,7 +248,7 @@ def _pretrained_section(
         try:
             found = compare_pretrained(pretrained, settings)
         except Exception as error:
-            failures.append(f"imagenet failed ({type(error).__name__}: {error})")
+            failures.append(f"imagenet failed ({error_text(error)}).")
             cause = Cause.STUDY_FAILED
         else:
             pictures = _pictures(found, pretrained.results_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +16,13 @@ from keras_pvec.reproduction import figures, report
 from keras_pvec.reproduction.config import ConfigError
 from keras_pvec.reproduction.studies import Findings
 from keras_pvec.runs import remove_partial_files, write_atomically
+from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 SETTINGS_FILE = "flags.json"
+
+
+class ResultsNotWrittenError(RuntimeError):
+    """Results cannot be written, for example because the disk is full."""
 
 
 def save_findings(
@@ -29,7 +35,34 @@ def save_findings(
         findings: The findings of a study.
         folder: An existing folder.
         settings: Flag values by name.
+
+    Raises:
+        ResultsNotWrittenError: They cannot be written. Earlier results may be left.
     """
+    with writing_to(folder):
+        _save_findings(findings, folder, settings)
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Turns errors of the system in a `with` block into `ResultsNotWrittenError`.
+
+    Args:
+        folder: The folder that the block writes to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ResultsNotWrittenError(
+            f"Results cannot be written to {folder} ({error.strerror or error}). "
+            "Make room there, or choose another folder with `out_dir`; the same "
+            "command reuses the trained runs."
+        ) from error
+
+
+def _save_findings(
+    findings: Findings, folder: Path, settings: Mapping[str, Any]
+) -> None:
     tables = {
         **findings.tables,
         "claims": report.claims_table(findings.readings or findings.claims),
@@ -45,9 +78,9 @@ def save_findings(
 
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
-    """Writes a CSV file."""
+    """Writes a CSV file, in which no cell is a formula."""
     with write_atomically(path) as file:
-        table.to_csv(file, index=False)
+        write_spreadsheet(table, file)
 
 
 def make_folders(*folders: Path) -> None:
@@ -58,8 +91,8 @@ def make_folders(*folders: Path) -> None:
     """
     made: list[Path] = []
     for folder in folders:
-        missing = _missing_folders(folder)
         try:
+            missing = _missing_folders(folder)
             folder.mkdir(parents=True, exist_ok=True)
             made += missing
             with tempfile.TemporaryFile(dir=folder):
@@ -67,8 +100,8 @@ def make_folders(*folders: Path) -> None:
         except OSError as error:
             _remove_folders(made)
             raise ConfigError(
-                f"Cannot write to {folder} ({error.strerror}). Choose another folder "
-                "with `runs_dir` or `out_dir`."
+                f"Cannot write to {_shortened(folder)} ({_obstacle(folder, error)}). "
+                "Choose another folder with `runs_dir` or `out_dir`."
             ) from error
 
 
@@ -80,7 +113,10 @@ def results_folder(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: The folder cannot be written to.
     """
-    missing = _missing_folders(folder)
+    try:
+        missing = _missing_folders(folder)
+    except OSError:
+        missing = []  # the next line raises
     make_folders(folder)
     try:
         yield
@@ -92,6 +128,19 @@ def results_folder(folder: Path) -> Iterator[None]:
 
 def _missing_folders(folder: Path) -> list[Path]:
     return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _obstacle(folder: Path, error: OSError) -> str:
+    """Why a folder cannot be made or written to."""
+    for path in (folder, *folder.parents):
+        if os.path.islink(path) and not os.path.exists(path):
+            return f"{path} is a link to nothing"
+    return error.strerror or str(error)
+
+
+def _shortened(folder: Path, length: int = 200) -> str:
+    text = str(folder)
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def _remove_folders(empty: Sequence[Path]) -> None:

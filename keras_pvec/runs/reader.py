@@ -198,9 +198,10 @@ class Run:
                 f"{self.path}: layer {layer!r} had no P-vector after `fit`. "
                 f"{after_fit.failures[layer]}"
             )
-        return self._layer_of(
-            self._files.p_vectors(after_fit_path(self._folder)), layer
-        )
+        path = after_fit_path(self._folder)
+        if not exists(path):
+            raise DamagedRunError(path, "it is missing, but run.json names it")
+        return self._layer_of(self._files.p_vectors(path), layer)
 
     def _check_not_failed(
         self, last: Moment, epoch: int | str, layer: str | None

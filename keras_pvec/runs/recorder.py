@@ -292,6 +292,7 @@ class Recorder:
             weights_sha256: Fingerprint of its weights.
             measured: Its P-vectors; `None` if its weights are those of the last moment.
         """
+        self.folder.unseal()  # a second call, by hand, changes files of a finished run
         write_after_fit(self.folder, weights_sha256, measured, self._last.p_vectors)
 
     def end(self) -> None:

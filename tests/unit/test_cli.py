@@ -1,5 +1,6 @@
 """The command line: exit status, JSON, and one sentence for a mistake."""
 
+import csv
 import json
 import re
 import shutil
@@ -15,6 +16,7 @@ from run_folders import MOMENTS, N, p_vectors_of_features, write_run
 
 from keras_pvec.cli import angle_table, main
 from keras_pvec.runs import RunFolder, open_run, save_p_vectors
+from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,6 +99,60 @@ def test_export(run, made, tmp_path, capsys):
     assert "named.csv" in capsys.readouterr().err
 
 
+FORMULAS = ["=1+1", "+1-1", "-1+1", "@SUM(1)", "\t=1", "\n=1", "\uff1d1"]
+
+
+def test_an_exported_table_holds_no_formula(made, tmp_path, capsys):
+    """Names of layers and references that a spreadsheet would run; numbers, also
+    negative ones, stay numbers."""
+    references = {"=cmd|' /C calc'!A0": made[3]}
+    run = write_run(tmp_path / "run", made[:3], references, tuple(FORMULAS))
+    assert main(["export", str(run)]) == 0
+    with open(run / "angles.csv", newline="") as file:
+        header, *rows = csv.reader(file)
+    texts = ["layer", "reference", "samples_sha256"]
+    for row in rows:
+        for name, cell in zip(header, row, strict=True):
+            if cell and name not in texts:
+                float(cell)
+            elif cell:
+                assert cell[0] not in "=+-@\t\n\r\uff1d"
+    layers = [row[header.index("layer")] for row in rows]
+    assert {*layers} == {f"'{name}" for name in FORMULAS}
+    # The log itself is exact.
+    assert set(open_run(run).log["layer"]) == set(FORMULAS)
+
+
+def test_numbers_and_gaps_of_a_spreadsheet_are_kept(tmp_path):
+    table = pd.DataFrame(
+        {
+            "a": [-1.5, np.nan],
+            "b": pd.array([-2, None], dtype="Int64"),
+            "c": pd.array(["-3.5", "=x"], dtype="string"),
+            "d": pd.Categorical(["+1", "+x"]),
+            "=e": [None, "-inf"],
+        }
+    )
+    write_spreadsheet(table, str(tmp_path / "a.csv"))
+    assert (tmp_path / "a.csv").read_text().splitlines() == [
+        "a,b,c,d,'=e",
+        "-1.5,-2,-3.5,+1,",
+        ",,'=x,'+x,-inf",
+    ]
+    write_spreadsheet(table.iloc[:0], str(tmp_path / "b.csv"))
+    assert (tmp_path / "b.csv").read_text() == "a,b,c,d,'=e\n"
+
+
+def test_lack_of_memory_is_told_in_one_sentence(run, capsys, monkeypatch):
+    def lacking(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("keras_pvec.cli.diagnose", lacking)
+    assert main(["doctor", str(run)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "memory" in line
+
+
 def test_export_of_a_run_that_is_not_whole(made, tmp_path, capsys):
     """One layer died, and the training was stopped."""
     layers = ("features", "block")
@@ -127,11 +183,13 @@ def damaged_copies(run, folder):
         ("no_rows", "log.csv", f"{header}\n".encode()),
         ("spoilt", "log.csv", f"{header}\ntotal{',' * header.count(',')}\n".encode()),
         ("settings", "run.json", b"[]"),
+        ("header", "log.csv", header.encode()),
     ):
         shutil.copytree(run, folder / name)
         (folder / name / file).write_bytes(content)
     shutil.copytree(run, folder / "lost")
     RunFolder(folder / "lost").moment_path(MOMENTS[0]).unlink()
+    (folder / "dangling").symlink_to(folder / "nothing")
     shutil.copytree(run, folder / "log_is_folder")
     (folder / "log_is_folder" / "log.csv").unlink()
     (folder / "log_is_folder" / "log.csv").mkdir()
@@ -167,6 +225,11 @@ def damaged_copies(run, folder):
         ("export lost", "epoch_-001_step_00000000.npz"),
         ("export run --out=no/where.csv", "no"),
         ("export run --out=run", "run"),
+        ("export run --out=", "--out"),
+        (f"export run --out={'a' * 300}", "aaa"),
+        (f"doctor {'a' * 300}", "aaa"),
+        ("export dangling", "dangling"),
+        ("export header", "header/log.csv"),
         ("export run --out=run/log.csv", "run/log.csv"),
     ],
 )

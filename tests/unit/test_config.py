@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_pvec.reproduction.config import ConfigError, ExperimentConfig
+from keras_pvec.reproduction.config import MAX_SEED, ConfigError, ExperimentConfig
 from keras_pvec.reproduction.flag_values import (
     config_from_flags,
     flags_from_config,
     parse_log_freq,
 )
+from keras_pvec.reproduction.model_names import MAX_SIZE
+from keras_pvec.reproduction.training.references import TWIN_SEED_OFFSET
 
 FULL = ExperimentConfig(
     dataset="cifar10",
@@ -131,7 +133,23 @@ def test_weights_are_kept_by_preset(preset, keep, kept):
         ("optimizer", "lars", ["lars", "sgd", "adam"]),
         ("learning_rate", 0.0, ["0.0"]),
         ("learning_rate", float("nan"), ["nan"]),
+        ("learning_rate", float("inf"), ["inf"]),
+        ("learning_rate", -1.0, ["-1.0"]),
+        ("learning_rate", "0.1", ["'0.1'"]),
         ("weight_decay", -0.1, ["-0.1"]),
+        ("weight_decay", float("nan"), ["nan"]),
+        ("weight_decay", float("inf"), ["inf"]),
+        ("runs_dir", "", ["''"]),
+        ("runs_dir", " ", ["' '"]),
+        ("runs_dir", "a\0b", ["runs_dir"]),
+        ("out_dir", "", ["''"]),
+        ("data_dir", "", ["''"]),
+        ("models", ("mlp_999999999999x3",), ["mlp_999999999999x3", str(MAX_SIZE)]),
+        ("models", ("mlp-" + "9" * 5000,), [str(MAX_SIZE)]),
+        ("seeds", (MAX_SEED + 1,), [str(MAX_SEED + 1), str(MAX_SEED)]),
+        ("epochs", 10**20, [str(10**20)]),
+        ("batch_size", 2**31, [str(2**31)]),
+        ("log_freq", 10**20, [str(10**20)]),
         ("precision", "float64", ["float64", "mixed_bfloat16"]),
         ("distribute", "tpu", ["tpu", "mirrored"]),
         ("workers", 0, ["0", "1"]),
@@ -142,6 +160,13 @@ def test_what_is_not_allowed_is_named(name, value, named):
     with pytest.raises(ConfigError) as error:
         ExperimentConfig(**{name: value})
     assert all(word in str(error.value) for word in named)
+
+
+def test_the_largest_seed_is_one_that_numpy_takes_for_the_untrained_twin_too():
+    ExperimentConfig(seeds=(MAX_SEED,))
+    np.random.RandomState(MAX_SEED + TWIN_SEED_OFFSET)
+    with pytest.raises(ValueError, match=r"2\*\*32"):
+        np.random.RandomState(MAX_SEED + TWIN_SEED_OFFSET + 1)
 
 
 @pytest.mark.parametrize("config", [ExperimentConfig(), FULL], ids=["default", "full"])

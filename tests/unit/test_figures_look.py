@@ -1,16 +1,20 @@
 """The look that figures share, and how they are saved."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
-from drawn import assert_layout
+from drawn import assert_layout, legend_labels, title_of
+from made_up_runs import N_SAMPLES, World, write_run
 from matplotlib.colors import same_color, to_rgb
 from matplotlib.lines import Line2D
 
 from keras_pvec.reproduction import figures
 from keras_pvec.reproduction.claims import Verdict
 from keras_pvec.reproduction.figures import look
+from keras_pvec.reproduction.studies import STUDIES, Options
+from keras_pvec.runs import RunFolder
 
 # Viénot, Brettel and Mollon (1999), "Digital video colourmaps for checking the
 # legibility of displays by dichromats": what linear RGB becomes for protanopes and
@@ -117,3 +121,49 @@ def test_saving_writes_png_and_pdf(tmp_path):
     assert paths[0].read_bytes().startswith(b"\x89PNG")
     assert paths[1].read_bytes().startswith(b"%PDF")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+HOSTILE = [
+    r"$\frac{^_\x$",
+    r"_hidden $",
+    r"a^b_c\d",
+    "a\nb\tc\0",
+    "caf\udce9",
+    "x" * 5000,
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: ascii(name)[:20])
+def test_a_title_is_drawn_as_it_is(name, tmp_path):
+    figure = look.new_figure(6.0, 3.0)
+    figure.subplots()
+    look.entitle(figure, f"images of {name}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        look.save_figure(figure, tmp_path / "drawn")
+    if name.isprintable() and len(name) < 100:
+        assert name in title_of(figure).replace(r"\$", "$")
+
+
+@pytest.mark.parametrize(
+    "study", ["convergence", "distribution", "layerwise", "singular_vectors"]
+)
+def test_names_of_models_are_drawn_as_they_are(study, tmp_path):
+    """A model that begins with an underscore has its place in the legend."""
+    worlds = {split: World(split, seed=3) for split in N_SAMPLES}
+    runs = []
+    for seed, name in enumerate(HOSTILE[:3]):
+        run = write_run(tmp_path / str(seed), worlds, "mlp", seed)
+        settings = {**run.info.notes["settings"], "model": name}
+        for folder in (run.path, run.path / "test"):
+            RunFolder(folder).note(settings=settings)
+        runs.append(run)
+    found = STUDIES[study].analyse(runs, Options(HOSTILE[0]))
+    for figure in found.figures.values():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            figure.draw_without_rendering()
+    if study == "convergence":
+        labels = legend_labels(found.figures["angle_to_final"])
+        shown = [label.replace(r"\$", "$").strip("\u2060") for label in labels]
+        assert set(HOSTILE[:3]) <= set(shown)

@@ -1,6 +1,8 @@
 """The command line of the experiments, without a process."""
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from keras_pvec.reproduction.flags.program import exit_code
 from keras_pvec.reproduction.imagenet import PretrainedConfig
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
 from keras_pvec.reproduction.reproduction_config import ReproductionConfig
+from keras_pvec.reproduction.results import ResultsNotWrittenError
 from keras_pvec.runs import RunConflictError
 
 
@@ -100,6 +103,41 @@ def test_absl_refuses_what_cannot_be_parsed(argument, named):
         parsed(flags.define_experiment_flags, argument)
 
 
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("--learning_rate=nan", "learning_rate"),
+        ("--learning_rate=1e400", "learning_rate"),
+        ("--weight_decay=-inf", "weight_decay"),
+        ("--runs_dir=", "runs_dir"),
+        ("--out_dir=", "out_dir"),
+        ("--data_dir=", "data_dir"),
+        ("--seeds=4294967295", "4294967295"),
+        ("--seeds=", "seeds"),
+        ("--models=mlp-999999999999", "mlp-999999999999"),
+        ("--epochs=100000000000000000000", "epochs"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("define", "config_of"),
+    [
+        (flags.define_experiment_flags, flags.experiment_config),
+        (flags.define_reproduction_flags, flags.reproduction_config),
+    ],
+)
+def test_values_out_of_range_are_named(define, config_of, argument, named):
+    values = parsed(define, argument)
+    with pytest.raises(ConfigError, match=named):
+        config_of(values)
+
+
+@pytest.mark.parametrize("flag", ["out_dir", "data_dir", "images", "weights"])
+def test_empty_paths_of_pretrained_networks_are_named(flag):
+    values = parsed(flags.define_imagenet_flags, f"--{flag}=")
+    with pytest.raises(ConfigError, match=flag):
+        flags.imagenet_config(values)
+
+
 def test_the_last_line_says_where_results_are(tmp_path, capsys):
     assert exit_code(lambda: Outcome(tmp_path)) == 0
     printed = capsys.readouterr()
@@ -122,6 +160,7 @@ def test_failures_are_told_beside_the_results(tmp_path, capsys):
         DeviceUnavailableError,
         LayerChoiceError,
         NoRunsError,
+        ResultsNotWrittenError,
         RunConflictError,
         WeightsUnavailableError,
     ],
@@ -135,6 +174,33 @@ def test_a_mistake_of_the_user_gets_one_line(kind, capsys):
     assert not printed.out
     (line,) = printed.err.splitlines()
     assert "what to do" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (MemoryError(), "MemoryError"),
+        (MemoryError("10 TiB"), "10 TiB"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), os.strerror(errno.ENOSPC)),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), "a/b"),
+    ],
+    ids=str,
+)
+def test_what_the_machine_lacks_gets_one_line(error, named, capsys):
+    def experiment():
+        raise error
+
+    assert exit_code(experiment) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+
+
+def test_each_failed_run_gets_a_line(capsys):
+    def experiment():
+        raise NoRunsError("one failed\ntwo failed\nnone is left")
+
+    assert exit_code(experiment) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 3
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():

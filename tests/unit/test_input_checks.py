@@ -39,6 +39,8 @@ UNUSABLE = {
     "words of a table": (pd.DataFrame({"a": ["x", "y"]}), "str.*astype"),
     "a table of two types": (pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), "int.*str"),
     "dates": (np.array(["2020-01-01", "2021-01-01"], "datetime64[D]"), "datetime64"),
+    "structures": (np.zeros(3, [("a", "f4"), ("b", "f4")]), "'b'"),
+    "bytes": (np.zeros((3, 2), "V8"), "V8"),
     "in one of two inputs": ({"a": np.ones((6, 1)), "b": MASKED}, r"x\['b'\].*masked"),
     "images and labels": ((np.ones((4, 3)), np.arange(4)), r"SampleSet\(x, y\)"),
     "images and one-hot labels": ((np.ones((4, 5, 5, 1)), np.eye(4)), r"\(4, 4\)"),
@@ -91,6 +93,12 @@ def test_samples_that_can_be_used(rng):
     assert len(kp.SampleSet([x, x[:, 0]])) == 5  # two inputs
     assert len(kp.SampleSet((x, x))) == 5
     assert kp.SampleSet(x, pd.Series(list("abcde"))).y.dtype == object
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="NumPy 2 has it")
+def test_strings_of_any_length():
+    words = kp.SampleSet(np.array(["a", "bb"], np.dtypes.StringDType()))
+    assert words.sha256 == kp.SampleSet(["a", "bb"]).sha256
 
 
 def test_blocks_are_checked_to_the_last_entry(rng):

@@ -224,6 +224,9 @@ def test_the_model_that_a_training_left_is_no_moment(tmp_path):
         run.p_vector("after_fit", "ccc")
     with pytest.raises(kp.RunNotFoundError, match="'a', 'bb'"):
         run.p_vector("after_fit", "nope")
+    (tmp_path / "pvectors" / "after_fit.npz").rename(tmp_path / "elsewhere.npz")
+    with pytest.raises(ValueError, match=r"after_fit\.npz"):
+        run.p_vector("after_fit", "a")
     # The same weights as at the last moment.
     recorder.record_after_fit("e" * 64, None)
     assert not run.info.after_fit.differs

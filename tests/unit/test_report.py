@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import html
 import itertools
 import re
 from html.parser import HTMLParser
@@ -54,6 +55,7 @@ from keras_pvec.reproduction.report.sentences import (
     reading_text,
 )
 from keras_pvec.reproduction.report.words import VERDICTS
+from keras_pvec.runs import RunFolder
 
 PNG = b"\x89PNG made up"
 
@@ -383,7 +385,11 @@ def test_everything_is_escaped(sections, tmp_path):
 def test_every_result_and_setting_is_shown(which, sections, tmp_path):
     path = write_report(tmp_path, sections)[which]
     text = path.read_text()
-    shown = " ".join(page_of(path).text) if which == 0 else text.replace("\\", "")
+    shown = (
+        " ".join(page_of(path).text)
+        if which == 0
+        else html.unescape(text.replace("\\", ""))
+    )
     for section in sections:
         for result in section.claims:
             assert result.verdict.value in shown
@@ -434,4 +440,47 @@ def test_markdown_leaves_names_readable(sections):
     """Underscores within words are no markup, and stay."""
     text = render_markdown(sections)
     assert "n_parameters" in text
-    assert r"mlp\<x\>" in text
+    assert "mlp&lt;x&gt;" in text
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "a\n<img src=x onerror=alert(1)>",
+    "a | b",
+    "a\n| b |",
+    "a\r\n# Heading",
+    "[x](javascript:alert(1))",
+    "![x](y)",
+    "`code`",
+    "**bold** __bold__ ~~gone~~ $math$",
+    "&lt;b&gt;",
+    "\x1b[31m\0",
+    "caf\udce9",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_names_from_a_run_are_shown_and_not_interpreted(name, tmp_path):
+    """Of a title, a caption, a version and a model."""
+    folder = RunFolder(tmp_path / "run")
+    folder.note(settings={"model": name, "seed": 0}, git_revision=name)
+    folder.update_info(versions={"keras": name})
+    folder.log_path.write_text("")
+    run = kp.open_run(folder.path)
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"")
+    section = Section(name, [], {name: picture}, [run], left_out=[name])
+    page, document = (
+        path.read_text() for path in write_report(tmp_path, [section, section])
+    )
+    for text in (page.split("</style>")[1], document):
+        assert not re.search(r"<(script|img src=x)", text)
+    lines = document.splitlines()
+    assert "# Heading" not in lines
+    # Without escaped characters, no markup is left in any line that shows the name.
+    bare = [re.sub(r"\\.", "", line) for line in lines]
+    shown = [line for line in bare if line.startswith(("## ", "- "))]
+    assert not [line for line in shown if set("`*[]|~$<>\0\x1b") & set(line)]
+    assert not [line for line in shown if re.search(r"\b_+\B|\B_+\b|__", line)]
+    header = next(line for line in bare if line.startswith("| "))
+    assert header.count("|") == 4

@@ -28,7 +28,10 @@ from keras_pvec.reproduction.figures import VERDICT_STYLES
 from keras_pvec.reproduction.report.markdown import render_markdown
 from keras_pvec.reproduction.report.section import column_titles, columns
 from keras_pvec.reproduction.report.specification_text import summary_text
-from keras_pvec.reproduction.report.unavailable import unavailable_readings
+from keras_pvec.reproduction.report.unavailable import (
+    incomplete_readings,
+    unavailable_readings,
+)
 
 PRIMARY = CLAIMS["C1"].primary
 ON_TEST = vary(PRIMARY, Samples.TEST)
@@ -376,6 +379,26 @@ def test_missing_readings_are_grouped_by_reason():
         (weights, ("C1", "C2"), 2),
         (runs, ("C5",), 1),
     ]
+
+
+def test_networks_that_a_reading_lacks_are_reported(written, tmp_path):
+    specification = section(written).specification
+    results = [
+        dataclasses.replace(r, without=("densenet121",)) if i == 1 else r
+        for i, r in enumerate(specification.results)
+    ]
+    (group,) = incomplete_readings(results)
+    assert group.obstacle == Obstacle(Cause.NOT_APPLICABLE, names=("densenet121",))
+    assert group.claims == (results[1].claim,)
+    assert incomplete_readings(specification.results) == []
+    table = report.specification_table(results)
+    assert list(table.index[table["without"].notna()]) == [1]
+    told = dataclasses.replace(
+        section(written),
+        specification=dataclasses.replace(specification, results=results),
+    )
+    for path in report.write_report(tmp_path, [told]):
+        assert "densenet121" in path.read_text()
 
 
 def test_missing_readings_are_reported(written, tmp_path):

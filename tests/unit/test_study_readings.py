@@ -23,6 +23,7 @@ from keras_pvec.reproduction.claims import (
 )
 from keras_pvec.reproduction.readings import RawImages, ReadingUnavailableError
 from keras_pvec.reproduction.readings.stored import NOT_APPLICABLE, reading_path
+from keras_pvec.reproduction.report.sentences import evidence
 from keras_pvec.reproduction.studies import (
     STUDIES,
     Options,
@@ -173,6 +174,10 @@ def test_networks_without_such_features_are_left_out(tmp_path, images):
     study = STUDIES["convergence"]
     found = analyse_reading(study, runs, Options("made up"), reading, images)
     assert set(found.tables["angle_to_final"]["model"]) == {"resnet18", "mlp"}
+    assert {result.without for result in found.claims} == {("autoencoder",)}
+    assert all("autoencoder" in evidence(result) for result in found.claims)
+    both = analyse_reading(study, runs[:2], Options("made up"), reading, images)
+    assert {result.without for result in both.claims} == {()}
     with pytest.raises(ReadingUnavailableError) as caught:
         analyse_reading(study, runs[2:], Options("made up"), reading, images)
     assert caught.value.obstacle.cause is Cause.NOT_APPLICABLE

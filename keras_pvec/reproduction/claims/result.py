@@ -222,6 +222,8 @@ class ClaimResult:
         parts: Of a criterion that has several; `met`, `effects` and `ladder` are then
             those of the first.
         n_left_out: How many networks were left out because they are not well trained.
+        without: Networks that were left out because they have no such features as the
+            reading asks for.
     """
 
     claim: str
@@ -234,6 +236,7 @@ class ClaimResult:
     obstacle: Obstacle | None = None
     parts: tuple[Part, ...] = ()
     n_left_out: int = 0
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.claim not in CLAIMS:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from keras_pvec.reproduction.analysis import schema as col
 from keras_pvec.reproduction.figures.legends import SEED_RANGE, Entry
-from keras_pvec.reproduction.figures.look import Style, marker_interval
+from keras_pvec.reproduction.figures.look import Style, marker_interval, plain_text
 
 
 def by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -18,9 +18,10 @@ def by_model(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def model_label(model: str, table: pd.DataFrame) -> str:
-    """A model's name, with its number of seeds in the table if above one."""
+    """A model's name for a figure, with its number of seeds in the table if above
+    one."""
     n_seeds = table.loc[table[col.MODEL] == model, col.SEED].nunique()
-    return model if n_seeds <= 1 else f"{model} ({n_seeds} seeds)"
+    return plain_text(model if n_seeds <= 1 else f"{model} ({n_seeds} seeds)")
 
 
 def range_entries(table: pd.DataFrame) -> list[Entry]:

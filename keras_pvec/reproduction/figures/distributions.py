@@ -22,6 +22,7 @@ from keras_pvec.reproduction.figures.look import (
     integer_ticks,
     new_figure,
     panel_grid,
+    plain_text,
     style,
     styles,
 )
@@ -43,7 +44,7 @@ def histograms_figure(histograms: pd.DataFrame, title: str) -> Figure:
     lowest: dict[int, Axes] = {}
     for row, run in zip(panels, runs, strict=True):
         by_epoch = [*histograms[histograms[col.RUN] == run].groupby(col.EPOCH)]
-        row[0].set_ylabel(run)
+        row[0].set_ylabel(plain_text(run))
         lowest |= enumerate(row[: len(by_epoch)])
         for axes, (epoch, bins) in zip(row, by_epoch, strict=False):
             widths = bins[col.RIGHT] - bins[col.LEFT]
@@ -95,7 +96,7 @@ def densities_figure(densities: pd.DataFrame, title: str) -> Figure:
         outline = patheffects.withStroke(linewidth=2.6, foreground="black")
         line = axes.axhline(1.0, color="white", ls=(0, (2, 2)), lw=1.2)
         line.set_path_effects([outline])
-        axes.set_title(run, fontsize="medium")
+        axes.set_title(plain_text(run), fontsize="medium")
         axes.set_xlabel("epochs trained")
         integer_ticks(axes.xaxis)
     figure.colorbar(

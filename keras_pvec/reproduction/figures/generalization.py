@@ -24,6 +24,7 @@ from keras_pvec.reproduction.figures.look import (
     entitle,
     new_figure,
     panel_grid,
+    plain_text,
     style,
     styles,
 )
@@ -71,7 +72,7 @@ def generalization_figure(models: pd.DataFrame, matrix: str, title: str) -> Figu
         axes.grid(alpha=0.3)
     for axis in (logarithmic.xaxis, logarithmic.yaxis):
         _plain_log_ticks(axis)
-    order = [model for model, _ in by_model(models)]
+    order = [plain_text(model) for model, _ in by_model(models)]
     legend_below(figure, [linear], [hollow_entry("permutation null")], order)
     entitle(figure, f"Generalization and the angle to the data: {title}")
     return figure
@@ -83,8 +84,9 @@ def _draw_models(axes: Axes, models: pd.DataFrame, column: str) -> None:
     for model, rows in by_model(models):
         colour, marker = style_of[model].colour, style_of[model].marker
         angles, nulls = rows[col.ANGLE_DEG], rows[col.NULL_ANGLE_DEG]
+        label = plain_text(model)
         axes.scatter(
-            angles, rows[column], color=colour, marker=marker, s=28, label=model
+            angles, rows[column], color=colour, marker=marker, s=28, label=label
         )
         axes.plot(
             nulls, rows[column], color=colour, marker=marker, mfc="none", ls="none",

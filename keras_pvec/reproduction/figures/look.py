@@ -34,6 +34,9 @@ MATRIX_NAMES = {
 _MARKERS_PER_LINE = 20
 _TITLE_CHARACTERS_PER_INCH = 10
 _TITLE_LINE_INCHES = 0.22
+# Longer names are cut.
+_MAX_NAME = 400
+_NO_WIDTH = "\N{WORD JOINER}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +103,24 @@ def panel_grid(
     return figure, panels[:n_panels]
 
 
+def plain_text(text: str) -> str:
+    """A name or a title as Matplotlib draws it literally.
+
+    Names of folders, runs and models may hold anything: dollar signs would begin
+    mathematical text, a leading underscore hides a label from the legend, and other
+    characters have no glyph.
+    """
+    text = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    if len(text) > _MAX_NAME:
+        text = f"{text[:_MAX_NAME]}..."
+    text = text.replace("$", r"\$")
+    return f"{_NO_WIDTH}{text}" if text.startswith("_") else text
+
+
 def entitle(figure: Figure, title: str) -> None:
     """Adds a title to a figure, in as many lines as its width requires."""
     n_characters = int(_TITLE_CHARACTERS_PER_INCH * figure.get_figwidth())
-    lines = textwrap.wrap(title, n_characters)
+    lines = textwrap.wrap(plain_text(title), n_characters)
     figure.suptitle("\n".join(lines))
     add_height(figure, len(lines) * _TITLE_LINE_INCHES)
 

@@ -17,6 +17,7 @@ from keras_pvec.reproduction.figures.look import (
     entitle,
     new_figure,
     number_text,
+    plain_text,
     style,
 )
 
@@ -34,7 +35,7 @@ class PairOfGroups(NamedTuple):
     @property
     def label(self) -> str:
         """Both groups, for an axis."""
-        return f"{self.group} - {self.other}"
+        return plain_text(f"{self.group} - {self.other}")
 
 
 def pairs_of_groups(pairs: pd.DataFrame) -> list[PairOfGroups]:
@@ -73,8 +74,9 @@ def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
             axes.text(x, y, _cell_text(rows), **look)
     colours = colormaps["viridis"].with_extremes(bad="white")
     image = axes.imshow(cells, vmin=0, vmax=90, cmap=colours)
-    axes.set_xticks(range(len(labels)), labels, rotation=30, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    shown = [plain_text(label) for label in labels]
+    axes.set_xticks(range(len(labels)), shown, rotation=30, ha="right")
+    axes.set_yticks(range(len(labels)), shown)
     figure.colorbar(image, label=ANGLE_LABEL, shrink=0.9)
     entitle(figure, title)
     axes.set_title(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
@@ -48,6 +47,7 @@ def reproduction_config(values: flags.FlagValues = flags.FLAGS) -> ReproductionC
 def _pretrained_config(
     values: flags.FlagValues, networks: Sequence[str]
 ) -> PretrainedConfig:
+    out_dir = values["out_dir"].value
     return PretrainedConfig(
         networks=tuple(networks),
         weights=values["weights"].value,
@@ -55,6 +55,7 @@ def _pretrained_config(
         num_images=values["num_images"].value,
         num_untrained=values["num_untrained"].value,
         data_dir=values["data_dir"].value,
-        out_dir=Path(values["out_dir"].value or "results"),
+        # Not given to a reproduction, which sets it.
+        **({} if out_dir is None else {"out_dir": out_dir}),
         device=values["device"].value,
     )

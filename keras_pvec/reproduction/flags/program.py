@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,9 @@ from keras_pvec.reproduction.config import ConfigError
 from keras_pvec.reproduction.data import DatasetUnavailableError
 from keras_pvec.reproduction.devices import DeviceUnavailableError
 from keras_pvec.reproduction.experiment import NoRunsError, Outcome
+from keras_pvec.reproduction.failures import error_text
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
+from keras_pvec.reproduction.results import ResultsNotWrittenError
 from keras_pvec.runs import RunError
 
 # Errors that are printed without a traceback: the message is enough for the user.
@@ -22,6 +25,7 @@ USER_ERRORS = (
     DeviceUnavailableError,
     LayerChoiceError,
     NoRunsError,
+    ResultsNotWrittenError,
     RunError,
     WeightsUnavailableError,
 )
@@ -38,6 +42,10 @@ def run(experiment: Callable[[], Outcome]) -> None:
     Args:
         experiment: Called after the flags are parsed.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Names of folders that are not UTF-8 must not stop a program.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app.run(lambda argv: sys.exit(exit_code(experiment, argv[1:])))
 
 
@@ -58,12 +66,26 @@ def exit_code(experiment: Callable[[], Outcome], arguments: Sequence[str] = ()) 
         _print_error("\nStopped. The same command resumes after the last full epoch.")
         return INTERRUPTED
     except USER_ERRORS as error:
-        _print_error(f"Error: {error}")
+        for line in str(error).splitlines():
+            _print_error(f"Error: {line}")
+        return 1
+    # The machine is at fault: no memory, a full disk, a folder that is not to be read.
+    except MemoryError as error:
+        _print_error(f"Error: {error_text(error)}. Use fewer samples or workers.")
+        return 1
+    except OSError as error:
+        _print_error(f"Error: {_system_error_text(error)}.")
         return 1
     for failure in outcome.failures:
         _print_error(f"Error: {failure}")
     print(f"Results in {outcome.folder.resolve()}", flush=True)
     return 1 if outcome.failures else 0
+
+
+def _system_error_text(error: OSError) -> str:
+    if error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return error_text(error)
 
 
 def _print_error(message: str) -> None:

@@ -50,5 +50,6 @@ def write_report(folder: Path, sections: Sequence[Section]) -> list[Path]:
     }
     for path, text in texts.items():
         with write_atomically(path) as file:
-            file.write(text.encode())
+            # Names of folders that are not UTF-8 cannot be encoded.
+            file.write(text.encode(errors="backslashreplace"))
     return list(texts)

@@ -29,6 +29,7 @@ from keras_pvec.reproduction.report.specification_text import (
     summary_text,
 )
 from keras_pvec.reproduction.report.unavailable import (
+    incomplete_readings,
     unavailable_readings,
     unavailable_text,
 )
@@ -91,7 +92,7 @@ def _page(sections: Sequence[Section]) -> Iterator[str]:
             yield from _claim(result, _anchor(i, j, result), curve)
         for caption, path in section.figures.items():
             yield _figure(caption, path)
-        if section.runs:
+        if section.runs or section.left_out:
             yield "<h3>Made from</h3>"
             yield _definitions(provenance_details(provenance_of(section)).items())
     yield "</body></html>"
@@ -123,14 +124,17 @@ def _overview(sections: Sequence[Section]) -> Iterator[str]:
 def _readings(specification: Specification) -> Iterator[str]:
     """The overview of all readings, and which are missing."""
     yield _figure("Verdicts under each reading", specification.overview, wide=True)
-    missing = unavailable_readings(specification.results)
-    if missing:
-        n_missing = sum(len(group.readings) * len(group.claims) for group in missing)
-        yield f"<details><summary>{n_missing} results were not tested</summary>"
-        yield _definitions(
-            ("; ".join(group.readings), unavailable_text(group)) for group in missing
-        )
-        yield "</details>"
+    for outcome, groups in (
+        ("were not tested", unavailable_readings(specification.results)),
+        ("are without some networks", incomplete_readings(specification.results)),
+    ):
+        if groups:
+            n_results = sum(len(group.readings) * len(group.claims) for group in groups)
+            yield f"<details><summary>{n_results} results {outcome}</summary>"
+            yield _definitions(
+                ("; ".join(group.readings), unavailable_text(group)) for group in groups
+            )
+            yield "</details>"
 
 
 def _curves(section: Section) -> dict[str, str]:

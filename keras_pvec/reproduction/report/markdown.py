@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import urllib.parse
@@ -29,14 +30,15 @@ from keras_pvec.reproduction.report.specification_text import (
     summary_text,
 )
 from keras_pvec.reproduction.report.unavailable import (
+    incomplete_readings,
     unavailable_readings,
     unavailable_text,
 )
 from keras_pvec.reproduction.report.words import HOW_TO_READ, VERDICTS
 
-# What Markdown would take for markup; a pipe ends a cell, an underscore within a word
-# is plain.
-_MARKUP = re.compile(r"[\\`*\[\]<>|]|(?<!\w)_|_(?!\w)")
+# What Markdown would take for markup: a pipe ends a cell, and a dollar sign begins a
+# formula on some sites. An underscore between letters or digits is plain.
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def render_markdown(sections: Sequence[Section], folder: Path | None = None) -> str:
@@ -69,7 +71,7 @@ def _document(sections: Sequence[Section], folder: Path) -> Iterator[str]:
         for result in section.claims:
             yield from _claim(result)
             yield from curves.pop(result.claim, ())
-        if section.runs:
+        if section.runs or section.left_out:
             yield "Made from:"
             yield ""
             yield from _list(provenance_details(provenance_of(section)))
@@ -94,14 +96,17 @@ def _readings(specification: Specification, folder: Path) -> Iterator[str]:
     """The overview of all readings, and which are missing."""
     yield _figure("Verdicts under each reading", specification.overview, folder)
     yield ""
-    missing = unavailable_readings(specification.results)
-    if missing:
-        yield "Not tested:"
-        yield ""
-        for group in missing:
-            names = "; ".join(group.readings)
-            yield f"- {_escape(names)}: {_escape(unavailable_text(group))}"
-        yield ""
+    for heading, groups in (
+        ("Not tested", unavailable_readings(specification.results)),
+        ("Without some networks", incomplete_readings(specification.results)),
+    ):
+        if groups:
+            yield f"{heading}:"
+            yield ""
+            for group in groups:
+                names = "; ".join(group.readings)
+                yield f"- {_escape(names)}: {_escape(unavailable_text(group))}"
+            yield ""
 
 
 def _curves(section: Section, folder: Path) -> dict[str, list[str]]:
@@ -120,7 +125,9 @@ def _curves(section: Section, folder: Path) -> dict[str, list[str]]:
 
 def _figure(caption: str, path: Path, folder: Path) -> str:
     link = Path(os.path.relpath(path, folder)).as_posix()
-    return f"![{_escape(caption)}]({urllib.parse.quote(link)})"
+    # A name that is not UTF-8 stays what it is.
+    quoted = urllib.parse.quote(link, errors="surrogateescape")
+    return f"![{_escape(caption)}]({quoted})"
 
 
 def _cell(result: ClaimResult) -> str:
@@ -146,4 +153,10 @@ def _list(entries: Mapping[str, str]) -> Iterator[str]:
 
 
 def _escape(text: str) -> str:
-    return _MARKUP.sub(r"\\\g<0>", text)
+    """A text as Markdown shows it literally, in one line.
+
+    Angle brackets become entities, since not every renderer lets a backslash escape
+    them; HTML in a name must not become part of the page.
+    """
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return _MARKUP.sub(r"\\\g<0>", html.escape(line, quote=False))

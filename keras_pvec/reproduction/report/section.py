@@ -24,6 +24,7 @@ class Section:
         figures: Paths of png files, by caption.
         runs: The runs behind them; none for networks that came trained.
         n_missing: How many more were planned and are not finished.
+        left_out: Why runs are not part of all results, one sentence each.
         specification: The results under all readings, where they were asked for.
     """
 
@@ -32,6 +33,7 @@ class Section:
     figures: Mapping[str, Path]
     runs: Sequence[Run]
     n_missing: int = 0
+    left_out: Sequence[str] = ()
     specification: Specification | None = None
 
     def under(self, claim: str, centred: bool) -> list[ClaimResult]:
@@ -60,6 +62,7 @@ class Provenance:
     Attributes:
         n_runs: How many runs there are.
         n_missing: How many more were planned and are not finished.
+        left_out: Why runs are not part of all results, one sentence each.
         models: Names of the models, in the order of the runs.
         seeds: Different seeds.
         epochs: Different numbers of epochs.
@@ -71,6 +74,7 @@ class Provenance:
 
     n_runs: int
     n_missing: int
+    left_out: tuple[str, ...]
     models: tuple[str, ...]
     seeds: tuple[int, ...]
     epochs: tuple[int, ...]
@@ -93,6 +97,7 @@ def provenance_of(section: Section) -> Provenance:
     return Provenance(
         n_runs=len(section.runs),
         n_missing=section.n_missing,
+        left_out=tuple(section.left_out),
         models=tuple(dict.fromkeys(map(model_of, section.runs))),
         seeds=tuple(sorted({s["seed"] for s in settings if "seed" in s})),
         epochs=tuple(sorted({s["epochs"] for s in settings if "epochs" in s})),
@@ -108,8 +113,10 @@ def provenance_details(provenance: Provenance) -> dict[str, str]:
     runs = f"{provenance.n_runs}"
     if provenance.n_missing:
         runs += f", {provenance.n_missing} more are missing"
+    left_out = " ".join(provenance.left_out)
     return {
         "runs": runs,
+        **({"left out": left_out} if left_out else {}),
         "models": _listed(provenance.models),
         "seeds": _listed(provenance.seeds),
         "epochs": _listed(provenance.epochs),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from keras_pvec.reproduction.claims import (
+    Cause,
     ClaimResult,
     Effect,
     Estimator,
@@ -58,6 +59,9 @@ def evidence(result: ClaimResult) -> str:
         parts.append(f"no more than: {names}")
     if result.n_left_out:
         parts.append(f"{result.n_left_out} networks not well trained, left out")
+    if result.without:
+        lacking = Obstacle(Cause.NOT_APPLICABLE, names=result.without)
+        parts.append(f"{obstacle_text(lacking)}, left out")
     return "; ".join(parts)
 
 

@@ -28,7 +28,7 @@ _COLUMNS = {
     **dict.fromkeys(("share", "share_low", "share_high"), _NUMBER),
     **dict.fromkeys(("quantity", "unit"), _TEXT),
     **dict.fromkeys(("effect", "effect_low", "effect_high"), _NUMBER),
-    **dict.fromkeys(("nulls_that_meet_it", "obstacle"), _TEXT),
+    **dict.fromkeys(("nulls_that_meet_it", "obstacle", "without"), _TEXT),
 }
 _INFLUENCE_COLUMNS = {
     **dict.fromkeys(("claim", "factor"), _TEXT),
@@ -70,7 +70,8 @@ def specification_table(results: Iterable[ClaimResult]) -> pd.DataFrame:
         `verdict`; the `share` of units that meet the criterion, with the 95% interval
         `share_low`, `share_high`; `effect`, the main quantity, named by `quantity`, in
         `unit`, with the 95% interval `effect_low`, `effect_high`; the
-        `nulls_that_meet_it` as well; `obstacle`, why a reading was not tested.
+        `nulls_that_meet_it` as well; `obstacle`, why a reading was not tested;
+        `without`, the networks that have no such features and were left out.
     """
     rows = [_row(result) for result in results]
     return _typed(rows, _COLUMNS)
@@ -169,6 +170,7 @@ def _row(result: ClaimResult) -> dict[str, object]:
         "nulls_that_meet_it": "; ".join(r.null.value for r in result.ladder if r.meets)
         or None,
         "obstacle": result.obstacle and obstacle_text(result.obstacle),
+        "without": ", ".join(result.without) or None,
     }
     if result.met is not None:
         low, high = result.met.interval

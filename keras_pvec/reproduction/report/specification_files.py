@@ -14,6 +14,7 @@ from keras_pvec.reproduction.report.specification import (
 )
 from keras_pvec.reproduction.report.specification_text import summary_text
 from keras_pvec.runs import write_atomically
+from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ def write_specification(
         raise ValueError("There are no results under any reading to write.")
     table = specification_table(results)
     with write_atomically(folder / "specifications.csv") as file:
-        table.to_csv(file, index=False)
+        write_spreadsheet(table, file)
     overview = figures.overview_figure(table, title)
     overview_path, _ = figures.save_figure(overview, folder / "specification_overview")
     curves = {}

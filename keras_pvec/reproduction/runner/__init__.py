@@ -6,7 +6,23 @@ which holds no arrays, and loads the images itself. Runs are independent and res
 a worker that dies costs at most one epoch of its run.
 """
 
-from keras_pvec.reproduction.runner.job import Job, RunFailure
-from keras_pvec.reproduction.runner.sweep import TrainedRuns, finished_runs, train_jobs
+from keras_pvec.reproduction.runner.job import DamagedRun, Job, RunFailure
+from keras_pvec.reproduction.runner.stored import (
+    StoredRuns,
+    damage_text,
+    needs_training,
+    stored_runs,
+)
+from keras_pvec.reproduction.runner.sweep import TrainedRuns, train_jobs
 
-__all__ = ["Job", "RunFailure", "TrainedRuns", "finished_runs", "train_jobs"]
+__all__ = [
+    "DamagedRun",
+    "Job",
+    "RunFailure",
+    "StoredRuns",
+    "TrainedRuns",
+    "damage_text",
+    "needs_training",
+    "stored_runs",
+    "train_jobs",
+]

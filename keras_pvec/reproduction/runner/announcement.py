@@ -6,12 +6,15 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from keras_pvec.reproduction import training
-from keras_pvec.reproduction.runner.job import Job
+from keras_pvec.reproduction.runner.job import DamagedRun, Job
 from keras_pvec.reproduction.runner.progress import Forecast
 
 
-def announce_jobs(jobs: Sequence[Job], missing: Collection[Job]) -> None:
-    """Prints the data sets, and which runs are trained and which are reused."""
+def announce_jobs(
+    jobs: Sequence[Job], missing: Collection[Job], damaged: Collection[DamagedRun] = ()
+) -> None:
+    """Prints the data sets, and which runs are trained, reused or left out."""
+    left_out = {run.path for run in damaged}
     for name, job in {job.settings.dataset: job for job in reversed(jobs)}.items():
         data = job.data.load()
         samples = [f"{n} {s}" for s, n in job.settings.num_samples.items()]
@@ -20,6 +23,9 @@ def announce_jobs(jobs: Sequence[Job], missing: Collection[Job]) -> None:
             f"images; P-vectors on {' and '.join(samples)} samples."
         )
     for job in jobs:
+        if job.path in left_out:
+            print(f"  damaged  {job.path}")
+            continue
         if job not in missing:
             print(f"  reuse  {job.path}")
             continue

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 from keras_pvec.reproduction import training
+from keras_pvec.reproduction.failures import (
+    error_text,
+    remove_traceback,
+    save_traceback,
+)
 from keras_pvec.reproduction.runner.job import Job, RunFailure
 from keras_pvec.reproduction.runner.progress import Progress, ProgressReporter
 
@@ -22,7 +24,6 @@ def train_job(job: Job, report: Callable[[Progress], None]) -> RunFailure | None
     Returns:
         The failure, or `None` if the run is finished.
     """
-    traceback_path = job.path.with_name(f"{job.path.name}_error.txt")
     try:
         training.train(
             job.settings,
@@ -31,23 +32,17 @@ def train_job(job: Job, report: Callable[[Progress], None]) -> RunFailure | None
             reference=job.reference,
             callbacks=[ProgressReporter(job.settings.epochs, report)],
         )
-        # The report of an earlier failure is outdated.
-        traceback_path.unlink(missing_ok=True)
     except Exception as error:
-        return _save_failure(job.path, error, traceback_path)
+        return _save_failure(job, error)
+    # The report of an earlier failure is outdated.
+    remove_traceback(job.traceback_path)
     return None
 
 
-def _save_failure(path: Path, error: Exception, traceback_path: Path) -> RunFailure:
-    lines = str(error).splitlines() or ["no message"]
-    reason = f"{type(error).__name__}: {lines[0]}"
-    try:
-        traceback_path.parent.mkdir(parents=True, exist_ok=True)
-        text = "".join(traceback.format_exception(error))
-        traceback_path.write_text(text, encoding="utf-8")
-    except OSError as write_error:  # e.g. the disk is full
-        with contextlib.suppress(OSError):
-            traceback_path.unlink(missing_ok=True)
-        reason += f"; the traceback cannot be written: {write_error.strerror}"
-        return RunFailure(path, reason)
-    return RunFailure(path, reason, traceback_path)
+def _save_failure(job: Job, error: Exception) -> RunFailure:
+    reason = error_text(error)
+    obstacle = save_traceback(job.traceback_path, error)
+    if obstacle is not None:
+        reason += f"; the traceback cannot be written: {obstacle}"
+        return RunFailure(job.path, reason)
+    return RunFailure(job.path, reason, job.traceback_path)

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from keras_pvec.reproduction import training
+from keras_pvec.reproduction.failures import remove_traceback
 from keras_pvec.reproduction.runner.announcement import (
     announce_jobs,
     announce_time,
     forecast_jobs,
 )
 from keras_pvec.reproduction.runner.execution import train_job
-from keras_pvec.reproduction.runner.job import Job, RunFailure
+from keras_pvec.reproduction.runner.job import DamagedRun, Job, RunFailure
 from keras_pvec.reproduction.runner.progress import ProgressBar
+from keras_pvec.reproduction.runner.stored import stored_runs
 from keras_pvec.reproduction.runner.workers import WorkerPool, share_cores
 from keras_pvec.runs import Run
 
@@ -25,11 +26,11 @@ class TrainedRuns(NamedTuple):
 
     Attributes:
         runs: The finished runs by their folders.
-        failures: The runs that could not be finished.
+        failures: The runs that could not be finished, and those that are damaged.
     """
 
     runs: dict[Path, Run]
-    failures: list[RunFailure]
+    failures: list[RunFailure | DamagedRun]
 
 
 def train_jobs(
@@ -51,9 +52,11 @@ def train_jobs(
             this process.
 
     Returns:
-        The finished runs, and the failures of the others.
+        The finished runs, and the failures of the others. A damaged run is left as it
+        is.
 
     Raises:
+        RunConflictError: A folder holds a run with other settings.
         ValueError: Fewer than one worker, or `cores` for a different number of workers.
         KeyboardInterrupt: After all workers are stopped; all runs can be resumed.
     """
@@ -65,9 +68,13 @@ def train_jobs(
             f"{len(cores)} entries for {workers} workers"
         )
     jobs = list({job.path: job for job in jobs}.values())
-    missing = [job for job in jobs if not _is_finished(job)]
+    runs, missing, damaged = stored_runs(jobs)
+    for job in jobs:
+        if job.path in runs:
+            # The report of an earlier failure is outdated.
+            remove_traceback(job.traceback_path)
     workers = max(min(workers, len(missing)), 1)
-    announce_jobs(jobs, missing)
+    announce_jobs(jobs, missing, damaged)
     forecasts = forecast_jobs(missing)
     if missing:
         announce_time(forecasts.values(), workers)
@@ -78,20 +85,12 @@ def train_jobs(
             shares = cores[:workers] if cores else share_cores(workers)
             pool = WorkerPool(missing, shares, device, bar.update)
             failures = pool.run()
-    return TrainedRuns(finished_runs(jobs), failures)
-
-
-def finished_runs(jobs: Sequence[Job]) -> dict[Path, Run]:
-    """The runs of these jobs that are finished, by their folders."""
-    return {
-        job.path: training.open_finished(job.settings, job.path)
-        for job in jobs
-        if _is_finished(job)
-    }
-
-
-def _is_finished(job: Job) -> bool:
-    return training.is_finished(job.settings, job.path)
+    trained = stored_runs(missing)
+    runs = {**runs, **trained.runs}
+    ordered = {job.path: runs[job.path] for job in jobs if job.path in runs}
+    failed = {failure.path for failure in failures}
+    spoiled = [run for run in trained.damaged if run.path not in failed]
+    return TrainedRuns(ordered, [*damaged, *failures, *spoiled])
 
 
 def _train_in_this_process(jobs: Sequence[Job], bar: ProgressBar) -> list[RunFailure]:

@@ -53,7 +53,8 @@ def analyse_readings(
     """Rates the claims of a study under their readings.
 
     Where the runs lack what a reading needs, its result is "not tested", with the
-    obstacle. Networks that have no such features are left out of a reading.
+    obstacle. Networks that have no such features are left out of a reading, and its
+    results name them.
 
     Args:
         study: The study.
@@ -108,7 +109,10 @@ def analyse_reading(
     if raw_data is not None:
         options = dataclasses.replace(options, data_matrix=raw_data.value)
     options = dataclasses.replace(options, factors=reading)
-    return study.analyse(_views(runs, reading, images), options)
+    views, without = _views(runs, reading, images)
+    findings = study.analyse(views, options)
+    results = (dataclasses.replace(r, without=without) for r in findings.claims)
+    return dataclasses.replace(findings, claims=tuple(results))
 
 
 def _passes(
@@ -150,8 +154,9 @@ def _rate(
 
 def _views(
     runs: Sequence[LoggedRun], reading: Reading, images: RawImages
-) -> list[RunView]:
-    """The runs under a reading, without those whose networks have no such features.
+) -> tuple[list[RunView], tuple[str, ...]]:
+    """The runs under a reading, and the networks that have no such features, whose runs
+    are left out.
 
     Raises:
         ReadingUnavailableError: A run lacks what the reading needs, or none is left.
@@ -176,4 +181,4 @@ def _views(
             f"{reading} is not to be had of {', '.join(names)}.",
             Obstacle(cause, names=names),
         )
-    return views
+    return views, tuple(dict.fromkeys(without))

@@ -17,7 +17,7 @@ from keras_pvec.runs import Reference
 from keras_pvec.samples import SampleSet
 from keras_pvec.solver import ZeroMatrixError
 
-# Added to the seed of a run; larger than the seeds that users choose.
+# Added to the seed of a run; larger than most seeds that users choose.
 TWIN_SEED_OFFSET = 1_000_003
 
 
