@@ -15,7 +15,7 @@ from keras_pvec.reproduction.flags import define_reproduction_flags
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-def test_the_callback_example_runs(tmp_path, monkeypatch):
+def test_the_callback_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code, ladder = re.findall(r"```python\n(.*?)```", README, re.S)
     rng = np.random.default_rng(0)
@@ -40,8 +40,11 @@ def test_the_callback_example_runs(tmp_path, monkeypatch):
         "p": run.p_vector(0, "avg_pool"),
         "q": run.p_vector("final", "avg_pool"),
     }
-    tests = eval(ladder, names)
-    assert [test.rung for test in tests] == [*kp.Rung][:3]
+    exec(ladder, names)
+    printed = capsys.readouterr().out.splitlines()
+    rungs = [rung.value for rung in kp.Rung][:3]
+    for line, rung in zip(printed[-3:], rungs, strict=True):
+        assert line.startswith(rung)
 
 
 def test_columns_and_flags_that_it_names_exist():
