@@ -14,7 +14,8 @@ from typing import Protocol
 from fault_campaign.cases import Case
 from fault_campaign.judge import Outcome, Verdict, wrong
 
-# Of the processor. Slower cases count as wrong: a damaged cell must not take minutes or gigabytes.
+# Slower cases count as wrong: a damaged cell must not take minutes or gigabytes.
+# Seconds of the processor.
 _MAX_SECONDS = 20.0
 
 
