@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING
 
@@ -29,10 +30,15 @@ class Run:
     What is read is checked: against the checksums of a finished run, and against the
     settings and the other files of the run. Whatever is wrong is a `DamagedRunError`
     with the name of the file; what is not there is a `RunNotFoundError`.
+
+    Args:
+        path: The folder.
+        training: The run in which the training left its notes, if not in this one.
     """
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike, *, training: Run | None = None) -> None:
         self._folder = RunFolder(path)
+        self._training = training
         self.path = self._folder.path
         self._files = CheckedFiles(self._folder)
         if not exists(self._folder.log_path):
@@ -52,12 +58,17 @@ class Run:
         Raises:
             RunNotFoundError: The training did not log that split.
         """
-        return self if split == "train" else Run(self.path / split)
+        return self if split == "train" else Run(self.path / split, training=self)
 
     @property
     def info(self) -> RunInfo:
-        """The content of `run.json`."""
-        return self._folder.read_info()
+        """The content of `run.json`; of another split, with the notes about the
+        training."""
+        info = self._folder.read_info()
+        if self._training is None:
+            return info
+        notes = {**self._training.info.notes, **info.notes}
+        return dataclasses.replace(info, notes=notes)
 
     @property
     def log(self) -> pandas.DataFrame:

@@ -14,25 +14,25 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from keras_pvec.comparison import compare, describe
 from keras_pvec.pvector import PVector
 from keras_pvec.runs.after_fit import remove_after_fit, write_after_fit
-from keras_pvec.runs.errors import DamagedRunError, RunConflictError
 from keras_pvec.runs.files import load_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
-from keras_pvec.runs.references import Reference, reference_of_layer
+from keras_pvec.runs.references import Reference
 from keras_pvec.runs.resumption import History, check_history, complete_log
+from keras_pvec.runs.rows import MomentRows
 from keras_pvec.runs.schedule import LogSchedule
-from keras_pvec.runs.schema import LoggedWith, Moment, log_row
-from keras_pvec.runs.start import StartPolicy, check_start, conflict
+from keras_pvec.runs.schema import LoggedWith, Moment
+from keras_pvec.runs.start import (
+    StartPolicy,
+    check_settings,
+    check_start,
+    conflict,
+    differing_layers,
+)
 from keras_pvec.runs.tables import moment_of, read_rows
 from keras_pvec.samples import SampleSource
 from keras_pvec.solver import ZeroMatrixError
-
-# Settings that say how far a training is.
-_PROGRESS = ("complete", "last_moment")
-# Forward passes on accelerators are not reproducible to the last digit.
-_SAME_MODEL_DEG = 0.1
 
 
 class Measured(Protocol):
@@ -99,6 +99,7 @@ class Recorder:
         self.prefix = prefix
         self.policy = StartPolicy(resume, overwrite)
         self._logged_with = LoggedWith()
+        self._rows = MomentRows(self.references, prefix, "")
         self._last = _LastMoment(Moment(-2, -1))
         self._previous: dict[str, PVector] = {}
         self._last_epoch: int | None = None
@@ -192,12 +193,15 @@ class Recorder:
             _check_first_moment(measured)
         moment = Moment(epoch - 1, step)
         self._logged_with = settings
+        self._rows = MomentRows(
+            self.references, self.prefix, next(iter(settings.layers), "")
+        )
         history = History([])
         if not starts_anew:
             self.folder.check_seal()
         if known:
-            self._check_settings()
-            is_other = self._is_other_model(moment, measured.p_vectors)
+            check_settings(self.folder, settings)
+            is_other = bool(differing_layers(self.folder, moment, measured.p_vectors))
             # A checkpoint may be older than the log; another model's is not.
             if is_other and max(self.folder.epoch_ends(), default=-1) >= epoch:
                 raise conflict(self.folder, known, epoch)
@@ -212,13 +216,13 @@ class Recorder:
             )
         if known and not starts_anew:
             history = check_history(
-                self.folder, epoch, moment, measured.p_vectors, self._compare
+                self.folder, epoch, moment, measured.p_vectors, self._rows.of
             )
         kept = history.moments
         self._previous = {}
         if moment not in kept:
             self._previous = self._latest(kept, measured.p_vectors)
-        rows, angles = self._compare(moment, measured.p_vectors, self._previous)
+        rows, angles = self._rows.of(moment, measured.p_vectors, self._previous)
         self.folder.unseal()
         remove_after_fit(self.folder)
         if starts_anew:
@@ -273,7 +277,7 @@ class Recorder:
         )
         if missing := [layer for layer in layers if layer not in self._last.layers]:
             measured = measure(missing)
-            rows, angles = self._compare(moment, measured.p_vectors, self._previous)
+            rows, angles = self._rows.of(moment, measured.p_vectors, self._previous)
             self._last.layers.update(missing)
             self._last.p_vectors.update(measured.p_vectors)
             self._last.angles.update(angles)
@@ -354,7 +358,9 @@ class Recorder:
     def _logged_angles(self, moment: Moment) -> dict[str, float]:
         """The angles of a moment in `log.csv`, by their names in `logs`."""
         return {
-            self._log_name(row["reference"], row["layer"]): float(row["angle_deg"])
+            self._rows.angle_name(row["reference"], row["layer"]): float(
+                row["angle_deg"]
+            )
             for row in read_rows(self.folder.log_path)
             if moment_of(row) == moment and row["reference"] and row["angle_deg"]
         }
@@ -363,7 +369,8 @@ class Recorder:
         self, moment: Moment, p_vectors: Mapping[str, PVector]
     ) -> None:
         """Warns if the model is not the one that the resumed log ended with."""
-        for layer, angle_deg in self._differing_layers(moment, p_vectors).items():
+        differing = differing_layers(self.folder, moment, p_vectors)
+        for layer, angle_deg in differing.items():
             warnings.warn(
                 f"{self.folder.path} is continued with a different model: after "
                 f"epoch {moment.epoch}, layer {layer!r} was {angle_deg:.3g} degrees "
@@ -371,22 +378,6 @@ class Recorder:
                 stacklevel=4,
             )
             self.folder.note_break(moment, layer, angle_deg)
-
-    def _differing_layers(
-        self, moment: Moment, p_vectors: Mapping[str, PVector]
-    ) -> dict[str, float]:
-        """Angles to the logged P-vectors of a moment that are too large for the same
-        model, in degrees, by layer."""
-        logged = load_p_vectors(self.folder.moment_path(moment), moment)
-        differing = {}
-        for layer, p in p_vectors.items():
-            if layer not in logged:
-                continue
-            comparison = compare(p, logged[layer])
-            angle_deg = comparison.angle_deg or 0.0
-            if angle_deg > comparison.angle_error_deg + _SAME_MODEL_DEG:
-                differing[layer] = angle_deg
-        return differing
 
     def _write(
         self,
@@ -406,55 +397,10 @@ class Recorder:
         if p_vectors:
             self.folder.write_moment(moment, p_vectors, rows)
 
-    def _compare(
-        self,
-        moment: Moment,
-        p_vectors: Mapping[str, PVector],
-        previous: Mapping[str, PVector],
-    ) -> tuple[list[dict[str, Any]], dict[str, float]]:
-        """Rows of `log.csv`, and the angles by their names in `logs`."""
-        rows: list[dict[str, Any]] = []
-        angles: dict[str, float] = {}
-        for layer, p in p_vectors.items():
-            if not self.references:
-                rows.append(log_row(moment, p, "", describe(p)))
-            for name, reference in self.references.items():
-                q = reference_of_layer(name, reference, layer, previous)
-                comparison = describe(p) if q is None else compare(p, q)
-                rows.append(log_row(moment, p, name, comparison))
-                if comparison.angle_deg is not None:
-                    angles[self._log_name(name, layer)] = comparison.angle_deg
-        return rows, angles
-
-    def _log_name(self, reference: str, layer: str) -> str:
-        is_first = layer == self._logged_with.layers[0]
-        return f"{self.prefix}_angle_{reference}" + ("" if is_first else f"_{layer}")
-
     def _save_settings(self, *, complete: bool) -> None:
         self._logged_with = dataclasses.replace(self._logged_with, complete=complete)
         self.folder.update_info(
             logged_with=self._logged_with, versions=library_versions()
-        )
-
-    def _check_settings(self) -> None:
-        stored = self.folder.read_info().logged_with
-        if stored is None:
-            reason = "it is missing, or has lost the settings of the logger"
-            raise DamagedRunError(self.folder.info_path, reason)
-        for field in dataclasses.fields(LoggedWith):
-            there = getattr(stored, field.name)
-            asked = getattr(self._logged_with, field.name)
-            if field.name not in _PROGRESS and there != asked:
-                raise RunConflictError(
-                    f"{self.folder.path} holds a run with other settings: "
-                    f"{field.name} is {there!r} there and {asked!r} now. Choose "
-                    "another folder, or replace it with overwrite=True."
-                )
-
-    def _is_other_model(self, moment: Moment, p_vectors: Mapping[str, PVector]) -> bool:
-        """Whether the P-vectors stored for a moment are of another model."""
-        return moment in self.folder.stored_moments() and bool(
-            self._differing_layers(moment, p_vectors)
         )
 
 

@@ -317,6 +317,17 @@ def test_a_split_that_was_not_logged_is_missed(tmp_path, runs):
         )
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_networks_that_are_not_well_trained_count_on_no_split(tmp_path, split):
+    worlds = {name: World(name, seed=3) for name in N_SAMPLES}
+    runs = [write_run(tmp_path / m, worlds, m, 0) for m in ("mlp", "resnet50")]
+    for run in runs:
+        RunFolder(run.path).note(training_quality={"well_trained": False})
+    found = STUDIES["convergence"].analyse(runs, Options("made up", split))
+    assert found.claims[0].claim == "C1"
+    assert found.claims[0].verdict is Verdict.PRECONDITION_NOT_MET
+
+
 NAMES = ("ResNet50", "VGG16", "Xception")
 
 
