@@ -334,7 +334,8 @@ def continued(folders: Folders, *, first_epoch: int, epochs: int) -> Outcome:
     changed = differences(after, content_of(undisturbed(epochs)))
     if not changed:
         return CLEAN
-    if all(name in after and same(after[name], before.get(name)) for name in changed):
+    of_files = [name.split(" (")[0] for name in changed if "SHA256SUMS" not in name]
+    if all(same(after.get(name), before.get(name)) for name in of_files):
         # A file that was not needed stays as it is; the doctor looks at every file.
         return _new_findings(folders.run, undisturbed(epochs)) or wrong(
             f"no finding after it finished; still damaged: {', '.join(changed[:4])}"
@@ -357,7 +358,7 @@ def _judge_refusal(
         name
         for name in before
         if (match := _VECTORS.search(name))
-        and int(match[1]) < first_epoch
+        and 0 < first_epoch > int(match[1])
         and name not in after
     ]
     if gone and outcome.verdict.value != "wrong":
