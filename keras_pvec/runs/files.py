@@ -113,8 +113,6 @@ def p_vectors_of(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, PVec
     p_vectors: dict[str, PVector] = {}
     layer = None
     try:
-        if _SHA256 in arrays and arrays[_SHA256].tolist() != _checksum(arrays):
-            raise ValueError("it does not match its checksum")
         layers = arrays["layers"]
         if layers.ndim != 1 or layers.dtype.kind != "U":
             raise ValueError("`layers` holds no names")
@@ -129,6 +127,9 @@ def p_vectors_of(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, PVec
             p = PVector(**stored)
             _check_fields(p)
             p_vectors[layer] = p
+        layer = None
+        if _SHA256 in arrays and arrays[_SHA256].tolist() != _checksum(arrays):
+            raise ValueError("its arrays do not match their checksum")
     # What is raised depends on which array is wrong.
     except Exception as error:
         where = "" if layer is None else f" of layer {layer!r}"
