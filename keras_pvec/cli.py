@@ -19,9 +19,19 @@ from keras_pvec.diagnostics.file_comparison import (
     comparison_json,
     comparison_text,
 )
+from keras_pvec.diagnostics.findings import Kind
 from keras_pvec.diagnostics.report import report_json, report_text
+from keras_pvec.diagnostics.stored_checks import check_stored_vectors
 from keras_pvec.diagnostics.text import count_of, format_json
-from keras_pvec.runs import Run, check_progress, open_run, replace_atomically
+from keras_pvec.runs import (
+    DamagedRunError,
+    Run,
+    RunFolder,
+    check_progress,
+    open_run,
+    replace_atomically,
+    typed_log,
+)
 from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 # Longer lines are hard to read, however wide the terminal is.
@@ -192,7 +202,7 @@ def angle_table(run: Run) -> pd.DataFrame:
         P-vector at the last moment has no such rows.
 
     Raises:
-        ValueError: The log is damaged, or empty.
+        ValueError: A file of the run is damaged, or the log is empty.
     """
     check_progress(run.path)
     path = run.path / "log.csv"
@@ -201,6 +211,12 @@ def angle_table(run: Run) -> pd.DataFrame:
             f"{path} has no rows: there is nothing to export. Wait for the first "
             "moment of the training."
         )
+    for finding in check_stored_vectors(run, typed_log(run.log)):
+        # A layer may have died after its rows were written.
+        if finding.kind is not Kind.LAYER_NOT_STORED:
+            file = RunFolder(run.path).moment_path(finding.moments[0])
+            reason = f"it does not match log.csv ({finding.kind.value})"
+            raise DamagedRunError(file, reason)
     finals = [run.angles(to="final", layer=layer) for layer in _final_layers(run)]
     return pd.concat([run.log, *finals], ignore_index=True)
 

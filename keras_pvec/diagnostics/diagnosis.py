@@ -122,7 +122,13 @@ def _diagnose_run(run: Run) -> Diagnosis:
     info, findings = read_info(run)
     ended, in_metrics = read_epoch_ends(run)
     findings += [*in_metrics, *check_samples(run)]
-    findings += check_files(run.path, moments_of(log), ended, info)
+    damaged = {finding.file for finding in findings if finding.file is not None}
+    findings += [
+        finding
+        for finding in check_files(run.path, moments_of(log), ended, info)
+        # That a file was changed says less than what is wrong with it.
+        if finding.kind is not Kind.FILE_DAMAGED or finding.file not in damaged
+    ]
     findings += missing_subfolders(run.path, info)
     last_epoch = None
     if not log.empty:

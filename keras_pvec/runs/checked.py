@@ -13,7 +13,7 @@ from keras_pvec.runs.completeness import check_finished_log
 from keras_pvec.runs.errors import DamagedRunError
 from keras_pvec.runs.files import parse_p_vectors
 from keras_pvec.runs.folder import RunFolder
-from keras_pvec.runs.reading import modified_ns, read_content
+from keras_pvec.runs.reading import exists, modified_ns, read_content
 from keras_pvec.runs.schema import LOG_COLUMNS, LoggedWith, Moment
 from keras_pvec.runs.tables import parse_rows, whole_lines
 
@@ -42,6 +42,18 @@ class CheckedFiles:
         name = path.relative_to(self._folder.path).as_posix()
         check_content(path, content, self._checksums().get(name))
         return content
+
+    def exists(self, path: Path) -> bool:
+        """Whether a file is there.
+
+        Raises:
+            DamagedRunError: It was there when the training ended, and is missing.
+        """
+        if exists(path):
+            return True
+        if path.relative_to(self._folder.path).as_posix() in self._checksums():
+            raise DamagedRunError(path, "it is missing")
+        return False
 
     def log_text(self) -> str:
         """The whole lines of the log, none of which are missing in a finished run."""

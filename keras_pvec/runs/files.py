@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,8 +29,8 @@ _NUMBERS = (
 _TEXTS = ("layer", "samples_name", "samples_sha256")
 # Entry of the moment; files of earlier versions have none.
 _MOMENT = "moment"
-# Names of all other arrays; files of earlier versions have none.
-_NAMES = "names"
+# Checksum of all other arrays; files of earlier versions have none.
+_SHA256 = "sha256"
 
 
 def save_p_vectors(
@@ -59,7 +60,7 @@ def save_p_vectors(
             value = getattr(p, name)
             if value is not None:
                 arrays[f"{i}/{name}"] = value
-    arrays[_NAMES] = np.array([*arrays], dtype=str)
+    arrays[_SHA256] = np.array(_checksum(arrays))
     with write_atomically(Path(path)) as file:
         np.savez(file, **arrays)
 
@@ -112,8 +113,6 @@ def p_vectors_of(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, PVec
     p_vectors: dict[str, PVector] = {}
     layer = None
     try:
-        if _NAMES in arrays and {*arrays[_NAMES].tolist(), _NAMES} != {*arrays}:
-            raise ValueError("some of its arrays are missing")
         layers = arrays["layers"]
         if layers.ndim != 1 or layers.dtype.kind != "U":
             raise ValueError("`layers` holds no names")
@@ -128,12 +127,25 @@ def p_vectors_of(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, PVec
             p = PVector(**stored)
             _check_fields(p)
             p_vectors[layer] = p
+        layer = None
+        if _SHA256 in arrays and arrays[_SHA256].tolist() != _checksum(arrays):
+            raise ValueError("its arrays do not match their checksum")
     # What is raised depends on which array is wrong.
     except Exception as error:
         where = "" if layer is None else f" of layer {layer!r}"
         reason = f"it holds no intact P-vector{where} ({error!r})"
         raise DamagedRunError(path, reason) from error
     return p_vectors
+
+
+def _checksum(arrays: Mapping[str, Any]) -> str:
+    """SHA-256 over names, types, shapes and values of arrays, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted({*arrays} - {_SHA256}):
+        array = np.asarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _scalar_or_array(array: np.ndarray) -> Any:

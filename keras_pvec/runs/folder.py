@@ -52,7 +52,12 @@ from keras_pvec.runs.errors import (
 )
 from keras_pvec.runs.files import save_p_vectors
 from keras_pvec.runs.info import INFO_VERSION, RunInfo
-from keras_pvec.runs.progress import remove_progress, write_progress
+from keras_pvec.runs.progress import (
+    changing_info,
+    check_info,
+    remove_progress,
+    write_progress,
+)
 from keras_pvec.runs.reading import MAX_JSON_BYTES, parse_json, read_content
 from keras_pvec.runs.schema import Break, Failure, Moment
 from keras_pvec.runs.tables import csv_bytes, log_bytes, moment_of, read_rows
@@ -152,7 +157,8 @@ class RunFolder:
         text = json.dumps(info.to_json(), indent=2, sort_keys=True, default=str) + "\n"
         content = text.encode()
         replace_sum(self.path, self.info_path.name, None)
-        replace_file(self.info_path, content)
+        with changing_info(self.path, content):
+            replace_file(self.info_path, content)
         replace_sum(self.path, self.info_path.name, content)
 
     def note(self, **entries: Any) -> None:
@@ -187,6 +193,7 @@ class RunFolder:
             raise DamagedRunError(self.info_path, reason) from error
         expected = read_sums(self.path).get(self.info_path.name)
         check_content(self.info_path, content, expected)
+        check_info(self.path, content)
         return info
 
     def moments(self) -> list[Moment]:

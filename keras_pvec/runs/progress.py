@@ -7,8 +7,10 @@ has `SHA256SUMS` instead.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from keras_pvec.runs.errors import DamagedRunError, RunNotFoundError
@@ -17,7 +19,8 @@ from keras_pvec.runs.writing import replace_file
 
 PROGRESS_FILE = "progress.json"
 _LOG = "log.csv"
-_DESCRIBED = (_LOG, "metrics.csv", "samples.npz")
+_INFO = "run.json"
+_DESCRIBED = (_LOG, "metrics.csv", "samples.npz", _INFO)
 _LOG_BYTES = "log_bytes"
 _REMEDY = (
     "Restore it from a copy of the run, or train the run again in a new folder. If you "
@@ -38,8 +41,28 @@ def write_progress(folder: Path) -> None:
             entries[name] = _sum_of(content)
             if name == _LOG:
                 entries[_LOG_BYTES] = len(content)
-    text = json.dumps(entries, indent=2) + "\n"
-    replace_file(folder / PROGRESS_FILE, text.encode())
+    _write(folder, entries)
+
+
+@contextlib.contextmanager
+def changing_info(folder: Path, content: bytes) -> Iterator[None]:
+    """A context in which `run.json` is replaced by other content."""
+    entries = _read(folder)
+    remove_progress(folder)
+    yield
+    if entries:
+        _write(folder, {**entries, _INFO: _sum_of(content)})
+
+
+def check_info(folder: Path, content: bytes) -> None:
+    """Checks the content of `run.json` against its checksum, if there is one.
+
+    Raises:
+        DamagedRunError: It was changed, or the checksums are damaged.
+    """
+    entries = _read(folder)
+    if entries.get(_INFO, _sum_of(content)) != _sum_of(content):
+        _check(folder, _INFO, entries)
 
 
 def remove_progress(folder: Path) -> None:
@@ -61,18 +84,22 @@ def check_progress(folder: Path, *, log: bool = True) -> None:
     for name in _DESCRIBED:
         if name not in entries or (name == _LOG and not log):
             continue
-        path = folder / name
-        try:
-            content: bytes | None = read_content(path)
-        except RunNotFoundError:
-            content = None
-        size = int(entries[_LOG_BYTES]) if name == _LOG else None
-        if content is not None and _sum_of(content[:size]) == entries[name]:
-            continue
-        if _read(folder) == entries:  # else a training is changing the files
-            what = "is missing" if content is None else "was changed"
-            reason = f"it {what} after the last finished epoch"
-            raise DamagedRunError(path, reason, _REMEDY)
+        _check(folder, name, entries)
+
+
+def _check(folder: Path, name: str, entries: Mapping[str, str | int]) -> None:
+    path = folder / name
+    try:
+        content: bytes | None = read_content(path)
+    except RunNotFoundError:
+        content = None
+    size = int(entries[_LOG_BYTES]) if name == _LOG else None
+    if content is not None and _sum_of(content[:size]) == entries[name]:
+        return
+    if _read(folder) == entries:  # else a training is changing the files
+        what = "is missing" if content is None else "was changed"
+        reason = f"it {what} after the last finished epoch"
+        raise DamagedRunError(path, reason, _REMEDY)
 
 
 def _read(folder: Path) -> dict[str, str | int]:
@@ -87,6 +114,11 @@ def _read(folder: Path) -> dict[str, str | int]:
     if (_LOG in entries) is not (_LOG_BYTES in entries):
         raise DamagedRunError(path, "it is not a list of checksums", _REMEDY)
     return entries
+
+
+def _write(folder: Path, entries: Mapping[str, str | int]) -> None:
+    text = json.dumps(entries, indent=2) + "\n"
+    replace_file(folder / PROGRESS_FILE, text.encode())
 
 
 def _sum_of(content: bytes) -> str:

@@ -79,7 +79,7 @@ class Run:
     def metrics(self) -> pandas.DataFrame:
         """`metrics.csv` as a table, one row per epoch."""
         path = self._folder.metrics_path
-        if not exists(path):
+        if not self._files.exists(path):
             raise RunNotFoundError(f"{self.path} holds no metrics.csv.")
         table = parse_table(path, whole_lines(path, self._files.content(path)))
         if self.info.complete and (moments := self.moments):
@@ -93,7 +93,7 @@ class Run:
         """Data about the samples: `labels`, and brightness and contrast as
         `SampleSet.statistics` returns them; empty in runs of earlier versions."""
         path = self._folder.samples_path
-        if not exists(path):
+        if not self._files.exists(path):
             return {}
         arrays = parse_arrays(path, self._files.content(path))
         n_samples = self._files.settings().n_samples

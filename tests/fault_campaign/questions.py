@@ -334,14 +334,17 @@ def continued(folders: Folders, *, first_epoch: int, epochs: int) -> Outcome:
     changed = differences(after, content_of(undisturbed(epochs)))
     if not changed:
         return CLEAN
-    if all(name in after and same(after[name], before.get(name)) for name in changed):
+    of_files = [name.split(" (")[0] for name in changed if "SHA256SUMS" not in name]
+    if all(same(after.get(name), before.get(name)) for name in of_files):
         # A file that was not needed stays as it is; the doctor looks at every file.
         return _new_findings(folders.run, undisturbed(epochs)) or wrong(
             f"no finding after it finished; still damaged: {', '.join(changed[:4])}"
         )
     texts = [str(w.message) for w in caught]
-    if text := next((t for t in texts if names_file(t, folders.run / "x")), None):
-        return told(text)
+    for text in texts:
+        # The folder of the test samples is one of the things that can be damaged.
+        if names_file(text, folders.run / "test"):
+            return told(text)
     return wrong(f"finished without a word, but differs: {', '.join(changed[:4])}")
 
 
@@ -355,7 +358,7 @@ def _judge_refusal(
         name
         for name in before
         if (match := _VECTORS.search(name))
-        and int(match[1]) < first_epoch
+        and 0 < first_epoch > int(match[1])
         and name not in after
     ]
     if gone and outcome.verdict.value != "wrong":
