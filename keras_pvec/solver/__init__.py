@@ -12,6 +12,7 @@ residual over gap (Davis and Kahan 1970; Parlett, "The Symmetric Eigenvalue Prob
 11.7).
 """
 
+from keras_pvec.solver.arrays import to_numpy
 from keras_pvec.solver.driver import LeftSingularSolver, top_singular_triplets
 from keras_pvec.solver.exact import exact_singular_triplets
 from keras_pvec.solver.rows import as_rows
@@ -35,5 +36,6 @@ __all__ = [
     "check_count",
     "check_tolerance",
     "exact_singular_triplets",
+    "to_numpy",
     "top_singular_triplets",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigh
 
+from keras_pvec.solver.arrays import to_numpy
 from keras_pvec.solver.settings import Settings
 
 
@@ -148,7 +149,7 @@ def _sample(block: Any, limits: tuple[int, int]) -> np.ndarray:
     """Evenly spaced rows of a block in float32, scaled to at most one."""
     n_rows = n_sampled_rows(block.shape[0], limits)
     stride = block.shape[0] // n_rows
-    sample = np.asarray(block[: n_rows * stride : stride])
+    sample = to_numpy(block[: n_rows * stride : stride])
     largest = float(np.abs(sample).max(initial=0.0))
     if not (0 < largest < np.inf):  # zero or not finite: an error when the pass closes
         sample, largest = np.ones((1, block.shape[1])), 1.0

@@ -8,7 +8,6 @@ thread per core, and summed in float64.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import math
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_pvec.solver.arrays import RowProducts, library_of, to_numpy
 from keras_pvec.solver.threads import available_cores, worker_pool
 
 # A part is as large as fits into the cores' caches, and has no more rows than float32
@@ -56,28 +56,28 @@ def as_rows(block: Any) -> Any:
             f"shape: {tuple(block.shape)}"
         )
     if not on_accelerator(block):
-        block = np.asarray(block)
-        if block.dtype.kind in "cOSUMm":
-            raise ValueError(
-                f"Features must be real numbers. Received dtype: {block.dtype}"
-            )
+        block = to_numpy(block)
+    if _is_not_real(block.dtype):
+        raise ValueError(
+            f"Features must be real numbers. Received dtype: {block.dtype}"
+        )
     n_features = math.prod(block.shape[1:])
     if n_features == 0:
         raise ValueError(f"Features are empty. Received shape: {tuple(block.shape)}")
     if len(block.shape) == 2:
         return block
-    if isinstance(block, np.ndarray):
-        return block.reshape(block.shape[0], n_features)
-    import tensorflow as tf
-
-    return tf.reshape(block, (block.shape[0], n_features))
+    return library_of(block).flattened(block, n_features)
 
 
 def on_accelerator(block: Any) -> bool:
-    """Whether a block is a TensorFlow tensor that is not on the CPU."""
-    if not type(block).__module__.startswith("tensorflow"):
-        return False
-    return "CPU" not in getattr(block, "device", "CPU")
+    """Whether a block is a tensor that is to be multiplied on an accelerator."""
+    return library_of(block).is_on_accelerator(block)
+
+
+def _is_not_real(dtype: Any) -> bool:
+    if isinstance(dtype, np.dtype):
+        return dtype.kind in "cOSUMmV"
+    return "complex" in str(dtype)
 
 
 def working_dtype(block: Any) -> type[np.floating]:
@@ -97,7 +97,7 @@ def safe_scale(block: Any) -> float | None:
     """
     if not str(block.dtype).endswith(("float64", "'float64'>")):
         return 1.0
-    largest = float(np.abs(np.asarray(block)).max(initial=0.0))
+    largest = library_of(block).largest_magnitude(block)
     if largest == 0.0 or not math.isfinite(largest):
         return None
     low, high = _SAFE_MAGNITUDE
@@ -109,7 +109,7 @@ def check_finite(block: Any, first_row: int) -> None:
 
     Finite entries that are too large to square are accepted.
     """
-    values = np.asarray(block, dtype=np.float64)
+    values = to_numpy(block).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size == 0:
         return
@@ -119,25 +119,6 @@ def check_finite(block: Any, first_row: int) -> None:
         f"({bad.size} such rows in this block). Common causes are a diverged training "
         "and a division by zero."
     )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class RowProducts:
-    """Products of a block of rows.
-
-    Attributes:
-        y: `(X V)^T`, shape `(directions, rows)`.
-        z: `(X^T X V)^T`, shape `(directions, n_features)`, float64.
-        column_sums: Sums over the rows, shape `(n_features,)`, float64; empty if not
-            requested.
-        row_squares: Sum of squares of each row, shape `(rows,)`, float64; empty if not
-            requested.
-    """
-
-    y: np.ndarray
-    z: np.ndarray
-    column_sums: np.ndarray
-    row_squares: np.ndarray
 
 
 def row_products(
@@ -162,7 +143,7 @@ def row_products(
         with_sums: Whether to compute `column_sums`.
     """
     if on_accelerator(block):
-        return tensor_products(block, v, scale=scale)
+        return library_of(block).products(block, v, scale)
     n_rows, n_features = block.shape
     v = np.ascontiguousarray(v, dtype)
     is_identity = len(v) == n_features
@@ -215,20 +196,3 @@ def _shares(n_rows: int, row_bytes: int, one_by_one: bool) -> list[np.ndarray]:
     each = math.ceil(n_rows / rows / n_threads)
     edges = np.linspace(0, n_rows, n_threads * each + 1).round().astype(int)
     return [edges[i * each : (i + 1) * each + 1] for i in range(n_threads)]
-
-
-def tensor_products(block: Any, v: np.ndarray, *, scale: float = 1.0) -> RowProducts:
-    """`row_products` of a TensorFlow tensor in float64, all rows at once, on the device
-    that holds it; only the products leave the device."""
-    import tensorflow as tf
-
-    with tf.device(block.device):
-        x = tf.cast(block, tf.float64) * scale
-        y = tf.matmul(tf.constant(v, tf.float64), x, transpose_b=True)
-        products = (
-            y,
-            y @ x,
-            tf.reduce_sum(x, axis=0),
-            tf.reduce_sum(x * x, axis=1),
-        )
-    return RowProducts(*(product.numpy() for product in products))

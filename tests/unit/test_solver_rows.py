@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_pvec.solver.rows import (
     as_rows,
     check_finite,
     row_products,
     safe_scale,
-    tensor_products,
     working_dtype,
 )
 
@@ -68,21 +66,9 @@ def test_scale_and_what_is_left_out(rng):
     assert products.column_sums.size == products.row_squares.size == 0
 
 
-def test_tensors_have_the_products_of_arrays(rng):
-    """What runs on an accelerator, here on the CPU."""
-    x, v = rng.standard_normal((40, 9)).astype(np.float32), directions(rng, 2, 9)
-    products = tensor_products(tf.constant(x), v, scale=2.0)
-    y, z, sums, squares = brute_force(2 * x, v)
-    np.testing.assert_allclose(products.y, y)
-    np.testing.assert_allclose(products.z, z)
-    np.testing.assert_allclose(products.column_sums, sums)
-    np.testing.assert_allclose(products.row_squares, squares)
-
-
-@pytest.mark.parametrize("make", [np.asarray, tf.constant])
-def test_samples_are_flattened_to_rows(make, rng):
+def test_samples_are_flattened_to_rows(rng):
     images = rng.random((6, 4, 5, 3))
-    np.testing.assert_array_equal(as_rows(make(images)), images.reshape(6, 60))
+    np.testing.assert_array_equal(as_rows(images), images.reshape(6, 60))
 
 
 @pytest.mark.parametrize(
