@@ -20,8 +20,9 @@ from keras_pvec.solver.basis import (
     start_directions,
 )
 from keras_pvec.solver.passes import Moments, PassProducts, PassRequest, Precision
+from keras_pvec.solver.products import SINGLE_DIRECTIONS
 from keras_pvec.solver.ritz import RitzPairs, gram_matrix, ritz_pairs
-from keras_pvec.solver.rows import SINGLE_DIRECTIONS, working_dtype
+from keras_pvec.solver.rows import working_dtype
 from keras_pvec.solver.settings import Settings
 
 # How many pairs beyond the wanted ones a restart keeps.

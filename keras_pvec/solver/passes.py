@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from keras_pvec.solver.arrays import to_numpy
-from keras_pvec.solver.rows import check_finite, row_products, safe_scale
+from keras_pvec.solver.products import row_products
+from keras_pvec.solver.rows import check_finite, safe_scale
 from keras_pvec.solver.triplets import check_energy, too_few_rows
 
 # The squared norm of a row may differ by this share from pass to pass: features that

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from keras_pvec.solver.products import row_products
 from keras_pvec.solver.rows import (
     as_rows,
     check_finite,
-    row_products,
     safe_scale,
     working_dtype,
 )

@@ -1,0 +1,157 @@
+"""The products `X V` and `X^T X V` of blocks of rows.
+
+Directions and their products are stored as rows: `V^T`, `(X V)^T`, `(X^T X V)^T`.
+Blocks are taken in parts that stay in the cache for both products, so that a pass reads
+the matrix from memory once. Parts are multiplied in the precision of the features, one
+thread per core, and summed in float64.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from keras_pvec.solver import rows
+from keras_pvec.solver.arrays import RowProducts, library_of
+from keras_pvec.solver.threads import (
+    available_cores,
+    multiplies_small_matrices,
+    worker_pool,
+)
+
+# Up to this many directions, products are faster one by one: they read the rows from
+# the cache in place, where a matrix product copies them into shape first.
+SINGLE_DIRECTIONS = 5
+# Float32 sums are accurate over this many rows.
+_MAX_PART_ROWS = 2048
+# Small enough for a core's second-level cache, from which the second product reads.
+_SINGLE_PART_BYTES = 1 << 20
+_SINGLE_PART_ROWS = 8
+_SMALL_PART_BYTES = 1 << 19
+# Matrices of at most this many products of entries are multiplied in place.
+_SMALL_PRODUCT = 10**6
+# A general matrix product copies the rows once for all directions; it is slow with
+# fewer rows than these.
+_PART_BYTES = 1 << 22
+_PART_ROWS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """How rows are cut into parts, and how a part is multiplied.
+
+    Attributes:
+        n_rows: Rows of a part.
+        one_by_one: Whether each direction is multiplied by itself.
+    """
+
+    n_rows: int
+    one_by_one: bool
+
+
+@functools.cache
+def choose_parts(n_directions: int, n_features: int, itemsize: int) -> Parts:
+    """The fastest parts for directions that are not the identity.
+
+    Args:
+        n_directions: Number of directions.
+        n_features: Length of the directions.
+        itemsize: Bytes of an entry.
+    """
+    row_bytes = n_features * itemsize
+    if n_directions > 1 and itemsize == 4 and multiplies_small_matrices():
+        # One direction more for the sums of the columns. With fewer than three rows,
+        # adding up the products takes longer than the products.
+        largest = _SMALL_PRODUCT // ((n_directions + 1) * n_features)
+        n_rows = min(max(_SMALL_PART_BYTES // row_bytes, 4), largest)
+        if n_rows >= 3:
+            return Parts(n_rows, one_by_one=False)
+    if n_directions <= SINGLE_DIRECTIONS:
+        n_rows = max(_SINGLE_PART_BYTES // row_bytes, _SINGLE_PART_ROWS)
+        return Parts(min(n_rows, _MAX_PART_ROWS), one_by_one=True)
+    n_rows = max(_PART_BYTES // row_bytes, _PART_ROWS)
+    return Parts(min(n_rows, _MAX_PART_ROWS), one_by_one=False)
+
+
+def row_products(
+    block: Any,
+    v: np.ndarray,
+    dtype: type[np.floating],
+    *,
+    scale: float = 1.0,
+    with_squares: bool = True,
+    with_sums: bool = True,
+) -> RowProducts:
+    """Multiplies a block of rows on the device that holds it.
+
+    Args:
+        block: Array or tensor of shape `(rows, n_features)`.
+        v: Directions, shape `(directions, n_features)`; if there are as many directions
+            as features, `v` must be the identity.
+        dtype: Type that arrays are multiplied in. Tensors on an accelerator always are
+            multiplied in float64, since their float32 may be a narrower type.
+        scale: Factor for the entries, applied first.
+        with_squares: Whether to compute `row_squares`.
+        with_sums: Whether to compute `column_sums`.
+    """
+    if rows.on_accelerator(block):
+        return library_of(block).products(block, v, scale)
+    n_rows, n_features = block.shape
+    n_directions = len(v)
+    v = np.ascontiguousarray(v, dtype)
+    is_identity = n_directions == n_features
+    parts = choose_parts(n_directions, n_features, v.itemsize)
+    one_by_one = parts.one_by_one and not is_identity
+    y = np.empty((n_directions, n_rows), dtype)
+    row_squares = np.empty(n_rows if with_squares else 0)
+
+    def work(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # The sums of the columns are the last row: the product with a row of ones.
+        z = np.zeros((n_directions + with_sums, n_features))
+        # Non-finite entries raise an error later, so warnings are suppressed.
+        with np.errstate(all="ignore"):
+            for start, stop in itertools.pairwise(edges):
+                x = np.ascontiguousarray(block[start:stop], dtype)
+                if scale != 1.0:
+                    x = x * dtype(scale)
+                y_part = np.ones((len(z), len(x)), dtype)
+                if one_by_one:
+                    for direction, product in zip(
+                        v, y_part[:n_directions], strict=True
+                    ):
+                        np.dot(x, direction, out=product)
+                    for product, total in zip(y_part, z, strict=True):
+                        total += np.dot(product, x)
+                else:
+                    y_part[:n_directions] = x.T if is_identity else v @ x.T
+                    z += y_part @ x
+                y[:, start:stop] = y_part[:n_directions]
+                if with_squares:
+                    # One BLAS product per row takes half the time of einsum.
+                    squares = np.matmul(x[:, None, :], x[:, :, None])
+                    row_squares[start:stop] = squares[:, 0, 0]
+        return z[:n_directions], z[n_directions:].sum(axis=0)
+
+    shares = _shares(n_rows, parts.n_rows)
+    # The calling thread takes a share itself, which saves waking another one.
+    others = [worker_pool().submit(work, share) for share in shares[1:]]
+    z, sums = work(shares[0])
+    for other in others:
+        other_z, other_sums = other.result()
+        z += other_z
+        sums += other_sums
+    return RowProducts(y, z, sums if with_sums else np.empty(0), row_squares)
+
+
+@functools.cache
+def _shares(n_rows: int, part_rows: int) -> list[np.ndarray]:
+    """Edges of the parts of each thread; all threads have equally many parts."""
+    n_threads = min(available_cores(), math.ceil(n_rows / part_rows))
+    each = math.ceil(n_rows / part_rows / n_threads)
+    edges = np.linspace(0, n_rows, n_threads * each + 1).round().astype(int)
+    return [edges[i * each : (i + 1) * each + 1] for i in range(n_threads)]
