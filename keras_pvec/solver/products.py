@@ -33,8 +33,10 @@ _MAX_PART_ROWS = 2048
 _SINGLE_PART_BYTES = 1 << 20
 _SINGLE_PART_ROWS = 8
 _SMALL_PART_BYTES = 1 << 19
-# Matrices of at most this many products of entries are multiplied in place.
-_SMALL_PRODUCT = 10**6
+# With fewer rows than these, adding up the products takes longer than the products.
+_SMALL_PART_ROWS = 32
+# Matrices of at most a million products of entries are multiplied in place.
+_SMALL_PRODUCT = 700_000
 # A general matrix product copies the rows once for all directions; it is slow with
 # fewer rows than these.
 _PART_BYTES = 1 << 22
@@ -47,10 +49,12 @@ class Parts:
 
     Attributes:
         n_rows: Rows of a part.
+        n_columns: Columns that are multiplied at a time.
         one_by_one: Whether each direction is multiplied by itself.
     """
 
     n_rows: int
+    n_columns: int
     one_by_one: bool
 
 
@@ -65,17 +69,16 @@ def choose_parts(n_directions: int, n_features: int, itemsize: int) -> Parts:
     """
     row_bytes = n_features * itemsize
     if n_directions > 1 and itemsize == 4 and multiplies_small_matrices():
-        # One direction more for the sums of the columns. With fewer than three rows,
-        # adding up the products takes longer than the products.
-        largest = _SMALL_PRODUCT // ((n_directions + 1) * n_features)
-        n_rows = min(max(_SMALL_PART_BYTES // row_bytes, 4), largest)
-        if n_rows >= 3:
-            return Parts(n_rows, one_by_one=False)
+        # One direction more for the sums of the columns.
+        largest = _SMALL_PRODUCT // (n_directions + 1)
+        n_rows = max(_SMALL_PART_BYTES // row_bytes, _SMALL_PART_ROWS)
+        n_rows = min(n_rows, max(largest // n_features, _SMALL_PART_ROWS))
+        return Parts(n_rows, max(largest // n_rows, 1), one_by_one=False)
     if n_directions <= SINGLE_DIRECTIONS:
         n_rows = max(_SINGLE_PART_BYTES // row_bytes, _SINGLE_PART_ROWS)
-        return Parts(min(n_rows, _MAX_PART_ROWS), one_by_one=True)
+        return Parts(min(n_rows, _MAX_PART_ROWS), n_features, one_by_one=True)
     n_rows = max(_PART_BYTES // row_bytes, _PART_ROWS)
-    return Parts(min(n_rows, _MAX_PART_ROWS), one_by_one=False)
+    return Parts(min(n_rows, _MAX_PART_ROWS), n_features, one_by_one=False)
 
 
 def row_products(
@@ -107,45 +110,66 @@ def row_products(
     is_identity = n_directions == n_features
     parts = choose_parts(n_directions, n_features, v.itemsize)
     one_by_one = parts.one_by_one and not is_identity
-    y = np.empty((n_directions, n_rows), dtype)
+    # Products with a last row of ones are the sums of the columns.
+    y = np.ones((n_directions + with_sums, n_rows), dtype)
     row_squares = np.empty(n_rows if with_squares else 0)
 
-    def work(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        # The sums of the columns are the last row: the product with a row of ones.
-        z = np.zeros((n_directions + with_sums, n_features))
+    def work(edges: np.ndarray) -> np.ndarray:
+        z = np.zeros((len(y), n_features))
         # Non-finite entries raise an error later, so warnings are suppressed.
         with np.errstate(all="ignore"):
             for start, stop in itertools.pairwise(edges):
                 x = np.ascontiguousarray(block[start:stop], dtype)
                 if scale != 1.0:
                     x = x * dtype(scale)
-                y_part = np.ones((len(z), len(x)), dtype)
-                if one_by_one:
-                    for direction, product in zip(
-                        v, y_part[:n_directions], strict=True
-                    ):
-                        np.dot(x, direction, out=product)
-                    for product, total in zip(y_part, z, strict=True):
-                        total += np.dot(product, x)
-                else:
-                    y_part[:n_directions] = x.T if is_identity else v @ x.T
+                y_part = y[:, start:stop]
+                if is_identity:
+                    y_part[:n_directions] = x.T
                     z += y_part @ x
-                y[:, start:stop] = y_part[:n_directions]
+                elif one_by_one:
+                    _multiply_one_by_one(x, v, y_part, z)
+                else:
+                    _multiply_together(x, v, y_part, z, parts.n_columns)
                 if with_squares:
                     # One BLAS product per row takes half the time of einsum.
                     squares = np.matmul(x[:, None, :], x[:, :, None])
                     row_squares[start:stop] = squares[:, 0, 0]
-        return z[:n_directions], z[n_directions:].sum(axis=0)
+        return z
 
     shares = _shares(n_rows, parts.n_rows)
     # The calling thread takes a share itself, which saves waking another one.
     others = [worker_pool().submit(work, share) for share in shares[1:]]
-    z, sums = work(shares[0])
+    z = work(shares[0])
     for other in others:
-        other_z, other_sums = other.result()
-        z += other_z
-        sums += other_sums
-    return RowProducts(y, z, sums if with_sums else np.empty(0), row_squares)
+        z += other.result()
+    return RowProducts(
+        y[:n_directions], z[:n_directions], z[n_directions:].ravel(), row_squares
+    )
+
+
+def _multiply_one_by_one(
+    x: np.ndarray, v: np.ndarray, y: np.ndarray, z: np.ndarray
+) -> None:
+    """Sets the first rows of `y` to `v X^T`, and adds `y X` to `z`."""
+    for direction, product in zip(v, y, strict=False):
+        np.dot(x, direction, out=product)
+    for product, total in zip(y, z, strict=True):
+        total += np.dot(product, x)
+
+
+def _multiply_together(
+    x: np.ndarray, v: np.ndarray, y: np.ndarray, z: np.ndarray, n_columns: int
+) -> None:
+    """The same, `n_columns` of `x` at a time."""
+    n_features = x.shape[1]
+    y_wanted = y[: len(v)]
+    np.matmul(v[:, :n_columns], x[:, :n_columns].T, out=y_wanted)
+    for start in range(n_columns, n_features, n_columns):
+        columns = slice(start, start + n_columns)
+        y_wanted += v[:, columns] @ x[:, columns].T
+    for start in range(0, n_features, n_columns):
+        columns = slice(start, start + n_columns)
+        z[:, columns] += y @ x[:, columns]
 
 
 @functools.cache

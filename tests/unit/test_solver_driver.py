@@ -1,7 +1,5 @@
 """The fast solver against LAPACK in float64: accuracy, errors and passes."""
 
-import math
-
 import numpy as np
 import pytest
 from oracles import degrees_between, lapack_vector
@@ -12,6 +10,7 @@ from keras_pvec.solver import (
     Limits,
     top_singular_triplets,
 )
+from keras_pvec.solver.sample import n_sampled_rows
 
 DECAY = np.linspace(0.9, 0.1, 60)
 
@@ -107,8 +106,7 @@ def test_scale_does_not_matter(k, dtype, scale, rng, with_spectrum):
 
 def rows_left_out(n):
     """The rows that the start is not computed from."""
-    fewest, most = Limits().sample_rows
-    n_sampled = min(max(math.isqrt(n), fewest), most)
+    n_sampled = n_sampled_rows(n, Limits())
     return np.setdiff1d(np.arange(n), np.arange(n_sampled) * (n // n_sampled))
 
 

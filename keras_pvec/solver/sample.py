@@ -1,0 +1,195 @@
+"""A sample of the rows: the first directions, and corrections of approximate vectors.
+
+`c S^T S`, for a sample `S` of the rows, resembles `X^T X` and costs a fraction of a
+pass to multiply. The iteration starts from its leading eigenvectors. It also adds to
+the basis, in place of a residual `r`, an approximate solution `t` of
+
+    (theta - c S^T S) t = r,    t orthogonal to the Ritz vectors down to its own,
+
+as the Davidson and Jacobi-Davidson methods do (Sleijpen and van der Vorst 1996,
+doi 10.1137/S0895479894270427). Each pass then reduces the error to what the sample says
+wrongly of it, instead of to the ratio of the eigenvalues. Only the choice of directions
+depends on the sample; products, residuals and errors are those of all rows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+
+from keras_pvec.solver.arrays import to_numpy
+from keras_pvec.solver.passes import Centering, Moments
+from keras_pvec.solver.settings import Limits
+
+Operator = Callable[[np.ndarray], np.ndarray]
+
+# Most steps of conjugate gradients for a correction, and the residual that is small
+# enough, as a share of the error of the sample.
+_CORRECTION_STEPS = 4
+_CORRECTION_TOLERANCE = 0.2
+# Steps of a block Krylov iteration from the directions of a few rows to those of the
+# sample.
+_START_STEPS = 2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RowSample:
+    """Evenly spaced rows of the first block.
+
+    Attributes:
+        rows: The rows in units of `unit`, shape `(m, n_features)`, float32, at most one
+            in size.
+        unit: Their largest absolute value.
+    """
+
+    rows: np.ndarray
+    unit: float
+
+    @classmethod
+    def of(cls, block: Any, limits: Limits) -> RowSample:
+        """A sample of a block of rows, shape `(rows, n_features)`."""
+        n_rows = n_sampled_rows(block.shape[0], limits)
+        stride = block.shape[0] // n_rows
+        rows = to_numpy(block[: n_rows * stride : stride])
+        unit = float(np.abs(rows).max(initial=0.0))
+        if not (0 < unit < np.inf):  # zero or not finite: an error as the pass closes
+            return cls(np.ones((1, block.shape[1]), np.float32), 1.0)
+        return cls((rows / unit).astype(np.float32), unit)
+
+    def operator(
+        self, moments: Moments, theta: float, centering: Centering | None
+    ) -> Operator:
+        """`v -> c S^T S v / theta`, or its centred form, for float32 vectors.
+
+        Args:
+            moments: Those of the matrix.
+            theta: A Ritz value, in the units of the moments.
+            centering: For the centred form.
+        """
+        rows, unit = self.rows, self.unit * moments.scale
+        c = np.float32(moments.n_rows / len(rows) * unit**2 / theta)
+        if centering is None:
+            return lambda v: c * ((rows @ v) @ rows)
+        mean = (centering.mean / unit).astype(np.float32)
+
+        def multiply(v: np.ndarray) -> np.ndarray:
+            y = rows @ v
+            y -= mean @ v
+            return c * (y @ rows - y.sum() * mean)
+
+        return multiply
+
+
+def n_sampled_rows(n_rows: int, limits: Limits) -> int:
+    """How many rows of the first block are sampled."""
+    n_sampled = max(
+        n_rows // limits.sampled_share,
+        min(n_rows // limits.start_share, limits.start_rows),
+    )
+    fewest, most = limits.sample_rows
+    return min(max(n_sampled, fewest), most, n_rows)
+
+
+def leading_directions(
+    sample: RowSample, n_plain: int, n_centered: int, limits: Limits
+) -> np.ndarray:
+    """Leading right singular vectors of a sample and of its centred form.
+
+    Args:
+        sample: The sample.
+        n_plain: Number of vectors of the sample.
+        n_centered: Number of vectors of its centred form.
+        limits: Constants of the method.
+
+    Returns:
+        Shape `(n_plain + n_centered, n_features)`, of any length; fewer where the
+        sample has fewer rows.
+    """
+    rows = sample.rows
+    stride = max(len(rows) // limits.start_rows, 1)
+    few = rows[: limits.start_rows * stride : stride]
+    directions = _leading_of_gram(few @ few.T, n_plain, n_centered) @ few
+    if stride == 1:
+        return directions
+    basis = newest = np.linalg.qr(directions.T)[0].T
+    for _ in range(_START_STEPS):
+        newest = newest @ rows.T @ rows
+        basis = np.linalg.qr(np.concatenate([basis, newest]).T)[0].T
+        newest = basis[-len(newest) :]
+    y = basis @ rows.T
+    gram = y @ y.T
+    means = y.mean(axis=1)
+    plain = np.linalg.eigh(gram)[1][:, -n_plain:]
+    if n_centered == 0:
+        return plain.T @ basis
+    centered = np.linalg.eigh(gram - len(rows) * np.outer(means, means))[1]
+    return np.concatenate([plain, centered[:, -n_centered:]], axis=1).T @ basis
+
+
+def _leading_of_gram(gram: np.ndarray, n_plain: int, n_centered: int) -> np.ndarray:
+    """Leading eigenvectors of a Gram matrix of rows and of its centred form, one a
+    row."""
+    m = len(gram)
+    gram = gram.astype(np.float64)
+    vectors = [_top_eigenvectors(gram, n_plain)]
+    if n_centered > 0 and m > 1:
+        means = gram.mean(axis=0)
+        centered = gram - means - means[:, None] + means.mean()
+        vectors.append(_top_eigenvectors(centered, n_centered))
+    return np.concatenate(vectors, axis=1).T.astype(np.float32)
+
+
+def _top_eigenvectors(gram: np.ndarray, n: int) -> np.ndarray:
+    m = len(gram)
+    return eigh(gram, subset_by_index=[max(m - n, 0), m - 1])[1]
+
+
+def correction(
+    operator: Operator,
+    residual: np.ndarray,
+    ritz_vectors: np.ndarray,
+    *,
+    accuracy: float,
+) -> np.ndarray:
+    """An approximate solution of the correction equation, by conjugate gradients.
+
+    Args:
+        operator: `v -> c S^T S v / theta`.
+        residual: The residual, shape `(n_features,)`.
+        ritz_vectors: Ritz vectors down to its own, orthonormal rows, shape
+            `(i + 1, n_features)`.
+        accuracy: Relative error of the sample, which the solution need not fall below.
+
+    Returns:
+        `theta t`, shape `(n_features,)`; the residual itself where the sample has a
+        direction of larger value that the Ritz vectors do not span.
+    """
+    ritz_vectors = ritz_vectors.astype(np.float32)
+
+    def project(v: np.ndarray) -> np.ndarray:
+        return v - (ritz_vectors @ v) @ ritz_vectors
+
+    length = float(np.linalg.norm(residual))
+    if length == 0.0:
+        return residual
+    r = project((residual / length).astype(np.float32))
+    found = np.zeros_like(r)
+    p, squares = r, r @ r
+    smallest = (_CORRECTION_TOLERANCE * accuracy) ** 2 * squares
+    for _ in range(_CORRECTION_STEPS):
+        product = p - project(operator(p))
+        curvature = p @ product
+        if not curvature > 0:
+            break
+        step = squares / curvature
+        found = found + step * p
+        r = r - step * product
+        before, squares = squares, r @ r
+        if squares <= smallest:
+            break
+        p = r + (squares / before) * p
+    return length * found.astype(np.float64) if found.any() else residual
