@@ -21,17 +21,20 @@ class Basis:
     Attributes:
         v: `V^T`, shape `(m, n_features)`, orthonormal rows.
         z: `(X^T X V)^T`, shape `(m, n_features)`.
+        gram: `V^T X^T X V`, shape `(m, m)`, symmetric.
         y: `(X V)^T`, shape `(m, n_samples)`, in pieces as they were computed: these are
             the longest arrays, and are not copied from pass to pass.
     """
 
     v: np.ndarray
     z: np.ndarray
+    gram: np.ndarray
     y: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def empty(cls, n_features: int) -> Basis:
-        return cls(np.zeros((0, n_features)), np.zeros((0, n_features)))
+        nothing = np.zeros((0, n_features))
+        return cls(nothing, nothing, np.zeros((0, 0)))
 
     @property
     def size(self) -> int:
@@ -44,10 +47,15 @@ class Basis:
         return self.v.shape[0] == self.v.shape[1]
 
     def extended(self, v: np.ndarray, y: np.ndarray, z: np.ndarray) -> Basis:
-        """The basis extended by directions that are orthogonal to its own."""
-        return Basis(
-            np.concatenate([self.v, v]), np.concatenate([self.z, z]), (*self.y, y)
-        )
+        """The basis extended by directions that are orthogonal to its own; those that
+        span all features are the identity."""
+        n, all_v = self.size, np.concatenate([self.v, v])
+        new = z.T if len(v) == v.shape[1] else all_v @ z.T
+        gram = np.empty((len(all_v), len(all_v)))
+        gram[:n, :n] = self.gram
+        gram[:, n:], gram[n:, :n] = new, new[:n].T
+        gram[n:, n:] = (new[n:] + new[n:].T) / 2
+        return Basis(all_v, np.concatenate([self.z, z]), gram, (*self.y, y))
 
     def combined(self, coefficients: np.ndarray, dtype: type[np.floating]) -> Basis:
         """The basis formed by combinations of its directions.
@@ -59,6 +67,7 @@ class Basis:
         return Basis(
             coefficients.T @ self.v,
             coefficients.T @ self.z,
+            coefficients.T @ self.gram @ coefficients,
             (self.combined_y(coefficients).astype(dtype),),
         )
 

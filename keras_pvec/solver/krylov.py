@@ -21,7 +21,7 @@ from keras_pvec.solver.basis import (
 )
 from keras_pvec.solver.passes import Moments, PassProducts, PassRequest, Precision
 from keras_pvec.solver.products import SINGLE_DIRECTIONS
-from keras_pvec.solver.ritz import RitzPairs, gram_matrix, ritz_pairs
+from keras_pvec.solver.ritz import RitzPairs, ritz_pairs
 from keras_pvec.solver.rows import working_dtype
 from keras_pvec.solver.sample import RowSample, correction
 from keras_pvec.solver.settings import Settings
@@ -144,18 +144,13 @@ def absorb(step: Step, products: PassProducts, settings: Settings) -> State:
     moments, precision = products.moments, products.precision
     history = dataclasses.replace(step.history, n_passes=step.history.n_passes + 1)
     rounding = precision.rounding(basis.v.shape[1])
-    # First directions that span all features are the identity.
-    is_identity = basis.is_complete and history.n_passes == 1
     is_explored = history.n_passes >= settings.exploration_passes
     spans_leading = basis.is_complete or is_explored
-    gram = gram_matrix(basis, is_identity=is_identity)
-    n_residuals = max(settings.limits.wide_block, settings.n_leading)
     plain = ritz_pairs(
         basis,
-        gram,
         moments.energy,
         settings.k,
-        n_residuals=n_residuals if spans_leading else settings.limits.max_new_pairs,
+        n_residuals=_n_residuals(settings, spans_leading=spans_leading),
         rounding=rounding,
         spans_leading=spans_leading,
     )
@@ -164,7 +159,6 @@ def absorb(step: Step, products: PassProducts, settings: Settings) -> State:
     if moments.centering is not None and moments.centering.energy > smallest:
         centered = ritz_pairs(
             basis,
-            gram,
             moments.energy,
             1,
             n_residuals=settings.n_centered_new,
@@ -228,6 +222,16 @@ def next_step(state: State, settings: Settings) -> Step | None:
         number=history.n_passes + 1,
     )
     return Step(request, basis, state.sample, history)
+
+
+def _n_residuals(settings: Settings, *, spans_leading: bool) -> int:
+    """How many pairs the next directions may be chosen from."""
+    if not spans_leading:
+        return settings.limits.max_new_pairs
+    # The wanted pairs and the one after them, or as many as are multiplied together.
+    n_wanted = settings.n_leading + 1
+    is_few = settings.block_size == 1 and n_wanted <= SINGLE_DIRECTIONS
+    return n_wanted if is_few else max(n_wanted, settings.limits.wide_block)
 
 
 def leading_pairs(state: State, settings: Settings) -> np.ndarray:

@@ -291,7 +291,8 @@ def test_a_start_that_spans_all_features(k, n_given, dtype, rng, with_spectrum):
 def test_a_basis_that_is_complete_after_two_passes_misses_nothing(rng):
     """Fewer passes than are needed to explore a larger space."""
     x = rng.standard_normal((3000, 80))
-    solver = solve([x], k=80)
+    few_rows = Limits(start_rows=50, sampled_share=3000)
+    solver = solve([x], k=80, limits=few_rows)
     assert solver.n_passes == 2
     found = solver.result()
     check_errors(found, left_vectors(x))

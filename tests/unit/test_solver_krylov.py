@@ -69,7 +69,7 @@ def test_float64_starts_from_a_basis_that_is_nearly_full(with_spectrum):
     """The directions that are kept are multiplied anew; the old ones are dropped."""
     values = np.r_[1.0, np.linspace(0.3, 0.05, 200)]
     x = with_spectrum(400, 250, values).astype(np.float32)
-    settings = Settings(k=5)
+    settings = Settings(k=5, limits=Limits(max_basis=36))
     states = [state for _, state in steps_and_states(x, settings)]
     dtypes = [state.precision.dtype for state in states]
     turn = dtypes.index(np.float64)
