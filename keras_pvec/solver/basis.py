@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 
+from keras_pvec.solver.orthogonal import orthonormal_complement
 from keras_pvec.solver.sample import RowSample, leading_directions
 from keras_pvec.solver.settings import Settings
 
@@ -79,42 +80,6 @@ class Basis:
             combined += coefficients[start : start + len(y)].T @ y
             start += len(y)
         return combined
-
-
-def orthonormal_complement(
-    candidates: np.ndarray, basis: np.ndarray, smallest: float
-) -> np.ndarray:
-    """Orthonormal rows that span what `candidates` add to a basis.
-
-    Args:
-        candidates: Shape `(candidates, n_features)`.
-        basis: Orthonormal rows, shape `(m, n_features)`.
-        smallest: Candidates of at most this norm are left out.
-
-    Returns:
-        Shape `(r, n_features)`, with `r` at most the number of candidates.
-    """
-    lengths = np.linalg.norm(candidates, axis=1)
-    rows = (candidates / np.maximum(lengths, 1e-300)[:, None])[lengths > smallest]
-    rows = rows[: basis.shape[1] - len(basis)]
-    for _ in range(2):  # "twice is enough" (Parlett)
-        rows = rows - (rows @ basis.T) @ basis
-        rows = _orthonormal_rows(rows)
-    return rows
-
-
-def _orthonormal_rows(rows: np.ndarray) -> np.ndarray:
-    """Gram-Schmidt on few rows of at most unit norm, without those that earlier ones
-    span: they are only rounding errors."""
-    found = np.empty_like(rows)
-    n = 0
-    for row in rows:
-        row = row - (found[:n] @ row) @ found[:n]
-        length = np.linalg.norm(row)
-        if length > 1e-8:
-            found[n] = row / length
-            n += 1
-    return found[:n]
 
 
 def start_directions(

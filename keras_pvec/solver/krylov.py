@@ -16,9 +16,9 @@ import numpy as np
 from keras_pvec.solver.basis import (
     Basis,
     full_as_identity,
-    orthonormal_complement,
     start_directions,
 )
+from keras_pvec.solver.orthogonal import orthonormal_complement
 from keras_pvec.solver.passes import Moments, PassProducts, PassRequest, Precision
 from keras_pvec.solver.products import SINGLE_DIRECTIONS
 from keras_pvec.solver.ritz import RitzPairs, ritz_pairs

@@ -112,7 +112,7 @@ def row_products(
     one_by_one = parts.one_by_one and not is_identity
     # Products with a last row of ones are the sums of the columns.
     y = np.ones((n_directions + with_sums, n_rows), dtype)
-    row_squares = np.empty(n_rows if with_squares else 0)
+    row_squares = np.zeros(n_rows if with_squares else 0)
 
     def work(edges: np.ndarray) -> np.ndarray:
         z = np.zeros((len(y), n_features))
@@ -123,17 +123,16 @@ def row_products(
                 if scale != 1.0:
                     x = x * dtype(scale)
                 y_part = y[:, start:stop]
-                if is_identity:
+                squares = row_squares[start:stop] if with_squares else None
+                if one_by_one:
+                    _multiply_one_by_one(x, v, y_part, z, squares)
+                elif is_identity:
                     y_part[:n_directions] = x.T
                     z += y_part @ x
-                elif one_by_one:
-                    _multiply_one_by_one(x, v, y_part, z)
+                    if squares is not None:
+                        squares += _squares(x)
                 else:
-                    _multiply_together(x, v, y_part, z, parts.n_columns)
-                if with_squares:
-                    # One BLAS product per row takes half the time of einsum.
-                    squares = np.matmul(x[:, None, :], x[:, :, None])
-                    row_squares[start:stop] = squares[:, 0, 0]
+                    _multiply_together(x, v, y_part, z, squares, parts.n_columns)
         return z
 
     shares = _shares(n_rows, parts.n_rows)
@@ -148,28 +147,54 @@ def row_products(
 
 
 def _multiply_one_by_one(
-    x: np.ndarray, v: np.ndarray, y: np.ndarray, z: np.ndarray
+    x: np.ndarray,
+    v: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    squares: np.ndarray | None,
 ) -> None:
-    """Sets the first rows of `y` to `v X^T`, and adds `y X` to `z`."""
+    """Multiplies a part of the rows.
+
+    Args:
+        x: The part, shape `(rows, n_features)`.
+        v: Directions, shape `(directions, n_features)`.
+        y: Its first rows are set to `v X^T`; more rows may follow, which are given.
+        z: `y X` is added to it.
+        squares: The sums of squares of the rows are added to it.
+    """
     for direction, product in zip(v, y, strict=False):
         np.dot(x, direction, out=product)
     for product, total in zip(y, z, strict=True):
         total += np.dot(product, x)
+    if squares is not None:
+        squares += _squares(x)
 
 
 def _multiply_together(
-    x: np.ndarray, v: np.ndarray, y: np.ndarray, z: np.ndarray, n_columns: int
+    x: np.ndarray,
+    v: np.ndarray,
+    y: np.ndarray,
+    z: np.ndarray,
+    squares: np.ndarray | None,
+    n_columns: int,
 ) -> None:
-    """The same, `n_columns` of `x` at a time."""
-    n_features = x.shape[1]
+    """The same, `n_columns` of the columns at a time."""
     y_wanted = y[: len(v)]
-    np.matmul(v[:, :n_columns], x[:, :n_columns].T, out=y_wanted)
-    for start in range(n_columns, n_features, n_columns):
-        columns = slice(start, start + n_columns)
-        y_wanted += v[:, columns] @ x[:, columns].T
-    for start in range(0, n_features, n_columns):
-        columns = slice(start, start + n_columns)
+    y_wanted[:] = 0
+    tiles = [slice(s, s + n_columns) for s in range(0, x.shape[1], n_columns)]
+    for columns in tiles:
+        tile = x[:, columns]
+        y_wanted += v[:, columns] @ tile.T
+        if squares is not None:
+            squares += _squares(tile)
+    for columns in tiles:
         z[:, columns] += y @ x[:, columns]
+
+
+def _squares(x: np.ndarray) -> np.ndarray:
+    """Sums of squares of the rows; one BLAS product per row takes half the time of
+    einsum."""
+    return np.matmul(x[:, None, :], x[:, :, None])[:, 0, 0]
 
 
 @functools.cache

@@ -15,6 +15,7 @@ depends on the sample; products, residuals and errors are those of all rows.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ import numpy as np
 from scipy.linalg import eigh
 
 from keras_pvec.solver.arrays import to_numpy
+from keras_pvec.solver.orthogonal import orthonormal_complement
 from keras_pvec.solver.passes import Centering, Moments
+from keras_pvec.solver.products import row_products
 from keras_pvec.solver.settings import Limits
 
 Operator = Callable[[np.ndarray], np.ndarray]
@@ -31,9 +34,11 @@ Operator = Callable[[np.ndarray], np.ndarray]
 # enough, as a share of the error of the sample.
 _CORRECTION_STEPS = 4
 _CORRECTION_TOLERANCE = 0.2
+# Samples of this size are worth several threads.
+_THREADED_BYTES = 1 << 22
 # Steps of a block Krylov iteration from the directions of a few rows to those of the
 # sample.
-_START_STEPS = 2
+_START_STEPS = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,16 +54,23 @@ class RowSample:
     rows: np.ndarray
     unit: float
 
+    @functools.cached_property
+    def column_sums(self) -> np.ndarray:
+        """Sums of the columns, shape `(n_features,)`, in units of `unit`."""
+        return np.ones(len(self.rows), np.float32) @ self.rows
+
     @classmethod
     def of(cls, block: Any, limits: Limits) -> RowSample:
         """A sample of a block of rows, shape `(rows, n_features)`."""
         n_rows = n_sampled_rows(block.shape[0], limits)
         stride = block.shape[0] // n_rows
         rows = to_numpy(block[: n_rows * stride : stride])
-        unit = float(np.abs(rows).max(initial=0.0))
+        unit = max(float(rows.max()), -float(rows.min()))
         if not (0 < unit < np.inf):  # zero or not finite: an error as the pass closes
             return cls(np.ones((1, block.shape[1]), np.float32), 1.0)
-        return cls((rows / unit).astype(np.float32), unit)
+        is_short = rows.dtype in (np.float16, np.float32)
+        quotient = rows / (np.float32(unit) if is_short else unit)
+        return cls(quotient.astype(np.float32, copy=False), unit)
 
     def operator(
         self, moments: Moments, theta: float, centering: Centering | None
@@ -70,18 +82,30 @@ class RowSample:
             theta: A Ritz value, in the units of the moments.
             centering: For the centred form.
         """
-        rows, unit = self.rows, self.unit * moments.scale
-        c = np.float32(moments.n_rows / len(rows) * unit**2 / theta)
+        unit = self.unit * moments.scale
+        c = np.float32(moments.n_rows / len(self.rows) * unit**2 / theta)
         if centering is None:
-            return lambda v: c * ((rows @ v) @ rows)
+            return lambda v: c * self._products(v)[1]
         mean = (centering.mean / unit).astype(np.float32)
+        sums = self.column_sums
 
         def multiply(v: np.ndarray) -> np.ndarray:
-            y = rows @ v
-            y -= mean @ v
-            return c * (y @ rows - y.sum() * mean)
+            y, z = self._products(v)
+            shift = mean @ v
+            total = y.sum() - len(y) * shift
+            return c * (z - shift * sums - total * mean)
 
         return multiply
+
+    def _products(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`S v` and `S^T S v`."""
+        if self.rows.nbytes < _THREADED_BYTES:
+            y = self.rows @ v
+            return y, y @ self.rows
+        products = row_products(
+            self.rows, v[None], np.float32, with_squares=False, with_sums=False
+        )
+        return products.y[0], products.z[0].astype(np.float32)
 
 
 def n_sampled_rows(n_rows: int, limits: Limits) -> int:
@@ -113,14 +137,20 @@ def leading_directions(
     stride = max(len(rows) // limits.start_rows, 1)
     few = rows[: limits.start_rows * stride : stride]
     directions = _leading_of_gram(few @ few.T, n_plain, n_centered) @ few
-    if stride == 1:
+    if stride == 1 or len(directions) >= rows.shape[1]:
         return directions
-    basis = newest = np.linalg.qr(directions.T)[0].T
+    basis = newest = orthonormal_complement(directions, directions[:0], 0.0)
+    parts = []
     for _ in range(_START_STEPS):
-        newest = newest @ rows.T @ rows
-        basis = np.linalg.qr(np.concatenate([basis, newest]).T)[0].T
-        newest = basis[-len(newest) :]
-    y = basis @ rows.T
+        products = row_products(
+            rows, newest, np.float32, with_squares=False, with_sums=False
+        )
+        parts.append(products.y)
+        newest = orthonormal_complement(products.z, basis, 0.0)
+        if len(parts) == _START_STEPS or len(newest) == 0:
+            break
+        basis = np.concatenate([basis, newest])
+    y = np.concatenate(parts).astype(np.float64)
     gram = y @ y.T
     means = y.mean(axis=1)
     plain = np.linalg.eigh(gram)[1][:, -n_plain:]

@@ -8,8 +8,9 @@ import pytest
 from oracles import degrees_between, lapack_vector
 
 from keras_pvec.solver import Limits
-from keras_pvec.solver.basis import full_as_identity, orthonormal_complement
+from keras_pvec.solver.basis import full_as_identity
 from keras_pvec.solver.krylov import absorb, first_step, next_step
+from keras_pvec.solver.orthogonal import orthonormal_complement
 from keras_pvec.solver.passes import RowPass
 from keras_pvec.solver.settings import Settings
 
