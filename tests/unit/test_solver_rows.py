@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_pvec.solver.products import row_products
+from keras_pvec.solver.products import choose_parts, row_products
 from keras_pvec.solver.rows import (
     as_rows,
     check_finite,
@@ -23,7 +23,20 @@ def brute_force(x, v):
     return v @ x.T, v @ x.T @ x, x.sum(axis=0), (x * x).sum(axis=1)
 
 
-# Fewer rows than a part, several parts for each thread, and one direction to all.
+@pytest.fixture(params=[False, True])
+def multiplies_small(request, monkeypatch):
+    """A BLAS with and without fast products of small matrices."""
+    choose_parts.cache_clear()
+    monkeypatch.setattr(
+        "keras_pvec.solver.products.multiplies_small_matrices", lambda: request.param
+    )
+    yield
+    choose_parts.cache_clear()
+
+
+# Fewer rows than a part, several parts for each thread, tiles of wide rows, and one
+# direction to all.
+@pytest.mark.usefixtures("multiplies_small")
 @pytest.mark.parametrize("shape", [(3, 7), (5000, 20), (150, 20_000)])
 @pytest.mark.parametrize("n_directions", [1, 5, 8, "all"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
