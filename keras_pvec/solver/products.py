@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_pvec.solver import rows
 from keras_pvec.solver.arrays import RowProducts, library_of
+from keras_pvec.solver.rows import on_accelerator
 from keras_pvec.solver.threads import (
     available_cores,
     multiplies_small_matrices,
@@ -102,7 +102,7 @@ def row_products(
         with_squares: Whether to compute `row_squares`.
         with_sums: Whether to compute `column_sums`.
     """
-    if rows.on_accelerator(block):
+    if on_accelerator(block):
         return library_of(block).products(block, v, scale)
     n_rows, n_features = block.shape
     n_directions = len(v)

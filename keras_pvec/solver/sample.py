@@ -26,6 +26,7 @@ from keras_pvec.solver.arrays import to_numpy
 from keras_pvec.solver.orthogonal import orthonormal_complement
 from keras_pvec.solver.passes import Centering, Moments
 from keras_pvec.solver.products import row_products
+from keras_pvec.solver.rows import on_accelerator
 from keras_pvec.solver.settings import Limits
 
 Operator = Callable[[np.ndarray], np.ndarray]
@@ -38,7 +39,7 @@ _CORRECTION_TOLERANCE = 0.2
 _THREADED_BYTES = 1 << 22
 # Steps of a block Krylov iteration from the directions of a few rows to those of the
 # sample.
-_START_STEPS = 3
+_START_STEPS = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,6 +64,8 @@ class RowSample:
     def of(cls, block: Any, limits: Limits) -> RowSample:
         """A sample of a block of rows, shape `(rows, n_features)`."""
         n_rows = n_sampled_rows(block.shape[0], limits)
+        if on_accelerator(block):  # a pass is faster there than corrections are here
+            n_rows = min(n_rows, limits.start_rows)
         stride = block.shape[0] // n_rows
         rows = to_numpy(block[: n_rows * stride : stride])
         unit = max(float(rows.max()), -float(rows.min()))

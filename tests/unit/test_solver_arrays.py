@@ -79,21 +79,15 @@ def test_torch_tensors_that_require_gradients(make, x):
     assert tensor.grad is None
 
 
-@pytest.fixture
-def on_accelerator(monkeypatch):
-    """What runs on an accelerator, here on the CPU."""
-    monkeypatch.setattr(
-        "keras_pvec.solver.rows.on_accelerator",
-        lambda block: not isinstance(block, np.ndarray),
-    )
-
-
 @pytest.mark.parametrize("library", ["tensorflow", "jax", "torch"])
 def test_arrays_on_an_accelerator_are_multiplied_where_they_are(
-    library, x, on_accelerator
+    library, x, monkeypatch
 ):
+    """What runs on an accelerator, here on the CPU."""
     expected = top_singular_triplets([x])
     blocks = [make_array(library, x[:200]), make_array(library, x[200:])]
+    module = library_of(blocks[0])
+    monkeypatch.setattr(module, "is_on_accelerator", lambda array: True)
     found = top_singular_triplets(blocks)
     error = degrees_between(found.left[:, 0], lapack_vector(x))
     assert error <= found.error_deg[0] <= 1e-3

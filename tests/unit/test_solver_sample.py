@@ -78,7 +78,7 @@ def test_first_directions_are_those_of_the_sample(n_rows, rng):
     right = np.linalg.svd(exact)[2]
     centred = np.linalg.svd(exact - exact.mean(axis=0))[2]
     for direction, expected in zip(found, (*right[1::-1], centred[0]), strict=True):
-        assert degrees_between(direction, expected) < 5
+        assert degrees_between(direction, expected) < 8
 
 
 def test_a_correction_finds_what_a_residual_only_points_to(rng):
