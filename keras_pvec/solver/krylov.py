@@ -20,12 +20,13 @@ from keras_pvec.solver.basis import (
 )
 from keras_pvec.solver.orthogonal import orthonormal_complement
 from keras_pvec.solver.passes import Moments, PassProducts, PassRequest, Precision
-from keras_pvec.solver.products import SINGLE_DIRECTIONS
 from keras_pvec.solver.ritz import RitzPairs, ritz_pairs
 from keras_pvec.solver.rows import working_dtype
 from keras_pvec.solver.sample import RowSample, correction
 from keras_pvec.solver.settings import Settings
 
+# Where a pass improves more pairs than these, it improves a wide block of them.
+_FEW_DIRECTIONS = 5
 # How many pairs beyond the wanted ones a restart keeps.
 _SPARE_PAIRS = 8
 # The sample resembles the matrix if their products with a Ritz vector differ by less
@@ -230,7 +231,7 @@ def _n_residuals(settings: Settings, *, spans_leading: bool) -> int:
         return settings.limits.max_new_pairs
     # The wanted pairs and the one after them, or as many as are multiplied together.
     n_wanted = settings.n_leading + 1
-    is_few = settings.block_size == 1 and n_wanted <= SINGLE_DIRECTIONS
+    is_few = settings.block_size == 1 and n_wanted <= _FEW_DIRECTIONS
     return n_wanted if is_few else max(n_wanted, settings.limits.wide_block)
 
 
@@ -263,24 +264,28 @@ def _corrections(
     """Residuals of the chosen pairs, and corrections in place of those of the leading
     pairs where the sample resembles the matrix."""
     candidates = pairs.residuals[chosen]
-    if settings.block_size > 1:
+    if settings.block_size > 1 or not pairs.values[0] > 0:
         return candidates
     is_centered = pairs is state.centered
     centering = state.moments.centering if is_centered else None
     n_corrected = settings.n_centered_new if is_centered else settings.k
     vectors = pairs.coefficients[:, :n_corrected].T @ state.basis.v
     shares = np.append(pairs.values, 0.0) / pairs.values[0]
-    for row, i in enumerate(chosen):
-        if i >= n_corrected or shares[i] < _SMALLEST_CORRECTED:
-            continue
-        theta = pairs.values[i]
-        operator = state.sample.operator(state.moments, theta, centering)
-        image = pairs.residuals[i] / theta + vectors[i]
-        unlike = float(np.linalg.norm(operator(vectors[i].astype(np.float32)) - image))
-        if unlike < _ALIKE * max(shares[i + 1] / shares[i], _NEXT_SHARE):
-            candidates[row] = correction(
-                operator, candidates[row], vectors[: i + 1], accuracy=unlike
+    # The units of a sample that is unlike the matrix may be far off.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for row, i in enumerate(chosen):
+            if i >= n_corrected or shares[i] < _SMALLEST_CORRECTED:
+                continue
+            theta = pairs.values[i]
+            operator = state.sample.operator(state.moments, theta, centering)
+            image = pairs.residuals[i] / theta + vectors[i]
+            unlike = float(
+                np.linalg.norm(operator(vectors[i].astype(np.float32)) - image)
             )
+            if unlike < _ALIKE * max(shares[i + 1] / shares[i], _NEXT_SHARE):
+                candidates[row] = correction(
+                    operator, candidates[row], vectors[: i + 1], accuracy=unlike
+                )
     return candidates
 
 
@@ -317,7 +322,7 @@ def _to_improve(plain: RitzPairs, settings: Settings) -> np.ndarray:
         least_known = np.linalg.norm(plain.residuals, axis=1).argmax()
         chosen = np.append(chosen, least_known)
     chosen = np.unique(chosen)
-    if len(chosen) > SINGLE_DIRECTIONS or len(chosen) < settings.block_size:
+    if len(chosen) > _FEW_DIRECTIONS or len(chosen) < settings.block_size:
         others = np.setdiff1d(np.arange(n_pairs), chosen)
         n_chosen = max(len(chosen), settings.limits.wide_block)
         chosen = np.append(chosen, others)[:n_chosen]

@@ -25,14 +25,15 @@ from keras_pvec.solver.threads import (
 )
 
 # Up to this many directions, products are faster one by one: they read the rows from
-# the cache in place, where a matrix product copies them into shape first.
-SINGLE_DIRECTIONS = 5
+# the cache in place, where a general matrix product copies them into shape first.
+_ONE_BY_ONE = 8
+# Up to this many where the rows are too long for the cache.
+_ONE_BY_ONE_WIDE = 3
 # Float32 sums are accurate over this many rows.
 _MAX_PART_ROWS = 2048
 # Small enough for a core's second-level cache, from which the second product reads.
-_SINGLE_PART_BYTES = 1 << 20
+_CACHED_PART_BYTES = 1 << 19
 _SINGLE_PART_ROWS = 8
-_SMALL_PART_BYTES = 1 << 19
 # With fewer rows than these, adding up the products takes longer than the products.
 _SMALL_PART_ROWS = 32
 # Matrices of at most a million products of entries are multiplied in place.
@@ -71,11 +72,12 @@ def choose_parts(n_directions: int, n_features: int, itemsize: int) -> Parts:
     if n_directions > 1 and itemsize == 4 and multiplies_small_matrices():
         # One direction more for the sums of the columns.
         largest = _SMALL_PRODUCT // (n_directions + 1)
-        n_rows = max(_SMALL_PART_BYTES // row_bytes, _SMALL_PART_ROWS)
+        n_rows = max(_CACHED_PART_BYTES // row_bytes, _SMALL_PART_ROWS)
         n_rows = min(n_rows, max(largest // n_features, _SMALL_PART_ROWS))
         return Parts(n_rows, max(largest // n_rows, 1), one_by_one=False)
-    if n_directions <= SINGLE_DIRECTIONS:
-        n_rows = max(_SINGLE_PART_BYTES // row_bytes, _SINGLE_PART_ROWS)
+    is_wide = row_bytes * _SINGLE_PART_ROWS > _CACHED_PART_BYTES
+    if n_directions <= (_ONE_BY_ONE_WIDE if is_wide else _ONE_BY_ONE):
+        n_rows = max(_CACHED_PART_BYTES // row_bytes, _SINGLE_PART_ROWS)
         return Parts(min(n_rows, _MAX_PART_ROWS), n_features, one_by_one=True)
     n_rows = max(_PART_BYTES // row_bytes, _PART_ROWS)
     return Parts(min(n_rows, _MAX_PART_ROWS), n_features, one_by_one=False)

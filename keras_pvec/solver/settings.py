@@ -29,8 +29,8 @@ class Limits:
         centered_start: Number of first directions for the centred vector.
         centered_new: Number of directions that a pass adds for it. Its spectrum decays
             slowly as a rule.
-        wide_block: Number of directions to add where more are added than are multiplied
-            one by one: eight take the time of six.
+        wide_block: Least number of pairs to improve where more than a few are open, or
+            where rows are expensive.
         max_basis: The basis is restarted before it exceeds `max_basis + k` directions.
         max_new_pairs: How many pairs have their residuals computed: as many as a new
             basis has, so that the random direction is among them.
