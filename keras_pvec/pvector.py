@@ -24,6 +24,7 @@ from keras_pvec.solver import (
     check_count,
     check_tolerance,
     exact_singular_triplets,
+    to_numpy,
     top_singular_triplets,
 )
 
@@ -151,16 +152,18 @@ def p_vector(
     """Computes the P-vector of a feature matrix.
 
     Args:
-        features: Array or tensor of shape `(n_samples, ...)`, each sample flattened
-            to a row; or an iterable of such blocks of rows, for a matrix too large to
+        features: Array of NumPy, TensorFlow, JAX or PyTorch, shape `(n_samples, ...)`,
+            each sample flattened to a row; it may be on an accelerator and may require
+            gradients. Or an iterable of such blocks of rows, for a matrix too large to
             hold. An iterable that can be read only once (a generator) is kept in a
             temporary file while it is needed. Products are computed in the precision of
             the features, at least float32, and summed in float64; where this is not
             accurate enough, everything is computed in float64.
         k: How many left singular vectors to find.
         method: `"fast"` iterates until the estimated error is small enough; `"exact"`
-            runs `tf.linalg.svd` in float64 on the device of the features, which
-            computes every singular vector and is much slower.
+            runs a full SVD in float64, that of the library of the features on their
+            device; it computes every singular vector and is much slower. NumPy arrays
+            use the SVD of the Keras backend.
         tolerance_deg: Largest estimated error of `"fast"`, in degrees.
         layer: Name of the layer that the features come from.
         samples: The `SampleSet` that the rows belong to. Its fingerprint is kept, so
@@ -310,7 +313,7 @@ def _fix_signs(vectors: np.ndarray) -> np.ndarray:
 
 
 def _as_array(block: Any) -> np.ndarray:
-    return np.asarray(as_rows(block))
+    return to_numpy(as_rows(block))
 
 
 def _concatenated(blocks: Iterable[Any]) -> np.ndarray:

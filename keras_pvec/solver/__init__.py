@@ -7,11 +7,12 @@ Memory is `O((n_samples + n_features) * basis)`, never `n_samples * n_features`.
 
 Method: block Krylov iteration with full orthogonalisation and thick restart (Golub and
 Van Loan, "Matrix Computations", 4th ed., 10.1-10.3), started from the singular vectors
-of a sample of the rows (Halko et al. 2011, arXiv 0909.4061). Errors are estimated as
-residual over gap (Davis and Kahan 1970; Parlett, "The Symmetric Eigenvalue Problem",
-11.7).
+of a sample of the rows (Halko et al. 2011, arXiv 0909.4061). The sample also corrects
+residuals as in the Davidson method (see `sample`). Errors are estimated as residual
+over gap (Davis and Kahan 1970; Parlett, "The Symmetric Eigenvalue Problem", 11.7).
 """
 
+from keras_pvec.solver.arrays import to_numpy
 from keras_pvec.solver.driver import LeftSingularSolver, top_singular_triplets
 from keras_pvec.solver.exact import exact_singular_triplets
 from keras_pvec.solver.rows import as_rows
@@ -35,5 +36,6 @@ __all__ = [
     "check_count",
     "check_tolerance",
     "exact_singular_triplets",
+    "to_numpy",
     "top_singular_triplets",
 ]

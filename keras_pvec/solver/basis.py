@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import zlib
-from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 
+from keras_pvec.solver.orthogonal import orthonormal_complement
+from keras_pvec.solver.sample import RowSample, leading_directions
 from keras_pvec.solver.settings import Settings
+
+# Rows that seed the random direction.
+_SEED_ROWS = 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,17 +22,20 @@ class Basis:
     Attributes:
         v: `V^T`, shape `(m, n_features)`, orthonormal rows.
         z: `(X^T X V)^T`, shape `(m, n_features)`.
+        gram: `V^T X^T X V`, shape `(m, m)`, symmetric.
         y: `(X V)^T`, shape `(m, n_samples)`, in pieces as they were computed: these are
             the longest arrays, and are not copied from pass to pass.
     """
 
     v: np.ndarray
     z: np.ndarray
+    gram: np.ndarray
     y: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def empty(cls, n_features: int) -> Basis:
-        return cls(np.zeros((0, n_features)), np.zeros((0, n_features)))
+        nothing = np.zeros((0, n_features))
+        return cls(nothing, nothing, np.zeros((0, 0)))
 
     @property
     def size(self) -> int:
@@ -43,10 +48,15 @@ class Basis:
         return self.v.shape[0] == self.v.shape[1]
 
     def extended(self, v: np.ndarray, y: np.ndarray, z: np.ndarray) -> Basis:
-        """The basis extended by directions that are orthogonal to its own."""
-        return Basis(
-            np.concatenate([self.v, v]), np.concatenate([self.z, z]), (*self.y, y)
-        )
+        """The basis extended by directions that are orthogonal to its own; those that
+        span all features are the identity."""
+        n, all_v = self.size, np.concatenate([self.v, v])
+        new = z.T if len(v) == v.shape[1] else all_v @ z.T
+        gram = np.empty((len(all_v), len(all_v)))
+        gram[:n, :n] = self.gram
+        gram[:, n:], gram[n:, :n] = new, new[:n].T
+        gram[n:, n:] = (new[n:] + new[n:].T) / 2
+        return Basis(all_v, np.concatenate([self.z, z]), gram, (*self.y, y))
 
     def combined(self, coefficients: np.ndarray, dtype: type[np.floating]) -> Basis:
         """The basis formed by combinations of its directions.
@@ -58,6 +68,7 @@ class Basis:
         return Basis(
             coefficients.T @ self.v,
             coefficients.T @ self.z,
+            coefficients.T @ self.gram @ coefficients,
             (self.combined_y(coefficients).astype(dtype),),
         )
 
@@ -71,61 +82,29 @@ class Basis:
         return combined
 
 
-def orthonormal_complement(
-    candidates: np.ndarray, basis: np.ndarray, smallest: float
-) -> np.ndarray:
-    """Orthonormal rows that span what `candidates` add to a basis.
-
-    Args:
-        candidates: Shape `(candidates, n_features)`.
-        basis: Orthonormal rows, shape `(m, n_features)`.
-        smallest: Candidates of at most this norm are left out.
-
-    Returns:
-        Shape `(r, n_features)`, with `r` at most the number of candidates.
-    """
-    lengths = np.linalg.norm(candidates, axis=1)
-    rows = (candidates / np.maximum(lengths, 1e-300)[:, None])[lengths > smallest]
-    rows = rows[: basis.shape[1] - len(basis)]
-    for _ in range(2):  # "twice is enough" (Parlett)
-        rows = rows - (rows @ basis.T) @ basis
-        if len(rows) == 1:
-            lengths = np.linalg.norm(rows, axis=1)
-            orthonormal = rows / np.maximum(lengths, 1e-300)
-        else:
-            columns, triangle = np.linalg.qr(rows.T)
-            orthonormal, lengths = columns.T, np.abs(np.diag(triangle))
-        # Candidates in the span of the basis or of earlier rows are only rounding
-        # errors.
-        rows = orthonormal[lengths > 1e-8]
-    return rows
-
-
 def start_directions(
-    block: Any, settings: Settings, start: np.ndarray | None
+    sample: RowSample, settings: Settings, start: np.ndarray | None
 ) -> np.ndarray:
     """The first directions, shape `(directions, n_features)`, orthonormal rows.
 
     A full basis where there are few features. Otherwise the top right singular vectors
-    of a sample of rows, or the given ones, plus a random direction that is seeded by
-    the sample.
+    of a sample of rows and of its centred form, or the given ones, plus a random
+    direction that is seeded by the sample.
 
     Args:
-        block: The first block of rows, shape `(rows, n_features)`.
+        sample: A sample of the first block.
         settings: The arguments of the solver.
         start: Right singular vectors to start from, shape `(n_features, columns)`.
     """
-    n_features = block.shape[1]
+    n_features = sample.rows.shape[1]
     if n_features <= settings.limits.dense_features:
         return np.eye(n_features)
-    sample = _sample(block, settings.limits.sample_rows)
-    gram = sample @ sample.T
-    rng = np.random.default_rng(zlib.crc32(gram.tobytes()))
+    some_rows = sample.rows[:: max(len(sample.rows) // _SEED_ROWS, 1)]
+    rng = np.random.default_rng(zlib.crc32(some_rows.tobytes()))
     if start is None:
-        m = len(sample)
-        top = [max(m - settings.n_leading, 0), m - 1]
-        left = eigh(gram.astype(np.float64), subset_by_index=top)[1]
-        leading = left.astype(np.float32).T @ sample
+        leading = leading_directions(
+            sample, settings.n_leading, settings.n_centered_start, settings.limits
+        )
     elif len(start) != n_features:
         raise ValueError(
             f"`start` must have shape ({n_features}, columns), one row per feature. "
@@ -142,20 +121,3 @@ def full_as_identity(directions: np.ndarray) -> np.ndarray:
     """The identity in place of directions that span all of feature space."""
     n_directions, n_features = directions.shape
     return np.eye(n_features) if n_directions == n_features else directions
-
-
-def _sample(block: Any, limits: tuple[int, int]) -> np.ndarray:
-    """Evenly spaced rows of a block in float32, scaled to at most one."""
-    n_rows = n_sampled_rows(block.shape[0], limits)
-    stride = block.shape[0] // n_rows
-    sample = np.asarray(block[: n_rows * stride : stride])
-    largest = float(np.abs(sample).max(initial=0.0))
-    if not (0 < largest < np.inf):  # zero or not finite: an error when the pass closes
-        sample, largest = np.ones((1, block.shape[1])), 1.0
-    return (sample / largest).astype(np.float32)
-
-
-def n_sampled_rows(n_rows: int, limits: tuple[int, int]) -> int:
-    """How many rows of the first block the start is computed from."""
-    fewest, most = limits
-    return min(max(math.isqrt(n_rows), fewest), most, n_rows)

@@ -16,16 +16,27 @@ import numpy as np
 from keras_pvec.solver.basis import (
     Basis,
     full_as_identity,
-    orthonormal_complement,
     start_directions,
 )
+from keras_pvec.solver.orthogonal import orthonormal_complement
 from keras_pvec.solver.passes import Moments, PassProducts, PassRequest, Precision
-from keras_pvec.solver.ritz import RitzPairs, gram_matrix, ritz_pairs
-from keras_pvec.solver.rows import SINGLE_DIRECTIONS, working_dtype
+from keras_pvec.solver.ritz import RitzPairs, ritz_pairs
+from keras_pvec.solver.rows import working_dtype
+from keras_pvec.solver.sample import RowSample, correction
 from keras_pvec.solver.settings import Settings
 
+# Where a pass improves more pairs than these, it improves a wide block of them.
+_FEW_DIRECTIONS = 5
 # How many pairs beyond the wanted ones a restart keeps.
 _SPARE_PAIRS = 8
+# The sample resembles the matrix if their products with a Ritz vector differ by less
+# than this share of the next value, both relative to its own value. Else the residual
+# itself is as good a direction.
+_ALIKE = 2 / 3
+# The least that the next value is taken to be, as long as the basis does not hold it.
+_NEXT_SHARE = 0.1
+# Values of a smaller share of the first are not resolved by a sample in float32.
+_SMALLEST_CORRECTED = 1e-4
 # A centred matrix of less energy than this many rounding errors counts as zero.
 _CENTERED_ROUNDINGS = 100
 # Residuals this many times larger than rounding errors count as rounding errors as well
@@ -57,11 +68,13 @@ class Step:
     Attributes:
         request: What the pass is to compute.
         basis: The basis that the directions of the request are added to.
+        sample: The sample of the rows.
         history: What was known when the step was chosen.
     """
 
     request: PassRequest
     basis: Basis
+    sample: RowSample
     history: History
 
 
@@ -73,6 +86,7 @@ class State:
         basis: The directions so far, and their products.
         moments: Moments of the matrix.
         precision: Type and rounding errors of the products.
+        sample: The sample of the rows.
         plain: Ritz pairs of the matrix.
         centered: Ritz pairs of the centred matrix; `None` if it is zero, or not asked
             for.
@@ -82,6 +96,7 @@ class State:
     basis: Basis
     moments: Moments
     precision: Precision
+    sample: RowSample
     plain: RitzPairs
     centered: RitzPairs | None
     history: History
@@ -102,13 +117,14 @@ def first_step(block: Any, settings: Settings, start: np.ndarray | None) -> Step
     """
     n_features = block.shape[1]
     is_dense = n_features <= settings.limits.dense_features
+    sample = RowSample.of(block, settings.limits)
     request = PassRequest(
-        directions=start_directions(block, settings, start),
+        directions=start_directions(sample, settings, start),
         precision=Precision(np.float64 if is_dense else working_dtype(block)),
         with_moments=True,
         with_means=settings.centered_passes is not None,
     )
-    return Step(request, Basis.empty(n_features), History())
+    return Step(request, Basis.empty(n_features), sample, History())
 
 
 def in_float64(step: Step) -> Step:
@@ -129,18 +145,13 @@ def absorb(step: Step, products: PassProducts, settings: Settings) -> State:
     moments, precision = products.moments, products.precision
     history = dataclasses.replace(step.history, n_passes=step.history.n_passes + 1)
     rounding = precision.rounding(basis.v.shape[1])
-    # First directions that span all features are the identity.
-    is_identity = basis.is_complete and history.n_passes == 1
     is_explored = history.n_passes >= settings.exploration_passes
     spans_leading = basis.is_complete or is_explored
-    gram = gram_matrix(basis, is_identity=is_identity)
-    n_residuals = settings.limits.max_new_pairs
     plain = ritz_pairs(
         basis,
-        gram,
         moments.energy,
         settings.k,
-        n_residuals=n_residuals,
+        n_residuals=_n_residuals(settings, spans_leading=spans_leading),
         rounding=rounding,
         spans_leading=spans_leading,
     )
@@ -149,15 +160,14 @@ def absorb(step: Step, products: PassProducts, settings: Settings) -> State:
     if moments.centering is not None and moments.centering.energy > smallest:
         centered = ritz_pairs(
             basis,
-            gram,
             moments.energy,
             1,
-            n_residuals=n_residuals,
+            n_residuals=settings.n_centered_new,
             rounding=rounding,
             spans_leading=spans_leading,
             centering=moments.centering,
         )
-    return State(basis, moments, precision, plain, centered, history)
+    return State(basis, moments, precision, step.sample, plain, centered, history)
 
 
 def next_step(state: State, settings: Settings) -> Step | None:
@@ -185,11 +195,13 @@ def next_step(state: State, settings: Settings) -> Step | None:
             if _is_rounding(residual_norm, state):
                 return _step_to_float64(state, settings, history)
             history = dataclasses.replace(history, residual_norm=residual_norm)
-        candidates.append(state.plain.residuals[_to_improve(state.plain, settings)])
+        chosen = _to_improve(state.plain, settings)
+        candidates.append(_corrections(state, state.plain, chosen, settings))
     if state.centered is not None and _improves_centered(
         state.centered, history, settings
     ):
-        candidates.append(state.centered.residuals[: settings.block_size])
+        chosen = np.arange(min(settings.n_centered_new, len(state.centered.residuals)))
+        candidates.append(_corrections(state, state.centered, chosen, settings))
     if not candidates or state.basis.is_complete:
         return None
     if history.n_passes == 1 and state.moments.centering is not None:
@@ -210,7 +222,17 @@ def next_step(state: State, settings: Settings) -> Step | None:
         moments=state.moments,
         number=history.n_passes + 1,
     )
-    return Step(request, basis, history)
+    return Step(request, basis, state.sample, history)
+
+
+def _n_residuals(settings: Settings, *, spans_leading: bool) -> int:
+    """How many pairs the next directions may be chosen from."""
+    if not spans_leading:
+        return settings.limits.max_new_pairs
+    # The wanted pairs and the one after them, or as many as are multiplied together.
+    n_wanted = settings.n_leading + 1
+    is_few = settings.block_size == 1 and n_wanted <= _FEW_DIRECTIONS
+    return n_wanted if is_few else max(n_wanted, settings.limits.wide_block)
 
 
 def leading_pairs(state: State, settings: Settings) -> np.ndarray:
@@ -236,6 +258,37 @@ def _is_rounding(residual_norm: float, state: State) -> bool:
     return bool(residual_norm < expected)
 
 
+def _corrections(
+    state: State, pairs: RitzPairs, chosen: np.ndarray, settings: Settings
+) -> np.ndarray:
+    """Residuals of the chosen pairs, and corrections in place of those of the leading
+    pairs where the sample resembles the matrix."""
+    candidates = pairs.residuals[chosen]
+    if settings.block_size > 1 or not pairs.values[0] > 0:
+        return candidates
+    is_centered = pairs is state.centered
+    centering = state.moments.centering if is_centered else None
+    n_corrected = settings.n_centered_new if is_centered else settings.k
+    vectors = pairs.coefficients[:, :n_corrected].T @ state.basis.v
+    shares = np.append(pairs.values, 0.0) / pairs.values[0]
+    # The units of a sample that is unlike the matrix may be far off.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for row, i in enumerate(chosen):
+            if i >= n_corrected or shares[i] < _SMALLEST_CORRECTED:
+                continue
+            theta = pairs.values[i]
+            operator = state.sample.operator(state.moments, theta, centering)
+            image = pairs.residuals[i] / theta + vectors[i]
+            unlike = float(
+                np.linalg.norm(operator(vectors[i].astype(np.float32)) - image)
+            )
+            if unlike < _ALIKE * max(shares[i + 1] / shares[i], _NEXT_SHARE):
+                candidates[row] = correction(
+                    operator, candidates[row], vectors[: i + 1], accuracy=unlike
+                )
+    return candidates
+
+
 def _step_to_float64(state: State, settings: Settings, history: History) -> Step:
     """A pass that recomputes everything in float64 for the leading directions."""
     n_features = state.basis.v.shape[1]
@@ -248,7 +301,7 @@ def _step_to_float64(state: State, settings: Settings, history: History) -> Step
         with_means=settings.centered_passes is not None,
         number=history.n_passes + 1,
     )
-    return Step(request, Basis.empty(n_features), history)
+    return Step(request, Basis.empty(n_features), state.sample, history)
 
 
 def _to_improve(plain: RitzPairs, settings: Settings) -> np.ndarray:
@@ -269,7 +322,7 @@ def _to_improve(plain: RitzPairs, settings: Settings) -> np.ndarray:
         least_known = np.linalg.norm(plain.residuals, axis=1).argmax()
         chosen = np.append(chosen, least_known)
     chosen = np.unique(chosen)
-    if len(chosen) > SINGLE_DIRECTIONS or len(chosen) < settings.block_size:
+    if len(chosen) > _FEW_DIRECTIONS or len(chosen) < settings.block_size:
         others = np.setdiff1d(np.arange(n_pairs), chosen)
         n_chosen = max(len(chosen), settings.limits.wide_block)
         chosen = np.append(chosen, others)[:n_chosen]
@@ -286,4 +339,7 @@ def _improves_centered(
     # Where a pass is expensive, a less accurate one will do.
     enough = settings.limits.centered_tolerance_deg * settings.block_size
     tolerance_deg = max(settings.tolerance_deg, enough)
+    # Nor is a smaller residual of use where rounding errors exceed it.
+    if 2 * np.linalg.norm(centered.residuals[0]) < centered.norms[0]:
+        return False
     return bool(centered.is_open(tolerance_deg)[0])

@@ -8,7 +8,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from keras_pvec.solver.rows import check_finite, row_products, safe_scale
+from keras_pvec.solver.arrays import to_numpy
+from keras_pvec.solver.products import row_products
+from keras_pvec.solver.rows import check_finite, safe_scale
 from keras_pvec.solver.triplets import check_energy, too_few_rows
 
 # The squared norm of a row may differ by this share from pass to pass: features that
@@ -161,7 +163,7 @@ class RowPass:
             self._scale = safe_scale(block)
         scale = self._scale or 1.0
         n_compared = min(_COMPARED_ROWS + _COMPARED_ENTRIES // n_features, n_rows)
-        some_rows = np.asarray(block[:n_compared], np.float64) * scale
+        some_rows = to_numpy(block[:n_compared]).astype(np.float64) * scale
         self._check_same_rows(some_rows)
         products = row_products(
             block,

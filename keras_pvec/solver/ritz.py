@@ -36,7 +36,6 @@ class RitzPairs:
 
 def ritz_pairs(
     basis: Basis,
-    gram: np.ndarray,
     energy: float,
     k: int,
     *,
@@ -49,7 +48,6 @@ def ritz_pairs(
 
     Args:
         basis: The basis.
-        gram: `V^T X^T X V`, shape `(m, m)`, symmetric.
         energy: `||X||_F^2`, of the matrix itself.
         k: How many left singular vectors are wanted.
         n_residuals: How many residuals to compute; at least `k + 1` are computed, and
@@ -59,6 +57,7 @@ def ritz_pairs(
         centering: For pairs of the centred matrix, where `X^T X - n mean mean^T` takes
             the place of `X^T X`.
     """
+    gram = basis.gram
     if centering is not None:
         mean_in_basis = basis.v @ centering.mean
         gram = gram - centering.n_rows * np.outer(mean_in_basis, mean_in_basis)
@@ -81,9 +80,3 @@ def ritz_pairs(
         values, norms, energy, k, rounding=rounding, spans_leading=spans_leading
     )
     return RitzPairs(values, coefficients, residuals, norms, errors)
-
-
-def gram_matrix(basis: Basis, *, is_identity: bool) -> np.ndarray:
-    """`V^T X^T X V`, shape `(m, m)`; `z` itself if the basis is the identity."""
-    gram = basis.z if is_identity else basis.v @ basis.z.T
-    return (gram + gram.T) / 2

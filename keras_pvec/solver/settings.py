@@ -21,10 +21,16 @@ class Limits:
     Attributes:
         dense_features: Up to this many features the first pass multiplies a full basis,
             that is, computes the whole Gram matrix, and no other pass is needed.
-        sample_rows: Least and most rows of the first block that the first directions
-            are computed from.
-        wide_block: Number of directions to add where more are added than are multiplied
-            one by one: eight take the time of six.
+        sample_rows: Least and most rows of the sample of the first block.
+        sampled_share: One row out of so many is sampled.
+        start_rows: Most rows whose Gram matrix is decomposed, for the first directions
+            or for what they are found from.
+        start_share: These are one out of so many, if that is more.
+        centered_start: Number of first directions for the centred vector.
+        centered_new: Number of directions that a pass adds for it. Its spectrum decays
+            slowly as a rule.
+        wide_block: Least number of pairs to improve where more than a few are open, or
+            where rows are expensive.
         max_basis: The basis is restarted before it exceeds `max_basis + k` directions.
         max_new_pairs: How many pairs have their residuals computed: as many as a new
             basis has, so that the random direction is among them.
@@ -37,7 +43,12 @@ class Limits:
     """
 
     dense_features: int = 64
-    sample_rows: tuple[int, int] = (32, 128)
+    sample_rows: tuple[int, int] = (32, 2048)
+    sampled_share: int = 48
+    start_rows: int = 128
+    start_share: int = 16
+    centered_start: int = 4
+    centered_new: int = 2
     wide_block: int = 8
     max_basis: int = 48
     max_new_pairs: int = 24
@@ -77,6 +88,18 @@ class Settings:
     def n_leading(self) -> int:
         """How many leading directions a pass follows at least."""
         return max(self.k, self.block_size)
+
+    @property
+    def n_centered_start(self) -> int:
+        """How many first directions are for the centred vector."""
+        if self.centered_passes is None or self.block_size > 1:
+            return 0
+        return self.limits.centered_start
+
+    @property
+    def n_centered_new(self) -> int:
+        """How many directions a pass adds for the centred vector."""
+        return max(self.block_size, self.limits.centered_new)
 
     @property
     def exploration_passes(self) -> int:

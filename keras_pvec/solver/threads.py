@@ -20,6 +20,17 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+@functools.cache
+def multiplies_small_matrices() -> bool:
+    """Whether NumPy's BLAS multiplies small float32 matrices in place, that is, without
+    copying them into shape first: OpenBLAS does where it uses AVX-512."""
+    with_kernels = ("SkylakeX", "Cooperlake", "SapphireRapids")
+    return any(
+        library.internal_api == "openblas" and library.architecture in with_kernels
+        for library in ThreadpoolController().lib_controllers
+    )
+
+
 def worker_pool() -> ThreadPoolExecutor:
     """Threads for all cores but the caller's; a forked process gets its own."""
     return _pool_of(os.getpid())

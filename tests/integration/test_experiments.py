@@ -83,6 +83,7 @@ def test_tables_figures_and_last_line(finished):
         "angle_to_final",
         "angle_to_untrained",
         "angle_matrix",
+        "null_ladder",
         "measures",
         "influential_samples",
     ]

@@ -1,13 +1,7 @@
 """The fast solver against LAPACK in float64: accuracy, errors and passes."""
 
-import math
-import subprocess
-import sys
-import textwrap
-
 import numpy as np
 import pytest
-import tensorflow as tf
 from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
@@ -16,6 +10,7 @@ from keras_pvec.solver import (
     Limits,
     top_singular_triplets,
 )
+from keras_pvec.solver.sample import n_sampled_rows
 
 DECAY = np.linspace(0.9, 0.1, 60)
 
@@ -111,8 +106,7 @@ def test_scale_does_not_matter(k, dtype, scale, rng, with_spectrum):
 
 def rows_left_out(n):
     """The rows that the start is not computed from."""
-    fewest, most = Limits().sample_rows
-    n_sampled = min(max(math.isqrt(n), fewest), most)
+    n_sampled = n_sampled_rows(n, Limits())
     return np.setdiff1d(np.arange(n), np.arange(n_sampled) * (n // n_sampled))
 
 
@@ -297,7 +291,8 @@ def test_a_start_that_spans_all_features(k, n_given, dtype, rng, with_spectrum):
 def test_a_basis_that_is_complete_after_two_passes_misses_nothing(rng):
     """Fewer passes than are needed to explore a larger space."""
     x = rng.standard_normal((3000, 80))
-    solver = solve([x], k=80)
+    few_rows = Limits(start_rows=50, sampled_share=3000)
+    solver = solve([x], k=80, limits=few_rows)
     assert solver.n_passes == 2
     found = solver.result()
     check_errors(found, left_vectors(x))
@@ -443,39 +438,3 @@ def test_global_random_state_is_not_touched(rng):
     before = np.random.get_state()[1].copy()
     top_singular_triplets([relu_features(rng, 200, 100)])
     np.testing.assert_array_equal(before, np.random.get_state()[1])
-
-
-def test_tensors_on_an_accelerator_are_multiplied_where_they_are(rng, monkeypatch):
-    """The accelerator's code on CPU tensors: the same numbers come out."""
-    x = relu_features(rng, 300, 120)
-    expected = top_singular_triplets([x[:200], x[200:]])
-    monkeypatch.setattr("keras_pvec.solver.rows.on_accelerator", tf.is_tensor)
-    half = [tf.constant(x[:200]), tf.constant(x[200:])]
-    found = top_singular_triplets(half)
-    assert degrees_between(found.left[:, 0], expected.left[:, 0]) < 1e-3
-    assert degrees_between(found.centered_left, expected.centered_left) <= (
-        found.centered_error_deg + expected.centered_error_deg
-    )
-    half[1] = tf.constant(np.where(x[200:] > 2, np.nan, x[200:]))
-    with pytest.raises(ValueError, match="NaN"):
-        top_singular_triplets(half)
-    with pytest.raises(ValueError):
-        top_singular_triplets([tf.constant([1.0, 2.0])])
-    images = tf.reshape(tf.constant(x), (300, 4, 5, 6))
-    flat = top_singular_triplets([images])
-    assert degrees_between(flat.left[:, 0], expected.left[:, 0]) < 1e-3
-
-
-def test_tensorflow_is_loaded_only_where_it_is_needed():
-    """Neither for the import nor for the fast method on arrays."""
-    program = """
-        import sys
-        import numpy as np
-        import keras_pvec.solver
-        import keras_pvec.pvector
-
-        keras_pvec.pvector.p_vector(np.eye(3) + 1)
-        loaded = {"tensorflow", "keras", "jax", "torch"} & set(sys.modules)
-        assert not loaded, loaded
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from oracles import degrees_between
 
 import keras_pvec as kp
@@ -102,6 +101,7 @@ def test_rows_that_change_between_passes(rng):
 
 
 def test_a_shuffled_dataset_is_an_error(rng):
+    tf = pytest.importorskip("tensorflow")
     x = rng.random((300, 100)) * rng.random((300, 1))
     shuffled = tf.data.Dataset.from_tensor_slices(x).shuffle(300, seed=1).batch(50)
     with pytest.raises(ValueError, match="300"):

@@ -8,8 +8,9 @@ import pytest
 from oracles import degrees_between, lapack_vector
 
 from keras_pvec.solver import Limits
-from keras_pvec.solver.basis import full_as_identity, orthonormal_complement
+from keras_pvec.solver.basis import full_as_identity
 from keras_pvec.solver.krylov import absorb, first_step, next_step
+from keras_pvec.solver.orthogonal import orthonormal_complement
 from keras_pvec.solver.passes import RowPass
 from keras_pvec.solver.settings import Settings
 
@@ -69,7 +70,7 @@ def test_float64_starts_from_a_basis_that_is_nearly_full(with_spectrum):
     """The directions that are kept are multiplied anew; the old ones are dropped."""
     values = np.r_[1.0, np.linspace(0.3, 0.05, 200)]
     x = with_spectrum(400, 250, values).astype(np.float32)
-    settings = Settings(k=5)
+    settings = Settings(k=5, limits=Limits(max_basis=36))
     states = [state for _, state in steps_and_states(x, settings)]
     dtypes = [state.precision.dtype for state in states]
     turn = dtypes.index(np.float64)

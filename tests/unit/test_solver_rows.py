@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from keras_pvec.solver.products import choose_parts, row_products
 from keras_pvec.solver.rows import (
     as_rows,
     check_finite,
-    row_products,
     safe_scale,
-    tensor_products,
     working_dtype,
 )
 
@@ -25,7 +23,20 @@ def brute_force(x, v):
     return v @ x.T, v @ x.T @ x, x.sum(axis=0), (x * x).sum(axis=1)
 
 
-# Fewer rows than a part, several parts for each thread, and one direction to all.
+@pytest.fixture(params=[False, True])
+def multiplies_small(request, monkeypatch):
+    """A BLAS with and without fast products of small matrices."""
+    choose_parts.cache_clear()
+    monkeypatch.setattr(
+        "keras_pvec.solver.products.multiplies_small_matrices", lambda: request.param
+    )
+    yield
+    choose_parts.cache_clear()
+
+
+# Fewer rows than a part, several parts for each thread, tiles of wide rows, and one
+# direction to all.
+@pytest.mark.usefixtures("multiplies_small")
 @pytest.mark.parametrize("shape", [(3, 7), (5000, 20), (150, 20_000)])
 @pytest.mark.parametrize("n_directions", [1, 5, 8, "all"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -68,21 +79,9 @@ def test_scale_and_what_is_left_out(rng):
     assert products.column_sums.size == products.row_squares.size == 0
 
 
-def test_tensors_have_the_products_of_arrays(rng):
-    """What runs on an accelerator, here on the CPU."""
-    x, v = rng.standard_normal((40, 9)).astype(np.float32), directions(rng, 2, 9)
-    products = tensor_products(tf.constant(x), v, scale=2.0)
-    y, z, sums, squares = brute_force(2 * x, v)
-    np.testing.assert_allclose(products.y, y)
-    np.testing.assert_allclose(products.z, z)
-    np.testing.assert_allclose(products.column_sums, sums)
-    np.testing.assert_allclose(products.row_squares, squares)
-
-
-@pytest.mark.parametrize("make", [np.asarray, tf.constant])
-def test_samples_are_flattened_to_rows(make, rng):
+def test_samples_are_flattened_to_rows(rng):
     images = rng.random((6, 4, 5, 3))
-    np.testing.assert_array_equal(as_rows(make(images)), images.reshape(6, 60))
+    np.testing.assert_array_equal(as_rows(images), images.reshape(6, 60))
 
 
 @pytest.mark.parametrize(
