@@ -211,6 +211,8 @@ def angle_table(run: Run) -> pd.DataFrame:
             f"{path} has no rows: there is nothing to export. Wait for the first "
             "moment of the training."
         )
+    if run.log.duplicated(["epoch", "step", "layer", "reference"]).any():
+        raise DamagedRunError(path, "some of its rows are there twice")
     for finding in check_stored_vectors(run, typed_log(run.log)):
         # A layer may have died after its rows were written.
         if finding.kind is not Kind.LAYER_NOT_STORED:
