@@ -9,14 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_pvec.solver.bounds import certify_errors, n_determined
-from keras_pvec.solver.krylov import (
-    State,
-    Step,
-    absorb,
-    first_step,
-    in_float64,
-    next_step,
-)
+from keras_pvec.solver.krylov import absorb, first_step, in_float64, next_step
 from keras_pvec.solver.passes import RowPass
 from keras_pvec.solver.rows import as_rows
 from keras_pvec.solver.settings import (
@@ -26,6 +19,7 @@ from keras_pvec.solver.settings import (
     Limits,
     Settings,
 )
+from keras_pvec.solver.state import State, Step
 from keras_pvec.solver.threads import single_threaded_blas
 from keras_pvec.solver.triplets import SingularTriplets, too_few_rows
 

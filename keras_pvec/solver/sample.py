@@ -49,7 +49,8 @@ class RowSample:
     Attributes:
         rows: The rows in units of `unit`, shape `(m, n_features)`, float32, at most one
             in size.
-        unit: Their largest absolute value.
+        unit: Their largest absolute value; NaN if they hold nothing but zeros, so that
+            no product of theirs resembles that of the matrix.
     """
 
     rows: np.ndarray
@@ -69,8 +70,8 @@ class RowSample:
         stride = block.shape[0] // n_rows
         rows = to_numpy(block[: n_rows * stride : stride])
         unit = max(float(rows.max()), -float(rows.min()))
-        if not (0 < unit < np.inf):  # zero or not finite: an error as the pass closes
-            return cls(np.ones((1, block.shape[1]), np.float32), 1.0)
+        if not (0 < unit < np.inf):  # zero, or not finite: an error as the pass closes
+            return cls(np.ones((1, block.shape[1]), np.float32), np.nan)
         is_short = rows.dtype in (np.float16, np.float32)
         quotient = rows / (np.float32(unit) if is_short else unit)
         return cls(quotient.astype(np.float32, copy=False), unit)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from oracles import degrees_between
+from oracles import degrees_between, lapack_vector
 
 from keras_pvec.solver import LeftSingularSolver, Limits
 from keras_pvec.solver.passes import Centering, Moments
@@ -138,3 +138,18 @@ def test_a_sample_that_is_unlike_the_rest_costs_no_passes(rng):
 
     few_rows = Limits(sample_rows=(32, 32), centered_start=1)
     assert passes_in_blocks(Limits()) <= passes_in_blocks(few_rows) + 1
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_a_first_block_of_zeros_is_no_sample(scale, rng):
+    """It has no unit either."""
+    x = rng.random((400, 100)) + rng.random((400, 1))
+    x[:200] = 0
+    solver = LeftSingularSolver()
+    while not solver.done:
+        solver.update(scale * x[:200])
+        solver.update(scale * x[200:])
+        solver.end_pass()
+    found = solver.result()
+    error = degrees_between(found.left[:, 0], lapack_vector(x))
+    assert error <= found.error_deg[0] <= 1e-3
