@@ -8,17 +8,22 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 INIT = (HERE / "keras_pvec" / "__init__.py").read_text(encoding="utf-8")
 EXTRAS = {
-    "reproduction": [
-        "absl-py",
-        "matplotlib>=3.7",
-        "scikit-learn>=1.3",
-        "tensorflow-datasets>=4.9.4",
-        # tensorflow-datasets imports it when it downloads, and does not ask for it.
-        "importlib_resources",
-        "pillow>=9.1",
-        "tqdm>=4.65",
-    ],
+    # One of these, for the Keras backend.
+    "tensorflow": ["tensorflow>=2.16"],
+    "jax": ["jax>=0.4.36"],
+    "torch": ["torch>=2.4"],
 }
+EXTRAS["reproduction"] = [
+    *EXTRAS["tensorflow"],
+    "absl-py",
+    "matplotlib>=3.7",
+    "scikit-learn>=1.3",
+    "tensorflow-datasets>=4.9.4",
+    # tensorflow-datasets imports it when it downloads, and does not ask for it.
+    "importlib_resources",
+    "pillow>=9.1",
+    "tqdm>=4.65",
+]
 EXTRAS["test"] = [
     *EXTRAS["reproduction"],
     "hypothesis>=6.100",
@@ -45,7 +50,6 @@ setup(
         "numpy>=1.26",
         "pandas>=2.0",
         "scipy>=1.11",
-        "tensorflow>=2.16",
         "threadpoolctl>=3.0",
     ],
     extras_require=EXTRAS,

@@ -1,7 +1,7 @@
 """keras_pvec: the common structure that deep networks learn, and when.
 
 Public names are loaded on first use, so that reading and comparing stored runs does
-not import TensorFlow.
+not import Keras and its backend.
 """
 
 from __future__ import annotations
@@ -78,6 +78,8 @@ _ROOMS = {
         "save_p_vectors",
     ],
 }
+# Of the Keras backends; each is an extra of its own name.
+_FRAMEWORKS = ("tensorflow", "jax", "torch")
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = ["__version__", *sorted(_ROOM_OF)]
@@ -86,7 +88,19 @@ __all__ = ["__version__", *sorted(_ROOM_OF)]
 def __getattr__(name: str) -> Any:
     if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    try:
+        room = importlib.import_module(f"{__name__}.{_ROOM_OF[name]}")
+    except ModuleNotFoundError as error:
+        if error.name not in _FRAMEWORKS:
+            raise
+        raise ModuleNotFoundError(
+            f"keras_pvec.{name} needs the backend of Keras, and {error.name!r} is not "
+            f"installed. Install it, pip install 'keras-pvec[{error.name}]', or "
+            "another of [tensorflow], [jax] and [torch], and name it in the variable "
+            "KERAS_BACKEND.",
+            name=error.name,
+        ) from error
+    value = getattr(room, name)
     globals()[name] = value
     return value
 

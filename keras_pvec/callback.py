@@ -223,7 +223,7 @@ class PVectorLogger(keras.callbacks.Callback):
             with shown_warnings():
                 self._begin(epoch)
             training.has_begun = True
-        training.epoch = epoch
+        training.begin_epoch(epoch)
         # Read here and not for each batch, where it would cost time on JAX.
         per_call = getattr(self.model, "steps_per_execution", None)
         training.steps.begin_epoch(per_call or 1, (self.params or {}).get("steps"))
@@ -235,6 +235,7 @@ class PVectorLogger(keras.callbacks.Callback):
         before, now = training.steps.add_call()
         if self.recorder.schedule.is_due(training.epoch, before, now):
             training.check_begun()
+            training.check_thread()
             moment = Moment(training.epoch, now)
             with shown_warnings():
                 self.recorder.record(moment, self._measure, within_epoch=True)
@@ -261,22 +262,25 @@ class PVectorLogger(keras.callbacks.Callback):
         call_after_others(None if training.has_ended else later, self._end)
 
     def _measure(self, layers: Sequence[str] | None = None) -> Measurement:
+        # On JAX, `fit` keeps the variables apart from the model within an epoch;
+        # reading `self.model` brings them back.
+        trained = self.model
         if self._probe is None:
-            self._probe = self._new_probe()
+            self._probe = self._new_probe(trained)
         return self._probe.measure(layers)
 
-    def _new_probe(self) -> PVectorProbe:
-        model = watched_model(self.model, self.part)
+    def _new_probe(self, trained: keras.Model) -> PVectorProbe:
+        model = watched_model(trained, self.part)
         stored = self.recorder.folder.read_info().logged_with
         probe = PVectorProbe(
             model,
             self.samples,
             self.layers,
             self.options,
-            run_eagerly=bool(self.model.run_eagerly),
+            run_eagerly=bool(trained.run_eagerly),
             known_labels=stored.layers if self.recorder.resume and stored else (),
         )
-        warn_unless_trained(model, self.model)
+        warn_unless_trained(model, trained)
         return probe
 
     def _match_references(self) -> None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import keras
 
 # The module with the adapter of each Keras backend.
-_ADAPTERS = {"tensorflow": "keras_pvec.features.tensorflow"}
+_ADAPTERS = {
+    "tensorflow": "keras_pvec.features.tensorflow",
+    "jax": "keras_pvec.features.jax",
+    "torch": "keras_pvec.features.torch",
+}
 
-# A forward pass: inputs of a model -> features by layer.
-Forward = Callable[[Any], dict[str, Any]]
+# Values that stand for those of variables within a forward pass.
+VariableValues: TypeAlias = Iterable[tuple[keras.Variable, Any]]
+
+
+class Forward(Protocol):
+    """A forward pass, from inputs of a model to features by layer."""
+
+    def __call__(self, inputs: Any, values: VariableValues = ()) -> dict[str, Any]: ...
 
 
 class PreparedForward(NamedTuple):
@@ -25,12 +35,19 @@ class PreparedForward(NamedTuple):
             each call begins with the same one.
     """
 
-    run: Forward
+    run: Callable[[Any], dict[str, Any]]
     restores_state: bool
 
 
 class Adapter(Protocol):
-    """What feature extraction requires of a backend."""
+    """What feature extraction requires of a backend.
+
+    Attributes:
+        COMPILES: Whether `compile_forward` compiles; if not, layers have values while
+            the forward pass is recorded.
+    """
+
+    COMPILES: bool
 
     def is_tensor(self, value: Any) -> bool:
         """Whether `value` is a dense tensor of the backend."""
@@ -39,6 +56,15 @@ class Adapter(Protocol):
     def is_reachable(self, tensor: Any) -> bool:
         """Whether a captured tensor belongs to the forward pass that is being traced,
         and not to a graph within it (a loop, a compiled function)."""
+        ...
+
+    def snapshot(self, value: Any) -> Any:
+        """Tensors, or a structure of them, that later operations cannot change."""
+        ...
+
+    def unwrapped(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The Python function that a compiled function was made of, if it would trace
+        its own graph, in which tensors cannot be reached."""
         ...
 
     def compile_forward(

@@ -47,20 +47,36 @@ class LayerCall:
 
 
 class CallRecord:
-    """The calls of a forward pass, in the order in which they returned."""
+    """The calls of a forward pass, in the order in which they returned.
 
-    def __init__(self) -> None:
+    Args:
+        adapter: Of the Keras backend.
+        watched: What is watched. Only this is kept, as it was when a layer received or
+            returned it. `None` keeps all tensors themselves, which later layers may
+            have changed.
+    """
+
+    def __init__(
+        self, adapter: Adapter, watched: Sequence[WatchedTensor] | None
+    ) -> None:
         self.calls: list[LayerCall] = []
+        self._adapter = adapter
+        self._watched = watched
         self._depth = 0
 
     def recording(
         self, layer: keras.Operation, call: Callable[..., Any]
     ) -> Callable[..., Any]:
         """A `call` for a layer that also adds to the record."""
-        # A `tf.function` would trace a separate graph that cannot be reached, so the
-        # Python function that it wraps is called.
-        call = getattr(call, "python_function", call)
+        call = self._adapter.unwrapped(call)
+        if self._watched is None:
+            return self._recording_all(layer, call)
+        watched = [tensor for tensor in self._watched if tensor.layer is layer]
+        return self._recording_watched(layer, call, watched) if watched else call
 
+    def _recording_all(
+        self, layer: keras.Operation, call: Callable[..., Any]
+    ) -> Callable[..., Any]:
         def recorded(*args: Any, **kwargs: Any) -> Any:
             depth = self._depth
             self._depth += 1
@@ -68,23 +84,56 @@ class CallRecord:
                 output = call(*args, **kwargs)
             finally:
                 self._depth = depth
-            first = args[0] if args else next(iter(kwargs.values()), None)
             inputs = tuple(
                 value
                 for value in keras.tree.flatten((args, kwargs))
                 if hasattr(value, "dtype")
             )
+            first = _first_of(args, kwargs)
             self.calls.append(LayerCall(layer, inputs, first, output, depth))
             return output
 
         return recorded
 
+    def _recording_watched(
+        self,
+        layer: keras.Operation,
+        call: Callable[..., Any],
+        watched: Sequence[WatchedTensor],
+    ) -> Callable[..., Any]:
+        snapshot = self._adapter.snapshot
+        keeps_input = any(tensor.is_input for tensor in watched)
+        keeps_output = any(not tensor.is_input for tensor in watched)
+
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            first = snapshot(_first_of(args, kwargs)) if keeps_input else None
+            output = call(*args, **kwargs)
+            kept = snapshot(output) if keeps_output else None
+            self.calls.append(LayerCall(layer, (), first, kept, 0))
+            return output
+
+        return recorded
+
+
+def _first_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    return args[0] if args else next(iter(kwargs.values()), None)
+
 
 @contextlib.contextmanager
-def recorded_calls(layers: Iterable[keras.Operation]) -> Iterator[list[LayerCall]]:
+def recorded_calls(
+    layers: Iterable[keras.Operation],
+    adapter: Adapter,
+    watched: Sequence[WatchedTensor] | None = None,
+) -> Iterator[list[LayerCall]]:
     """Records the calls of layers within a `with` block, in the order in which they
-    return."""
-    record = CallRecord()
+    return.
+
+    Args:
+        layers: The layers of the model.
+        adapter: Of the Keras backend.
+        watched: As in `CallRecord`.
+    """
+    record = CallRecord(adapter, watched)
     patched: list[tuple[keras.Operation, str, Any]] = []
     try:
         for layer in layers:

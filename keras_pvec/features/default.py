@@ -98,7 +98,8 @@ def default_choice(
 
 def _innermost_with_weights(calls: Sequence[LayerCall]) -> list[LayerCall]:
     """Calls of layers with weights that call no other layers with weights. A wrapper,
-    such as `TimeDistributed`, stands for the layer within it."""
+    such as `TimeDistributed`, stands for the layer within it, and a recurrent layer for
+    its cells."""
     innermost: list[LayerCall] = []
     for i, call in enumerate(calls):
         if not (call.depth and _is_layer(call) and call.layer.weights):
@@ -108,7 +109,7 @@ def _innermost_with_weights(calls: Sequence[LayerCall]) -> list[LayerCall]:
         while start and calls[start - 1].depth > call.depth:
             start -= 1
         nested = {id(other) for other in calls[start:i]}
-        if isinstance(call.layer, keras.layers.Wrapper):
+        if isinstance(call.layer, (keras.layers.Wrapper, keras.layers.RNN)):
             innermost = [other for other in innermost if id(other) not in nested]
         if not any(id(other) in nested for other in innermost):
             innermost.append(call)

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_pvec.features.backends import PreparedForward, adapter
+from keras_pvec.features.backends import PreparedForward, VariableValues, adapter
 from keras_pvec.features.capture import LayerCall, captured_tensor, recorded_calls
 from keras_pvec.features.choice import (
     LabelledLayers,
@@ -24,6 +24,9 @@ from keras_pvec.features.numbered_names import relabelled
 from keras_pvec.features.randomness import drawn_seeds, random_layers
 from keras_pvec.features.rows import check_widths, feature_rows
 from keras_pvec.samples import SampleSource
+
+# Samples of the forward pass in which the default layer is chosen.
+_CHOICE_ROWS = 2
 
 
 class FeatureExtractor:
@@ -98,6 +101,7 @@ class FeatureExtractor:
         self.known_labels = tuple(known_labels)
         self.default: DefaultChoice | None = None
         self._adapter = adapter()
+        self._is_eager = run_eagerly or not self._adapter.COMPILES
         self._layers = LabelledLayers(model)
         self._watched: list[WatchedTensor] | None = None
         if layers is not None:
@@ -131,6 +135,8 @@ class FeatureExtractor:
             rows = _n_rows(inputs)
             # All blocks have the same shape, so the function is compiled once.
             padded = _pad_rows(inputs, size - rows)
+            if self._watched is None and self._is_eager:
+                self._choose_default(padded)
             features = self._features_of(padded, only)
             if not self._is_checked:
                 self._warn_of_random_features(padded, features, only)
@@ -172,8 +178,8 @@ class FeatureExtractor:
     ) -> PreparedForward:
         """The forward pass for inputs of this kind, compiled when first needed."""
 
-        def forward(inputs: Any) -> dict[str, Any]:
-            return self._run_model(inputs, only, reseeded)
+        def forward(inputs: Any, values: VariableValues = ()) -> dict[str, Any]:
+            return self._run_model(inputs, only, reseeded, values)
 
         # A model that asks to run eagerly may hold code that cannot be compiled.
         if self.run_eagerly:
@@ -186,21 +192,38 @@ class FeatureExtractor:
             )
         return self._forward[key]
 
+    def _choose_default(self, inputs: Any) -> None:
+        """Chooses the default layer in a pass of its own over few samples, because the
+        tensors of all layers are held in it."""
+        if _fixed_batch_size(self.model) is None:
+            inputs = keras.tree.map_structure(lambda x: x[:_CHOICE_ROWS], inputs)
+
+        def forward(inputs: Any, values: VariableValues = ()) -> dict[str, Any]:
+            return self._run_model(inputs, None, False, values)
+
+        self._adapter.eager_forward(self.model, forward).run(inputs)
+
     def _run_model(
-        self, inputs: Any, only: tuple[str, ...] | None, reseeded: bool
+        self,
+        inputs: Any,
+        only: tuple[str, ...] | None,
+        reseeded: bool,
+        values: VariableValues,
     ) -> dict[str, Any]:
         """One forward pass; a reseeded one draws other random numbers."""
         layers: list[keras.Operation] = [*self._layers.layers]
-        if self._watched is None:
+        watched = None if self._watched is None else self._selected(only)
+        if watched is None:
             layers += operations_of(self._layers.layers)
-        scope = keras.StatelessScope()
+        scope = keras.StatelessScope(values)
+        given = dict(scope.state_mapping)
         if reseeded:
-            with keras.StatelessScope() as first:
+            with keras.StatelessScope(values) as first:
                 in_inference_mode(self.model, inputs)
-            scope.state_mapping.update(drawn_seeds(first))
-        with recorded_calls(layers) as calls, scope:
+            scope.state_mapping.update(drawn_seeds(first, given))
+        with recorded_calls(layers, self._adapter, watched) as calls, scope:
             in_inference_mode(self.model, inputs)
-        self._repeats_draws |= bool(drawn_seeds(scope))
+        self._repeats_draws |= bool(drawn_seeds(scope, given))
         if self._watched is None:
             self.default = default_choice(self._layers, calls, self._adapter)
             self._watched = self._with_known_labels([self.default.watched])

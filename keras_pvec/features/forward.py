@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_pvec.features.backends import adapter
 from keras_pvec.features.choice import LayerChoiceError
 
 _BASE_CALLS = (keras.Model.call, keras.layers.Layer.call)
@@ -44,7 +45,7 @@ def check_has_forward_pass(model: keras.layers.Layer) -> None:
 
 def _takes_several_inputs(model: keras.layers.Layer) -> bool:
     # Of the class: the call of the instance may be recorded at this time.
-    call = getattr(type(model).call, "python_function", type(model).call)
+    call = adapter().unwrapped(type(model).call)
     try:
         parameters = inspect.signature(call).parameters
     except (TypeError, ValueError):

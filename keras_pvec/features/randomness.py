@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
 
 # Passes that are not random may differ by rounding, more so in half precision.
 _RELATIVE_DIFFERENCE = 1e-3
@@ -14,13 +13,23 @@ _ROUNDINGS = 8
 _HALF_PRECISION_EPS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
-def drawn_seeds(scope: keras.StatelessScope) -> dict[int, Any]:
-    """The new states of the seed generators from which a forward pass has drawn, by the
-    identity of their variables."""
+def drawn_seeds(
+    scope: keras.StatelessScope, given: Mapping[int, Any]
+) -> dict[int, Any]:
+    """The new states of the seed generators from which a forward pass has drawn.
+
+    Args:
+        scope: The scope of the forward pass, after it.
+        given: The state mapping of the scope before it.
+
+    Returns:
+        A dict from the identity of a variable to its new value.
+    """
     return {
         key: value
         for key, value in scope.state_mapping.items()
-        if tuple(value.shape) == (2,)
+        if value is not given.get(key)
+        and tuple(value.shape) == (2,)
         and "int" in keras.backend.standardize_dtype(value.dtype)
     }
 
@@ -38,7 +47,9 @@ def differ(a: Any, b: Any) -> bool:
         return True
     eps = _HALF_PRECISION_EPS.get(keras.backend.standardize_dtype(a.dtype), 0.0)
     a, b = (keras.ops.cast(x, "float32") for x in (a, b))
-    difference = float(np.asarray(keras.ops.max(keras.ops.abs(a - b))))
-    largest = float(np.asarray(keras.ops.max(keras.ops.abs(a))))
+    difference, largest = (
+        float(keras.ops.convert_to_numpy(keras.ops.max(keras.ops.abs(x))))
+        for x in (a - b, a)
+    )
     # Features that are not finite are left to the solver, which names the samples.
     return difference > max(_RELATIVE_DIFFERENCE, _ROUNDINGS * eps) * largest

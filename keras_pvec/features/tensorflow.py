@@ -13,6 +13,8 @@ from tensorflow.python.eager import context
 
 from keras_pvec.features.backends import Forward, PreparedForward
 
+COMPILES = True
+
 
 def is_tensor(value: Any) -> bool:
     # Rows of ragged and sparse tensors do not have the same features.
@@ -27,11 +29,19 @@ def is_reachable(tensor: Any) -> bool:
     return tensor.graph is tf.compat.v1.get_default_graph()
 
 
+def snapshot(value: Any) -> Any:
+    return value  # tensors are immutable
+
+
+def unwrapped(call: Any) -> Any:
+    return getattr(call, "python_function", call)
+
+
 def compile_forward(
     model: keras.Model, forward: Forward, inputs: Any
 ) -> PreparedForward:
     # Traced once, as a graph without AutoGraph, as Keras does with its own steps.
-    traced = tf.function(forward, autograph=False)
+    traced = tf.function(lambda inputs: forward(inputs), autograph=False)
     traced = traced.get_concrete_function(_as_tensors(inputs))
     of_keras = {id(variable.value) for variable in model.variables}
     # A `StatelessScope` protects the variables of Keras, but not others.

@@ -74,4 +74,6 @@ def updates_of(model: keras.Model) -> int:
 def learning_rate_of(model: keras.Model) -> dict[str, Any]:
     """The learning rate as an entry of `logs`; empty for a model without one."""
     rate = getattr(getattr(model, "optimizer", None), "learning_rate", None)
-    return {} if rate is None else {"learning_rate": rate}
+    if rate is None:
+        return {}
+    return {"learning_rate": float(keras.ops.convert_to_numpy(rate))}

@@ -10,6 +10,7 @@ import textwrap
 import keras
 import numpy as np
 import pytest
+from frameworks import BACKEND, as_numpy
 from keras import layers
 from oracles import degrees_between, lapack_vector
 
@@ -47,8 +48,9 @@ def fit(model, data, callbacks, **options):
 
 
 def truth(model, samples):
-    part = keras.Model(model.inputs, model.get_layer("hidden").output)
-    return lapack_vector(part.predict(samples.x, verbose=0))
+    # Without `predict`, which draws a random number on PyTorch.
+    kernel, bias = model.get_layer("hidden").get_weights()
+    return lapack_vector(samples.x @ kernel + bias)
 
 
 def contents(folder):
@@ -156,6 +158,9 @@ def test_a_model_that_is_left_as_it_was_is_not_measured_again(data, samples, tmp
     assert Kind.AFTER_FIT not in {f.kind for f in diagnose(tmp_path).findings}
 
 
+@pytest.mark.skipif(
+    BACKEND == "jax", reason="Keras cannot go on with averaged weights on JAX"
+)
 def test_a_training_that_goes_on_forgets_the_model_it_left(data, samples, tmp_path):
     logger = kp.PVectorLogger(tmp_path, samples)
     model = build(optimizer=averaged())
@@ -386,9 +391,16 @@ def test_copies_of_a_logger(duplicate, is_trained, data, samples, tmp_path):
 
 
 def test_a_callback_without_a_list(data, samples, tmp_path):
-    logger = kp.PVectorLogger(tmp_path, samples, log_freq=2)
+    logger = kp.PVectorLogger(tmp_path / "epochs", samples)
     fit(build(), data, logger)
-    assert [step for _, step in logger.run.moments] == [0, 2, 4, 6, 8]
+    assert [step for _, step in logger.run.moments] == [0, 4, 8]
+    logger = kp.PVectorLogger(tmp_path / "steps", samples, log_freq=2)
+    if BACKEND == "tensorflow":
+        fit(build(), data, logger)
+        assert [step for _, step in logger.run.moments] == [0, 2, 4, 6, 8]
+    else:
+        with pytest.raises(RuntimeError, match="list"):
+            fit(build(), data, logger)
 
 
 @pytest.mark.parametrize("add_history", [True, False])
@@ -492,5 +504,5 @@ def test_samples_that_the_model_does_not_take(x, data, tmp_path):
     model = build()
     with pytest.raises(ValueError, match=r"'wide'.*\(9, "):
         fit(model, data, [logger])
-    assert int(model.optimizer.iterations.numpy()) == 0
+    assert int(as_numpy(model.optimizer.iterations)) == 0
     assert not (tmp_path / "run").exists()

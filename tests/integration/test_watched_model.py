@@ -5,6 +5,7 @@ import copy
 import keras
 import numpy as np
 import pytest
+from frameworks import BACKEND
 from keras import layers, ops
 
 import keras_pvec as kp
@@ -110,6 +111,7 @@ def test_a_copy_of_a_part_is_told(tmp_path):
         fit(model, logger)
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras traces every model on JAX")
 def test_a_layer_as_a_part_of_a_model_that_runs_eagerly(tmp_path):
     class Block(layers.Layer):
         """Python code that cannot be compiled."""

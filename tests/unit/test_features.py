@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from frameworks import BACKEND, as_numpy, needs_tensorflow
 from keras import layers
 
 import keras_pvec as kp
@@ -13,7 +13,7 @@ from keras_pvec.features import FeatureExtractor
 def gather(extractor, samples, **options):
     blocks = list(extractor.blocks(samples, **options))
     return {
-        label: np.concatenate([block[label].numpy() for block in blocks])
+        label: np.concatenate([as_numpy(block[label]) for block in blocks])
         for label in blocks[0]
     }
 
@@ -170,6 +170,7 @@ def test_the_model_is_left_as_it_was(samples, tmp_path):
     keras.saving.load_model(tmp_path / "model.keras")
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="not traced on PyTorch")
 def test_one_trace_for_all_blocks_and_moments(samples):
     n_traces = [0]
 
@@ -186,7 +187,10 @@ def test_one_trace_for_all_blocks_and_moments(samples):
     assert n_traces == [1]
 
 
+@needs_tensorflow
 def test_a_tf_function_inside_is_seen_through(samples):
+    import tensorflow as tf
+
     class Compiled(keras.Model):
         def __init__(self):
             super().__init__()
@@ -203,7 +207,10 @@ def test_a_tf_function_inside_is_seen_through(samples):
     np.testing.assert_allclose(found["out.input"], samples.x.reshape(23, -1) + 1)
 
 
+@needs_tensorflow
 def test_a_raw_tf_variable_and_an_own_call_are_left_alone(samples):
+    import tensorflow as tf
+
     class Counting(layers.Layer):
         def build(self, shape):
             self.count = tf.Variable(0.0)
