@@ -89,7 +89,8 @@ class PVectorLogger(keras.callbacks.Callback):
         layers_within_epoch: `"all"`, or `"first"` to measure only the first of the
             layers at moments within an epoch, which saves time and space.
         k: Number of left singular vectors to store.
-        method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
+        method: `"fast"`, or `"exact"` for the full SVD of the Keras backend
+            (`tf.linalg.svd`, `jnp.linalg.svd`, `torch.linalg.svd`).
         pooling: `None` flattens each sample's features to a row; `"avg"` first
             averages over all axes but the channels.
         batch_size: Samples per forward call.

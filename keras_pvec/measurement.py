@@ -383,7 +383,8 @@ def model_p_vectors(
         samples: The samples to run through it.
         layers: As in `PVectorLogger`; default: the input of the head.
         k: Number of left singular vectors per layer.
-        method: `"fast"`, or `"exact"` for `tf.linalg.svd`.
+        method: `"fast"`, or `"exact"` for the full SVD of the Keras backend
+            (`tf.linalg.svd`, `jnp.linalg.svd`, `torch.linalg.svd`).
         pooling: `None` flattens each sample's features; `"avg"` first averages over
             all axes but the channels.
         batch_size: Samples per forward call.

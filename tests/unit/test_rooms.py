@@ -219,6 +219,9 @@ def allowed(room):
     return inner | set(LIBRARY)
 
 
+FRAMEWORKS = {"tensorflow", "jax", "torch"}
+
+
 def test_every_room_is_in_a_table():
     found = {room_of(path) for path in PACKAGE.rglob("*.py")}
     assert found == {*LIBRARY, *(f"reproduction.{name}" for name in REPRODUCTION)}
@@ -240,6 +243,8 @@ def test_rooms_import_only_what_they_may(path):
                 assert not module.startswith("keras_pvec.reproduction"), path
         if room in LIBRARY:
             assert top not in NOT_FOR_THE_LIBRARY, f"{path}: {module}"
+            # A framework is imported in the module that is named for it.
+            assert top not in FRAMEWORKS or path.stem == top, f"{path}: {module}"
         if room in WITHOUT_KERAS:
             assert top not in ("keras", "tensorflow"), f"{path}: {module}"
         # Arrays, images and batches are the same on every backend.

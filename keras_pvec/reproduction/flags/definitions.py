@@ -166,7 +166,7 @@ def _define_measurement_flags(values: flags.FlagValues) -> None:
         "method",
         "fast",
         config.METHODS,
-        "Solver of P-vectors. 'exact' is tf.linalg.svd.",
+        "Solver of P-vectors. 'exact' is the SVD of the Keras backend.",
         flag_values=values,
     )
 

@@ -58,7 +58,8 @@ def evidence(result: ClaimResult) -> str:
         names = ", ".join(null.value for null in result.explained_by)
         parts.append(f"no more than: {names}")
     if result.n_left_out:
-        parts.append(f"{result.n_left_out} networks not well trained, left out")
+        networks = "network" if result.n_left_out == 1 else "networks"
+        parts.append(f"{result.n_left_out} {networks} not well trained, left out")
     if result.without:
         lacking = Obstacle(Cause.NOT_APPLICABLE, names=result.without)
         parts.append(f"{obstacle_text(lacking)}, left out")
