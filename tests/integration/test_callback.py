@@ -425,7 +425,9 @@ def test_sequential_model_on_tf_data(data, samples, tmp_path):
         model = build()
         keras.utils.set_random_seed(3)
         batches = tf.data.Dataset.from_tensor_slices(data).shuffle(96, seed=1).batch(8)
-        model.fit(batches.repeat(2), epochs=1, verbose=0, callbacks=callbacks)
+        model.fit(
+            batches.repeat(2), epochs=1, shuffle=False, verbose=0, callbacks=callbacks
+        )
         return model
 
     logger = kp.PVectorLogger(tmp_path, samples, log_freq=10)
