@@ -245,13 +245,13 @@ class PVectorLogger(keras.callbacks.Callback):
         training = self._training
         training.check_begun()
         logs = {} if logs is None else logs
-        step = training.steps.end_epoch(updates_of(self.model))
         with shown_warnings():
+            step = training.steps.end_epoch(updates_of(self.model))
             logs.update(self.recorder.record(Moment(epoch, step), self._measure))
-        training.weights_sha256 = weights_sha256(self.model)
-        # Another callback's entry of that name wins.
-        scalars = {**logs, **learning_rate_of(self.model), **logs}
-        self.recorder.end_epoch(epoch, step, scalars)
+            training.weights_sha256 = weights_sha256(self.model)
+            # Another callback's entry of that name wins.
+            scalars = {**logs, **learning_rate_of(self.model), **logs}
+            self.recorder.end_epoch(epoch, step, scalars)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         training = self._training
@@ -320,8 +320,8 @@ class PVectorLogger(keras.callbacks.Callback):
         """Logs the model that the training leaves, if it is another one by now."""
         training = self._training
         training.has_ended = True
-        weights = weights_sha256(self.model)
         with shown_warnings():
+            weights = weights_sha256(self.model)
             is_measured = weights == training.weights_sha256
             left = None if is_measured else self._measure()
             self.recorder.record_after_fit(weights, left)

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import keras
 import numpy as np
@@ -494,6 +495,17 @@ def test_warnings_as_errors_do_not_stop_a_training(tmp_path):
     assert finished.stdout.split()[-1] == "3"
     assert "'dies'" in finished.stderr
     assert kp.AmbiguousPVectorWarning.__name__ in finished.stderr
+
+
+def test_warnings_of_other_libraries_do_not_stop_a_training(data, samples, tmp_path):
+    """NumPy deprecates how Keras's variables are converted."""
+    references = {"before": "previous"}
+    logger = kp.PVectorLogger(tmp_path, samples, log_freq=2, references=references)
+    model = build()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(model, data, [logger], epochs=2)
+    assert [epoch for epoch, _ in logger.run.moments][-1] == 1
 
 
 @pytest.mark.parametrize(
