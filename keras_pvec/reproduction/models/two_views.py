@@ -98,7 +98,7 @@ class TwoViews(keras.layers.Layer):
         return ops.transpose(views, (0, 1, 3, 2, 4))
 
     def _jitter_colours(self, views: Any, draws: Any, order: Any) -> Any:
-        """Colour jitter of some views, in a random order for each batch.
+        """Colour jitter of some views; each batch draws the order of its steps.
 
         It changes brightness, contrast and, if there are three channels, saturation and
         hue.
