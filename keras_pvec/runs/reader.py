@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,11 +35,19 @@ class Run:
     Args:
         path: The folder.
         training: The run in which the training left its notes, if not in this one.
+        notes: Notes that take the place of those of the same name in `run.json`.
     """
 
-    def __init__(self, path: str | os.PathLike, *, training: Run | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        training: Run | None = None,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
         self._folder = RunFolder(path)
         self._training = training
+        self._notes = dict(notes or {})
         self.path = self._folder.path
         self._files = CheckedFiles(self._folder)
         if not exists(self._folder.log_path):
@@ -65,9 +74,8 @@ class Run:
         """The content of `run.json`; of another split, with the notes about the
         training."""
         info = self._folder.read_info()
-        if self._training is None:
-            return info
-        notes = {**self._training.info.notes, **info.notes}
+        training = {} if self._training is None else self._training.info.notes
+        notes = {**training, **info.notes, **self._notes}
         return dataclasses.replace(info, notes=notes)
 
     @property

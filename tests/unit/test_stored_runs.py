@@ -12,6 +12,7 @@ import pytest
 from planned_runs import write_planned_run
 
 from keras_pvec.reproduction import other_readings
+from keras_pvec.reproduction.analysis.labels import well_trained
 from keras_pvec.reproduction.claims import ReadingChoice
 from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.experiment import NoRunsError, run_study
@@ -26,7 +27,8 @@ from keras_pvec.reproduction.runner import (
     train_jobs,
 )
 from keras_pvec.reproduction.studies import STUDIES
-from keras_pvec.runs import RunConflictError, open_run
+from keras_pvec.reproduction.training import ReferenceAccuracy
+from keras_pvec.runs import RunConflictError, RunFolder, open_run
 
 CONVERGENCE = STUDIES["convergence"]
 FINAL = "pvectors/epoch_0001_step_00000006.npz"
@@ -193,6 +195,23 @@ def test_a_damaged_run_is_named_and_the_others_are_opened(file, damage, config):
 def test_intact_runs_are_opened(config):
     runs, missing, damaged = stored_runs(jobs_of(config))
     assert (len(runs), missing, damaged) == (2, [], [])
+
+
+def test_a_reference_that_was_found_after_the_training(config):
+    """A run is rated by it, from what it keeps, and nothing is written to the run."""
+    job = jobs_of(config)[0]
+    (job.path / "metrics.csv").write_text("epoch,step,loss\n0,3,1.0\n1,6,1.0\n")
+    quality = {"accuracy": 0.6, "reference_accuracy": None, "well_trained": None}
+    RunFolder(job.path).note(training_quality=quality)
+    before = (job.path / "run.json").read_bytes()
+    for reference, expected in ((None, None), (0.64, True), (0.66, False)):
+        accuracy = reference and ReferenceAccuracy(reference, "a longer training")
+        rated = dataclasses.replace(job, reference=accuracy)
+        found = stored_runs([rated])
+        (run,) = found.runs.values()
+        assert well_trained(run) is expected
+        assert well_trained(run.on("test")) is expected
+    assert (job.path / "run.json").read_bytes() == before
 
 
 def test_an_unreadable_file(config):

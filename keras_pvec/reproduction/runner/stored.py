@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,7 +104,18 @@ def _finished_run(job: Job) -> Run | None:
                 raise _damage_of(finding, part)
     for split, n in job.settings.num_samples.items():
         _check_samples(run.on(split), n)
-    return run
+    return _rated_by(job.reference, run)
+
+
+def _rated_by(reference: training.ReferenceAccuracy | None, run: Run) -> Run:
+    """The run with a rating by a reference that was not known when it was trained."""
+    quality = TrainingRecord.of(run).training_quality
+    if reference is None or quality.get("reference_accuracy") == reference.accuracy:
+        return run
+    if quality.get("accuracy") is None:
+        return run
+    rating = training.rate_training(run.metrics["loss"], quality["accuracy"], reference)
+    return Run(run.path, notes={"training_quality": dataclasses.asdict(rating)})
 
 
 def _is_finished(job: Job) -> bool:
