@@ -31,6 +31,8 @@ from keras_pvec.reproduction.imagenet import compare_pretrained
 from keras_pvec.reproduction.planner import plan_runs, reproduction_models
 from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 from keras_pvec.reproduction.results import (
+    CLAIMS_FILE,
+    RUNS_FILE,
     ResultsNotWrittenError,
     make_folders,
     save_table,
@@ -197,13 +199,18 @@ def _report_claims(
         result for found in findings.values() for result in found.readings
     ]
     print(report.render_readings(under_readings))
+    jobs = {job.path: job for job in plan.all_jobs}
+    used = [run for path, run in trained.runs.items() if path in jobs]
+    missing = [
+        job.settings.as_json() for path, job in jobs.items() if path not in trained.runs
+    ]
     with writing_to(experiment.results_dir):
-        save_table(report.claims_table(results), experiment.results_dir / "claims.csv")
+        runs = report.runs_table(used, missing)
+        save_table(runs, experiment.results_dir / RUNS_FILE)
+        save_table(report.claims_table(results), experiment.results_dir / CLAIMS_FILE)
         specification = report.write_specification(
             experiment.results_dir, under_readings, experiment.title
         )
-    paths = {job.path for job in plan.all_jobs}
-    used = [run for path, run in trained.runs.items() if path in paths]
     pictures: dict[str, Path] = {}
     for study, found in findings.items():
         pictures |= _pictures(found, experiment.results_dir / study.name)
@@ -212,8 +219,8 @@ def _report_claims(
         results,
         pictures,
         used,
-        len(paths) - len(used),
-        left_out=_left_out(paths, trained.failures, analyses.values()),
+        len(missing),
+        left_out=_left_out(jobs, trained.failures, analyses.values()),
         specification=specification,
     )
 

@@ -51,7 +51,8 @@ REPRODUCTION = {
     "claims": {"analysis"},
     "readings": {"claims", "data", "models", "record", "training"},
     "figures": {"analysis", "claims"},
-    "report": {"analysis", "claims", "figures", "record"},
+    "report": {"analysis", "claims", "figures", "model_names", "record"},
+    "publication": {"claims", "report"},
     "studies": {"analysis", "claims", "figures", "readings", "record"},
     # From settings to runs to results.
     "config": {"claims", "data", "devices", "model_names", "studies", "training"},
@@ -121,6 +122,7 @@ REPRODUCTION = {
         "runner",
         "studies",
     },
+    "publish": {"config", "experiment", "publication", "results"},
     "flags": {
         "config",
         "data",
@@ -131,6 +133,8 @@ REPRODUCTION = {
         "imagenet",
         "model_names",
         "pretrained",
+        "publication",
+        "publish",
         "reproduction_config",
         "results",
         "studies",
@@ -144,6 +148,7 @@ FOR_BINARIES = {
     "keras_pvec.reproduction.flags",
     "keras_pvec.reproduction.experiment.run_study",
     "keras_pvec.reproduction.imagenet.run_imagenet",
+    "keras_pvec.reproduction.publish.publish",
     "keras_pvec.reproduction.reproduce.reproduce",
 }
 # What comes with the extra [reproduction], and is not for the library.
@@ -171,6 +176,7 @@ WITHOUT_KERAS = {
     "reproduction.claims",
     "reproduction.figures",
     "reproduction.model_names",
+    "reproduction.publication",
     "reproduction.record",
     "reproduction.report",
     "reproduction.studies",

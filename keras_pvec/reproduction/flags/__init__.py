@@ -12,11 +12,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from keras_pvec.reproduction.flags.configs import (
     experiment_config,
     imagenet_config,
+    publication_config,
     reproduction_config,
 )
 from keras_pvec.reproduction.flags.definitions import (
     define_experiment_flags,
     define_imagenet_flags,
+    define_publication_flags,
     define_reproduction_flags,
 )
 from keras_pvec.reproduction.flags.program import run
@@ -24,9 +26,11 @@ from keras_pvec.reproduction.flags.program import run
 __all__ = [
     "define_experiment_flags",
     "define_imagenet_flags",
+    "define_publication_flags",
     "define_reproduction_flags",
     "experiment_config",
     "imagenet_config",
+    "publication_config",
     "reproduction_config",
     "run",
 ]

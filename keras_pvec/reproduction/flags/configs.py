@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from absl import flags
 
 from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.flag_values import config_from_flags
 from keras_pvec.reproduction.imagenet import PretrainedConfig
+from keras_pvec.reproduction.publish import PublicationConfig
 from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 
 
@@ -28,6 +30,16 @@ def imagenet_config(values: flags.FlagValues = flags.FLAGS) -> PretrainedConfig:
         ConfigError: A value that is not allowed.
     """
     return _pretrained_config(values, values["models"].value)
+
+
+def publication_config(values: flags.FlagValues = flags.FLAGS) -> PublicationConfig:
+    """Makes settings from the parsed flags of `define_publication_flags`."""
+    out_dir, readme = values["out_dir"].value, values["readme"].value
+    return PublicationConfig(
+        folder=Path(values["folder"].value),
+        out_dir=None if out_dir is None else Path(out_dir),
+        readme=None if readme is None else Path(readme),
+    )
 
 
 def reproduction_config(values: flags.FlagValues = flags.FLAGS) -> ReproductionConfig:

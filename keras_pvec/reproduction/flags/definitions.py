@@ -41,6 +41,23 @@ def define_imagenet_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     _define_pretrained_flags("models", values)
 
 
+def define_publication_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of the program that publishes results."""
+    flags.DEFINE_string(
+        "out_dir",
+        None,
+        "Results of experiments, whose small tables are copied. Default: none; the "
+        "page is written again.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "folder", "results", "Where published tables are.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "readme", None, "Page whose headline is written too.", flag_values=values
+    )
+
+
 def define_reproduction_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of the program that runs all studies."""
     define_experiment_flags(values)

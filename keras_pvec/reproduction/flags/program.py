@@ -15,6 +15,7 @@ from keras_pvec.reproduction.devices import DeviceUnavailableError
 from keras_pvec.reproduction.experiment import NoRunsError, Outcome
 from keras_pvec.reproduction.failures import error_text
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
+from keras_pvec.reproduction.publication import PublicationError
 from keras_pvec.reproduction.results import ResultsNotWrittenError
 from keras_pvec.runs import RunError
 
@@ -25,6 +26,7 @@ USER_ERRORS = (
     DeviceUnavailableError,
     LayerChoiceError,
     NoRunsError,
+    PublicationError,
     ResultsNotWrittenError,
     RunError,
     WeightsUnavailableError,

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from keras_pvec.reproduction.report.html import render_html
 from keras_pvec.reproduction.report.markdown import render_markdown
+from keras_pvec.reproduction.report.runs import runs_table
 from keras_pvec.reproduction.report.section import Section
 from keras_pvec.reproduction.report.specification import (
     factor_influence,
     specification_summary,
     specification_table,
+    summary_of_table,
+    typed_specifications,
 )
 from keras_pvec.reproduction.report.specification_files import (
     Specification,
@@ -31,8 +34,11 @@ __all__ = [
     "factor_influence",
     "render_claims",
     "render_readings",
+    "runs_table",
     "specification_summary",
     "specification_table",
+    "summary_of_table",
+    "typed_specifications",
     "write_report",
     "write_specification",
 ]

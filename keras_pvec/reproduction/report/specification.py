@@ -77,6 +77,16 @@ def specification_table(results: Iterable[ClaimResult]) -> pd.DataFrame:
     return _typed(rows, _COLUMNS)
 
 
+def typed_specifications(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of readings that was read from a file, with the types of
+    `specification_table`; a file does not tell the type of an empty column.
+
+    Args:
+        table: With the columns of `specification_table`.
+    """
+    return table.astype(_COLUMNS)
+
+
 def factor_influence(table: pd.DataFrame) -> pd.DataFrame:
     """What changing one factor does to the verdict and to the effect.
 
@@ -120,7 +130,15 @@ def specification_summary(results: Iterable[ClaimResult]) -> pd.DataFrame:
         larger shift of the effect. It is empty where no change of a factor changes the
         verdict. `moving_factor` changes the effect most, by `mean_shift` on average.
     """
-    table = specification_table(results)
+    return summary_of_table(specification_table(results))
+
+
+def summary_of_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The summary of `specification_summary`, of a table of readings.
+
+    Args:
+        table: As `specification_table` gives it.
+    """
     influence = factor_influence(table)
     rows = []
     for claim, readings in table.groupby("claim", sort=False):

@@ -9,13 +9,16 @@ import pandas as pd
 from keras_pvec.reproduction.claims import ClaimResult, Effect, Null, Rung, Share
 from keras_pvec.reproduction.report import sentences
 from keras_pvec.reproduction.report.criteria import criterion_text
+from keras_pvec.reproduction.report.specification import column_centred
 
 _TEXT, _WHOLE, _NUMBER, _FLAG = "string", "Int64", "Float64", "boolean"
 # Columns and their types; a cell that does not apply is empty.
 _COLUMNS = {
     **dict.fromkeys(("claim", "verdict", "evidence", "statement"), _TEXT),
     **dict.fromkeys(("measured", "criterion", "obstacle", "source", "study"), _TEXT),
-    **dict.fromkeys(("reading", "samples", "raw_data", "counted"), _TEXT),
+    **dict.fromkeys(("reading", "samples", "raw_data"), _TEXT),
+    **dict.fromkeys(("is_primary", "is_centred"), _FLAG),
+    "counted": _TEXT,
     **dict.fromkeys(("n_met", "n", "n_networks", "n_left_out"), _WHOLE),
     **dict.fromkeys(("share", "share_low", "share_high"), _NUMBER),
     **dict.fromkeys(("effect", "effect_unit", "effect_estimator"), _TEXT),
@@ -40,8 +43,9 @@ def claims_table(results: Iterable[ClaimResult]) -> pd.DataFrame:
     Returns:
         Text: `claim`, `verdict`, `evidence` (what the verdict rests on), `statement`,
         `measured`, `criterion`, `obstacle` (why a claim was not tested), `source` (in
-        the paper), `study` (its folder of tables and figures), and the reading:
-        `samples`, `raw_data`.
+        the paper), `study` (its folder of tables and figures), and the `reading`:
+        `samples`, `raw_data`. `is_primary` and `is_centred` mark the primary reading
+        and the one that differs from it in column-centred features only.
 
         Numbers: `n_met` of `n` `counted` units meet the criterion, which is a `share`
         with the 95% interval `share_low`, `share_high`; of a criterion in parts, those
@@ -76,6 +80,8 @@ def _row(result: ClaimResult) -> dict[str, object]:
         "reading": sentences.reading_text(reading),
         "samples": None if reading.samples is None else reading.samples.value,
         "raw_data": None if reading.raw_data is None else reading.raw_data.value,
+        "is_primary": reading == spec.primary,
+        "is_centred": reading == column_centred(spec.primary),
     }
     if result.met is not None:
         row |= _share(result.met)
