@@ -138,7 +138,7 @@ def draw_angle_curves(
         ax.fill_between([], [], [], color=_GREY, alpha=0.3, lw=0, label=_NULL_LABEL)
     (step_axis if counts_steps else epoch_axis)(ax)
     ax.set_ylabel(ANGLE_LABEL)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 93 if centered else None)
     ax.legend(fontsize="small")
     return ax
 
@@ -157,7 +157,7 @@ def _draw_curve(
         table[column].to_numpy(float),
         color=look.colour,
         marker=look.marker,
-        markevery=marker_interval(len(x)),
+        markevery=_marked(x),
         ms=4,
         label=plain_text(label),
     )
@@ -171,6 +171,13 @@ def _draw_curve(
         table["n_samples"].to_numpy(float),
     )
     ax.fill_between(x, low, high, color=look.colour, alpha=0.15, lw=0)
+
+
+def _marked(x: np.ndarray) -> list[int]:
+    """The points with a marker: ends of epochs, which the dense points within an epoch
+    would hide; all points if `x` holds no epochs."""
+    ends = np.flatnonzero(x == np.round(x))
+    return [int(i) for i in ends[:: marker_interval(len(ends))]]
 
 
 def _label(

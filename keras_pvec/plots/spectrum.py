@@ -84,4 +84,4 @@ def _epoch_label(run: Run, epoch: int | str) -> str:
         return "after fit"
     if number == -1:
         return "before training"
-    return f"after {int(number) + 1} epochs"
+    return f"after {int(number) + 1} epoch{'s' * (number != 0)}"

@@ -16,15 +16,16 @@ LIBRARY = {
     "__init__": set(),  # loads every room on first use, by name
     "input_checks": set(),
     "html_tables": set(),
+    "pass_bars": set(),
     "solver": {"input_checks"},
     "samples": {"input_checks"},
-    "pvector": {"input_checks", "solver"},
+    "pvector": {"input_checks", "pass_bars", "solver"},
     "comparison": {"html_tables", "input_checks", "pvector"},
     # Reads runs without importing them, so that a run can plot itself.
     "plots": {"comparison", "pvector"},
     "runs": {"comparison", "html_tables", "plots", "pvector", "samples", "solver"},
     "features": {"samples"},
-    "measurement": {"features", "pvector", "samples", "solver"},
+    "measurement": {"features", "pass_bars", "pvector", "samples", "solver"},
     "callback": {
         "features",
         "fitting",
