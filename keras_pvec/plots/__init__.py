@@ -7,6 +7,7 @@ styling. Matplotlib is imported when the first plot is drawn:
 
 from keras_pvec.plots.angles import plot_angles, plot_run
 from keras_pvec.plots.matrix import plot_matrix
+from keras_pvec.plots.new_axes import file_axes
 from keras_pvec.plots.spectrum import plot_spectrum
 
-__all__ = ["plot_angles", "plot_matrix", "plot_run", "plot_spectrum"]
+__all__ = ["file_axes", "plot_angles", "plot_matrix", "plot_run", "plot_spectrum"]

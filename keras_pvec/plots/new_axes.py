@@ -21,8 +21,31 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     """
     if ax is not None:
         return ax
+    _check_installed()
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def file_axes(width: float, height: float) -> Axes:
+    """The axes of a new figure that needs no display and is unknown to Pyplot.
+
+    Args:
+        width: Width of the figure, in inches.
+        height: Its height, in inches.
+
+    Raises:
+        ModuleNotFoundError: Matplotlib is not installed.
+    """
+    _check_installed()
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def _check_installed() -> None:
     try:
-        import matplotlib.pyplot as plt
+        import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
@@ -31,4 +54,3 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
             "pip install 'keras-pvec[plot]'",
             name=error.name,
         ) from error
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]

@@ -69,7 +69,7 @@ def test_arrays_and_generators(matrix, capsys):
 
 
 def test_forward_passes_count_samples(rng, capsys):
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(80, name="wide")])
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(90, "relu", name="wide")])
     samples = kp.SampleSet(rng.random((50, 6)).astype("float32"))
     kp.model_p_vectors(model, samples, "wide", batch_size=20, verbose=2)
     shown = capsys.readouterr().out

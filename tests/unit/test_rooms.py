@@ -35,7 +35,7 @@ LIBRARY = {
     },
     "fitting": {"runs"},
     "diagnostics": {"comparison", "pvector", "runs"},
-    "cli": {"diagnostics", "runs"},
+    "cli": {"__init__", "diagnostics", "plots", "runs"},
     "__main__": {"cli"},
 }
 # The reproduction: which other rooms of it each may import, besides the library.
