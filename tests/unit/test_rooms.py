@@ -125,6 +125,7 @@ REPRODUCTION = {
         "runner",
         "studies",
     },
+    "__main__": {"flags", "reproduce"},
     "flags": {
         "config",
         "data",
