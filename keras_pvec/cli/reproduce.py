@@ -10,8 +10,11 @@ from keras_pvec.cli.commands import Commands
 
 # As `python -m` runs it; its flags are its own.
 _PROGRAM = "keras_pvec.reproduction"
-# Installed by the extra [reproduction] alone.
-_OF_THE_EXTRA = ("absl", "matplotlib", "PIL", "sklearn", "tensorflow_datasets", "tqdm")
+# Installed by the extra [reproduction].
+_OF_THE_EXTRA = (
+    *("absl", "matplotlib", "PIL", "sklearn", "tqdm"),
+    *("tensorflow", "tensorflow_datasets"),
+)
 
 
 def add(commands: Commands) -> None:

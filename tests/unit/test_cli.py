@@ -141,6 +141,24 @@ def test_reproduce_passes_its_flags_on(capsys):
     assert "--datasets" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("missing", ["absl", "tensorflow"])
+def test_reproduce_names_the_extra_that_it_needs(missing):
+    code = (
+        "import sys\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] == {missing!r}:\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Blocked())\n"
+        "from keras_pvec.cli import main\n"
+        "sys.exit(main(['reproduce']))"
+    )
+    result = run_program(code)
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert "keras-pvec[reproduction]" in line and repr(missing) in line
+
+
 def test_arguments_of_no_command_are_refused(run, capsys):
     with pytest.raises(SystemExit) as end:
         main(["doctor", str(run), "--nothing"])
