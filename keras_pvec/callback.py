@@ -248,6 +248,7 @@ class PVectorLogger(keras.callbacks.Callback):
     def on_train_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
+        # Steps whose end another thread reported; see `TrainingThread`.
         training = self._training
         if training.has_begun and training.thread.records_at_begin(batch):
             before, now = training.steps.begin_batch(batch)

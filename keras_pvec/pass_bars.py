@@ -99,4 +99,6 @@ class PassBars:
 
 
 def _is_interactive() -> bool:
-    return sys.stdout.isatty() or "ipykernel" in sys.modules
+    # A program without a console has no standard output.
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return is_terminal or "ipykernel" in sys.modules
