@@ -16,7 +16,7 @@ from keras_pvec.reproduction.runner.announcement import (
 from keras_pvec.reproduction.runner.displays import SweepDisplay
 from keras_pvec.reproduction.runner.execution import train_job
 from keras_pvec.reproduction.runner.job import DamagedRun, Job, RunFailure
-from keras_pvec.reproduction.runner.progress import Finished
+from keras_pvec.reproduction.runner.progress import Finished, Progress
 from keras_pvec.reproduction.runner.stored import stored_runs
 from keras_pvec.reproduction.runner.workers import WorkerPool, share_cores
 from keras_pvec.runs import Run
@@ -97,6 +97,7 @@ def train_jobs(
 def _train_in_this_process(jobs: Sequence[Job], bar: SweepDisplay) -> list[RunFailure]:
     failures = []
     for job in jobs:
+        bar.update(job, Progress(0.0, {}))
         failure = train_job(job, functools.partial(bar.update, job))
         bar.update(job, Finished(failure))
         if failure is not None:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from keras_pvec.reproduction.runner.job import Job
 from keras_pvec.reproduction.runner.progress import Finished, Forecast, Progress
 
-# Work of fewer expected seconds does not tell how fast a sweep is.
-_MIN_WORK_S = 1.0
+# Processes start and models compile before there is any progress. So many seconds at
+# the expected speed keep that from passing for the speed of the sweep.
+_AT_EXPECTED_SPEED_S = 30.0
 
 
 class Counts(NamedTuple):
@@ -73,15 +74,15 @@ class SweepState:
         self._shares[path] = min(max(share, 0.0), 1.0)
 
     def seconds_left(self, elapsed_s: float) -> float:
-        """The expected time that is left, by the speed so far.
+        """The expected time that is left: the forecast at first, and more and more by
+        the speed so far.
 
         Args:
             elapsed_s: Seconds since the sweep began.
         """
         left = max(self.total_s - self.done_s, 0.0)
-        if self.done_s < _MIN_WORK_S:
-            return left
-        return left * elapsed_s / self.done_s
+        known = _AT_EXPECTED_SPEED_S
+        return left * (elapsed_s + known) / (self.done_s + known)
 
 
 def counts_text(counts: Counts) -> str:

@@ -119,6 +119,7 @@ class WorkerPool:
             job = self._waiting.popleft()
             self._running[worker] = job
             worker.send(job)
+            self._report(job, Progress(0.0, {}))
 
     def _receive(self, worker: Worker) -> None:
         try:
@@ -126,11 +127,13 @@ class WorkerPool:
         except (EOFError, OSError):
             self._replace(worker)
             return
-        self._report(self._running[worker], message)
+        job = self._running[worker]
         if isinstance(message, Finished):
             if message.failure is not None:
                 self._failures.append(message.failure)
+            # First, so that the report counts the run that begins.
             self._assign(worker)
+        self._report(job, message)
 
     def _replace(self, worker: Worker) -> None:
         """Records that a worker died, and starts another one if runs are left."""
@@ -141,11 +144,11 @@ class WorkerPool:
             reason += ", as happens when the system runs out of memory"
         failure = RunFailure(job.path, reason)
         self._failures.append(failure)
-        self._report(job, Finished(failure))
         self._workers.remove(worker)
         worker.stop()
         if self._waiting:
             self._start_worker(worker.cores)
+        self._report(job, Finished(failure))
 
 
 def share_cores(
