@@ -30,8 +30,9 @@ LIBRARY = {
         "samples",
     },
     "fitting": {"runs"},
+    "archive": {"pvector", "runs"},
     "diagnostics": {"comparison", "pvector", "runs"},
-    "cli": {"diagnostics", "runs"},
+    "cli": {"archive", "diagnostics", "runs"},
     "__main__": {"cli"},
 }
 # The reproduction: which other rooms of it each may import, besides the library.
@@ -159,6 +160,7 @@ NOT_FOR_THE_LIBRARY = {
 WITHOUT_KERAS = {
     "__init__",
     "__main__",
+    "archive",
     "cli",
     "comparison",
     "diagnostics",
