@@ -1,4 +1,4 @@
-"""The command line: `keras-pvec doctor`, `compare` and `export`."""
+"""The command line: `keras-pvec doctor`, `compare`, `export` and `archive`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from keras_pvec.archive import Description, load_archive, pack_runs
 from keras_pvec.diagnostics.diagnosis import diagnose
 from keras_pvec.diagnostics.file_comparison import (
     compare_files,
@@ -36,6 +37,13 @@ from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 # Longer lines are hard to read, however wide the terminal is.
 _MAX_WIDTH = 120
+# What the data card of an archive says that the runs do not.
+_CARD_FIELDS = {
+    "title": "title",
+    "summary": "what the runs are",
+    "licence": "licence of the data",
+    "citation": "how to cite the data",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,6 +115,25 @@ def _parser() -> argparse.ArgumentParser:
         "--out", help="new file to write; default: <run>/angles.<format>"
     )
     export.set_defaults(command=_export)
+
+    text = "pack runs into one file that NumPy can read"
+    archive = commands.add_parser(
+        "archive",
+        parents=[as_json],
+        help=text,
+        description=f"{_capitalized(text)}: P-vectors of all moments, logs, labels, "
+        "settings and versions, with a data card and checksums.",
+    )
+    archive.add_argument("runs", nargs="+", metavar="run", help="run folder")
+    archive.add_argument("--out", required=True, help="file to write, such as runs.npz")
+    archive.add_argument(
+        "--overwrite", action="store_true", help="replace an existing file"
+    )
+    for field, what in _CARD_FIELDS.items():
+        archive.add_argument(
+            f"--{field}", default="", help=f"{what}, for the data card"
+        )
+    archive.set_defaults(command=_archive)
     return parser
 
 
@@ -182,6 +209,33 @@ def _export(options: argparse.Namespace) -> int:
         print(f"No angles to `final`, the last moment: {', '.join(without_final)}")
     if not run.info.complete:
         print("The training has not finished; `final` is the last moment so far.")
+    return 0
+
+
+def _archive(options: argparse.Namespace) -> int:
+    if not options.out.strip():
+        raise ValueError("--out must name a new file. Received: ''")
+    stated = {field: getattr(options, field) for field in _CARD_FIELDS}
+    out = pack_runs(
+        options.runs,
+        options.out,
+        description=Description(**{k: v for k, v in stated.items() if v}),
+        overwrite=options.overwrite,
+    )
+    index = load_archive(out).index
+    unfinished = [run.name for run in index.runs if not run.complete]
+    if options.json:
+        facts = {
+            "file": out.resolve(),
+            "runs": [run.name for run in index.runs],
+            "unfinished": unfinished,
+            "version": index.version,
+        }
+        print(format_json(facts))
+        return 0
+    print(f"{count_of(len(index.runs), 'run')} in {out.resolve()}")
+    if unfinished:
+        print(f"Packed up to the last moment so far: {', '.join(unfinished)}")
     return 0
 
 

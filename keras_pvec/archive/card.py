@@ -46,11 +46,11 @@ _OTHERS = (
 )
 _CONVENTIONS = """\
 `n` is the number of moments of a layer, `n_samples` that of the samples of its run and
-`k` that of stored singular vectors. Arrays are float64 or int64; NaN stands for what was
-not stored. Column 0 of `vectors` is the P-vector. Features are not centred, unless
-stated otherwise. A vector is defined up to its sign. The angle between `u` and `v` is
-`arccos(abs(u @ v))`; 90 degrees means unrelated. Only vectors of the same sample set can
-be compared. Indices count from 0."""
+`k` that of stored singular vectors. Indices count from 0. Arrays are float64 or int64;
+NaN stands for what was not stored. Column 0 of `vectors` is the P-vector. Features are
+not centred, unless stated otherwise. A vector is defined up to its sign: the angle
+between `u` and `v` is `arccos(abs(u @ v))`, and 90 degrees means unrelated. Only
+vectors of the same sample set can be compared."""
 _READING = """\
 NumPy and pandas suffice:
 

@@ -72,15 +72,15 @@ def pack_runs(
         raise FileNotFoundError(f"There is no folder {out.parent} to write to.")
     if out.is_dir() or (exists(out) and not overwrite):
         raise RunConflictError(
-            f"{out} already exists. Name a new file, or overwrite it with `overwrite`."
+            f"{out} already exists. Name a new file, or set `overwrite` to replace it."
         )
 
     def write(path: str) -> None:
-        with open(path, "wb") as file:
-            packer = Packer(ArchiveWriter(file), out.parent)
+        with open(path, "wb") as file, ArchiveWriter(file) as writer:
+            packer = Packer(writer, out.parent)
             for name, run in named.items():
                 packer.add_run(name, run, _splits(run), features)
-            packer.close(description or Description())
+            packer.finish(description or Description())
 
     replace_atomically(out, write)
     return out

@@ -73,8 +73,8 @@ class Packer:
         for split, of_split in splits.items():
             self._add(f"{name}/{split}", of_split, features, training=number)
 
-    def close(self, description: Description) -> None:
-        """Writes index, table of runs and data card, and ends the archive."""
+    def finish(self, description: Description) -> None:
+        """Writes the index, the table of runs and the data card."""
         index = Index(
             runs=tuple(self._runs),
             samples=tuple(self._sample_entries),
@@ -94,7 +94,6 @@ class Packer:
         self._writer.add(RUNS_TABLE, table.getvalue())
         self._writer.add(CARD, card.encode())
         self._writer.add_json(INDEX, index.to_json())
-        self._writer.close()
 
     def _add(
         self,

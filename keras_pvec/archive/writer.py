@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -20,7 +21,8 @@ _MODE = 0o100644 << 16
 
 
 class ArchiveWriter:
-    """Writes members one after the other. Call `close` at the end.
+    """Writes members one after the other, in a `with` block; its end adds the checksums
+    of all members, unless it is left by an error.
 
     Members are not compressed: floating-point numbers hardly shrink, the bytes do not
     depend on a version of zlib, and rows of large arrays can be read on their own.
@@ -66,10 +68,17 @@ class ArchiveWriter:
         size = len(header) + dtype.itemsize * int(np.prod(shape, dtype=np.int64))
         self._add(name, size, _chain(header, rows))
 
-    def close(self) -> None:
-        """Adds the checksums of all members, and ends the file."""
+    def __enter__(self) -> ArchiveWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            # The error says more than what this would raise, such as a full disk again.
+            with contextlib.suppress(Exception):
+                self._zip.close()
+            return
         lines = [f"{value}  {name}\n" for name, value in sorted(self._sums.items())]
-        self._add(SUMS, sum(map(len, lines)), (line.encode() for line in lines))
+        self.add(SUMS, "".join(lines).encode())
         self._zip.close()
 
     def _add(self, name: str, size: int, parts: Iterable[bytes]) -> None:

@@ -64,6 +64,15 @@ REPRODUCTION = {
         "runner",
         "studies",
     },
+    "archive": {
+        "config",
+        "data",
+        "devices",
+        "experiment",
+        "readings",
+        "record",
+        "training",
+    },
     "flag_values": {"config"},
     "planner": {
         "config",
@@ -123,6 +132,7 @@ REPRODUCTION = {
         "studies",
     },
     "flags": {
+        "archive",
         "config",
         "data",
         "devices",
@@ -143,6 +153,7 @@ COMMAND_LINE = "reproduction.flags"
 # What a binary may import: its flags, and the function that it calls.
 FOR_BINARIES = {
     "keras_pvec.reproduction.flags",
+    "keras_pvec.reproduction.archive.run_archive",
     "keras_pvec.reproduction.experiment.run_study",
     "keras_pvec.reproduction.imagenet.run_imagenet",
     "keras_pvec.reproduction.reproduce.reproduce",

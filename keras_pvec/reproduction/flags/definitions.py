@@ -41,6 +41,38 @@ def define_imagenet_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     _define_pretrained_flags("models", values)
 
 
+def define_archive_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of the program that packs runs into an archive."""
+    flags.DEFINE_list("runs", None, "Run folders to pack.", flag_values=values)
+    flags.DEFINE_string(
+        "out", "trajectories.npz", "New file to write.", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "overwrite", False, "Replace an existing file.", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "features",
+        True,
+        "Also compute features, at the moments whose weights are stored.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_samples",
+        None,
+        "Number of samples of each split whose features are stored, evenly spaced. "
+        "Default: all samples of the run's P-vectors.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "layers",
+        None,
+        "Layers whose features are stored. Default: all watched layers.",
+        flag_values=values,
+    )
+    _define_data_dir(values)
+    _define_device(values)
+
+
 def define_reproduction_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of the program that runs all studies."""
     define_experiment_flags(values)
