@@ -81,13 +81,12 @@ class ArchiveFile:
             with self._opened() as file:
                 self._state = _state_of(file)
                 self._members = _members_of(file)
-                content = self._read(file, INDEX) if INDEX in self._members else None
-                if content is None:
-                    raise ValueError(f"it is no archive of keras_pvec: no {INDEX}")
-                self.index = self._index(content)
+                if not {INDEX, SUMS} <= set(self._members):
+                    raise ValueError("it is no archive of keras_pvec")
                 self._sums = _parse_sums(self._read(file, SUMS))
-                self._check_listed()
                 self._check(file, INDEX)
+                self.index = self._index(self._read(file, INDEX))
+                self._check_listed()
         except (ValueError, KeyError, zipfile.BadZipFile, OSError) as error:
             if isinstance(error, (DamagedRunError, RunConflictError)):
                 raise

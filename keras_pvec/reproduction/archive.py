@@ -4,6 +4,7 @@ stored."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import keras
@@ -221,11 +222,16 @@ def _is_training(run: Run) -> bool:
 
 def _data_of(run: Run, settings: RunSettings, data_dir: str | None) -> ImageData:
     """The images that a run was trained on; their fingerprint tells which subset."""
-    sizes = dict.fromkeys(preset.test_samples for preset in PRESETS.values())
-    n_train = TrainingRecord.of(run).n_train
-    for test_samples in sizes:
+    test_sizes = dict.fromkeys(preset.test_samples for preset in PRESETS.values())
+    # A subset of all images has another order than the whole set.
+    train_sizes = dict.fromkeys([None, TrainingRecord.of(run).n_train])
+    for train_samples, test_samples in itertools.product(train_sizes, test_sizes):
         spec = ImageDataSpec(
-            settings.dataset, data_dir, n_train, test_samples, settings.label_noise
+            settings.dataset,
+            data_dir,
+            train_samples,
+            test_samples,
+            settings.label_noise,
         )
         try:
             data = spec.load()
