@@ -82,7 +82,8 @@ class Features:
     def to_rsatoolbox(self) -> Any:
         """The features as a `rsatoolbox.data.Dataset`.
 
-        Observations are samples and channels are features. Descriptors name the run,
+        Observations are samples and channels are features, in float64, since rsatoolbox
+        computes in the precision of the measurements. Descriptors name the run,
         layer, epoch and step; `sample`, and `label` where labels are known, describe
         the observations; `feature` numbers the channels.
 
@@ -96,7 +97,7 @@ class Features:
                 "This needs rsatoolbox: pip install rsatoolbox. The array itself is "
                 "`rows()`."
             ) from error
-        rows = self.rows()
+        rows = self.rows().astype(np.float64)
         of_samples = {"sample": self.sample_indices}
         if self.labels is not None and self.labels.ndim == 1:
             of_samples["label"] = self.labels

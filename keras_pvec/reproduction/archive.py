@@ -31,7 +31,7 @@ from keras_pvec.reproduction.training import (
     RunSettings,
     build_model,
 )
-from keras_pvec.runs import Run, RunError, open_run
+from keras_pvec.runs import Run, RunError, exists, open_run
 from keras_pvec.samples import SampleSet
 
 
@@ -178,14 +178,17 @@ class StoredWeightFeatures:
             ConfigError: A layer that the run does not watch, or images that are not
                 those of the run.
         """
-        training = run if _is_training(run) else open_run(run.path.parent)
-        loaders = weight_loaders(training)
+        # Another split is a subfolder of the run.
+        training, split = run, "train"
+        loaders = weight_loaders(run)
+        if not loaders and exists(run.path.parent / "log.csv"):
+            training, split = open_run(run.path.parent), run.path.name
+            loaders = weight_loaders(training)
         if not loaders:
             return
         layers = self._layers_of(run)
         settings = settings_of(training)
         data = _data_of(training, settings, self.data_dir)
-        split = "train" if training is run else run.path.name
         samples = data.samples(split, settings.num_samples[split])
         indices = _evenly_spaced(len(samples), self.num_samples)
         selected = SampleSet(samples.x[indices], name=samples.name)
@@ -213,11 +216,6 @@ class StoredWeightFeatures:
                 f"Received: {unknown}"
             )
         return self.layers
-
-
-def _is_training(run: Run) -> bool:
-    """Whether a run holds the training itself, not another split of it."""
-    return bool(TrainingRecord.of(Run(run.path)).settings)
 
 
 def _data_of(run: Run, settings: RunSettings, data_dir: str | None) -> ImageData:
