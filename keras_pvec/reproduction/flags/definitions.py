@@ -39,6 +39,21 @@ def define_imagenet_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     )
     _define_device(values)
     _define_pretrained_flags("models", values)
+    flags.DEFINE_string(
+        "labels",
+        None,
+        "Text file with the class of each image, for accuracies: one per line, or file "
+        "name and class; an index from 0, or a WordNet id. Default: the WordNet ids at "
+        "the start of the names of files or folders, if all have one.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_layers",
+        1,
+        "Number of layers to compare, up to 5: the features, and the last feature maps "
+        "at 1/16, 1/8, ... of the image's side.",
+        flag_values=values,
+    )
 
 
 def define_archive_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -290,7 +305,9 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
         networks,
         ["MobileNet", "MobileNetV2", "EfficientNetB0"],
         "Networks of keras.applications to compare, also with a width multiplier, an "
-        "image size or both: MobileNet-0.25, ResNet50-160, MobileNet-0.5-160.",
+        "image size or both: MobileNet-0.25, ResNet50-160, MobileNet-0.5-160. Where "
+        "KerasHub is installed, also its presets: hub:resnet_18_imagenet, or "
+        "hub:<folder>.",
         flag_values=values,
     )
     flags.DEFINE_string(
