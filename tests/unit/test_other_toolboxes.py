@@ -5,6 +5,8 @@ https://github.com/mklabunde/resi on PYTHONPATH, with PyTorch, einops and loguru
 Without them, the tests are skipped.
 """
 
+import sys
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -94,6 +96,6 @@ def test_resi(pair):
 
 
 def test_rsatoolbox_that_is_not_installed(pair, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "rsatoolbox.data", None)
+    monkeypatch.setitem(sys.modules, "rsatoolbox.data", None)
     with pytest.raises(ImportError, match="rsatoolbox"):
         pair[0].to_rsatoolbox()
