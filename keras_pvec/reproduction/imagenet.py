@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import PIL
 
 from keras_pvec.pvector import PVector
 from keras_pvec.reproduction import pretrained, report, studies
@@ -27,6 +28,7 @@ from keras_pvec.reproduction.experiment import Outcome
 from keras_pvec.reproduction.planner import STORED_VECTORS
 from keras_pvec.reproduction.results import results_folder, save_findings
 from keras_pvec.reproduction.studies import Findings
+from keras_pvec.runs import library_versions
 
 IMAGENET_V2 = "imagenet_v2"
 RESULTS_FOLDER = "imagenet"
@@ -147,7 +149,8 @@ def compare_pretrained(
 
     Args:
         config: The networks and the images.
-        settings: The flag values to save with the results.
+        settings: The flag values to save with the results, next to the versions of the
+            packages.
 
     Returns:
         The findings.
@@ -157,6 +160,8 @@ def compare_pretrained(
     """
     with results_folder(config.results_dir):
         findings = _find(config)
+        versions = {**library_versions(), "pillow": PIL.__version__}
+        settings = {**settings, "versions": versions}
         save_findings(findings, config.results_dir, settings)
     return findings
 
