@@ -73,12 +73,8 @@ def _pretrained_config(
         weights=values["weights"].value,
         images=values["images"].value,
         num_images=values["num_images"].value,
-        # Not flags of a reproduction.
-        **{
-            name: values[name].value
-            for name in ("labels", "num_layers")
-            if name in values
-        },
+        labels=values["labels"].value,
+        num_layers=values["num_layers"].value,
         num_untrained=values["num_untrained"].value,
         data_dir=values["data_dir"].value,
         # Not given to a reproduction, which sets it.

@@ -39,21 +39,6 @@ def define_imagenet_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     )
     _define_device(values)
     _define_pretrained_flags("models", values)
-    flags.DEFINE_string(
-        "labels",
-        None,
-        "Text file with the class of each image, for accuracies: one per line, or file "
-        "name and class; an index from 0, or a WordNet id. Default: the WordNet ids at "
-        "the start of the names of files or folders, if all have one.",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "num_layers",
-        1,
-        "Number of layers to compare, up to 5: the features, and the last feature maps "
-        "at 1/16, 1/8, ... of the image's side.",
-        flag_values=values,
-    )
 
 
 def define_archive_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -329,6 +314,21 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
         "num_images",
         None,
         "Number of images, counted from the first. Default: all; 100 of the digits.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "labels",
+        None,
+        "Text file with the class of each of the images, for accuracies: one per line, "
+        "or file name and class; an index from 0, or a WordNet id. Default: the WordNet ids at "
+        "the start of the names of files or folders, if all have one.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_layers",
+        1,
+        "Number of layers to compare, up to 5: the features, and the last feature maps "
+        "at 1/16, 1/8, ... of the image's side.",
         flag_values=values,
     )
     flags.DEFINE_integer(
