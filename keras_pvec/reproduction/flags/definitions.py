@@ -320,8 +320,8 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
         "labels",
         None,
         "Text file with the class of each of the images, for accuracies: one per line, "
-        "or file name and class; an index from 0, or a WordNet id. Default: the WordNet ids at "
-        "the start of the names of files or folders, if all have one.",
+        "or file name and class; an index from 0, or a WordNet id. Default: the WordNet "
+        "ids at the start of the names of files or folders, if all have one.",
         flag_values=values,
     )
     flags.DEFINE_integer(
