@@ -319,9 +319,9 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "labels",
         None,
-        "Text file with the class of each of the images, for accuracies: one per line, "
-        "or file name and class; an index from 0, or a WordNet id. Default: the WordNet "
-        "ids at the start of the names of files or folders, if all have one.",
+        "Text file with the class of each image, for accuracies: one per line, or "
+        "file name and class; an index from 0, or a WordNet id. Default: the "
+        "WordNet ids at the start of names of files or folders, if all have one.",
         flag_values=values,
     )
     flags.DEFINE_integer(
