@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from keras_pvec.archive import (
+        Archive as Archive,
+        Description as Description,
+        load_archive as load_archive,
+        pack_runs as pack_runs,
+    )
     from keras_pvec.callback import PVectorLogger as PVectorLogger
     from keras_pvec.comparison import (
         Comparison as Comparison,
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
     from keras_pvec.samples import SampleSet as SampleSet
 
 _ROOMS = {
+    "archive": ["Archive", "Description", "load_archive", "pack_runs"],
     "callback": ["PVectorLogger"],
     "comparison": [
         "Comparison",

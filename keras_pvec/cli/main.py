@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_pvec import __version__
-from keras_pvec.cli import compare, doctor, export, plot, reproduce
+from keras_pvec.cli import archive, compare, doctor, export, plot, reproduce
 from keras_pvec.cli.commands import Commands
 
 
@@ -50,7 +50,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = Commands(parser)
-    for command in (doctor, compare, export, plot, reproduce):
+    for command in (doctor, compare, export, plot, archive, reproduce):
         command.add(commands)
     options, rest = parser.parse_known_args(argv)
     if rest and not options.takes_rest:

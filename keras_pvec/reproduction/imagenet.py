@@ -1,4 +1,4 @@
-"""Compares pretrained `keras.applications` networks."""
+"""Compares pretrained networks of `keras.applications` and KerasHub."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import PIL
 
+from keras_pvec.pvector import PVector
 from keras_pvec.reproduction import pretrained, report, studies
 from keras_pvec.reproduction.config import (
     ConfigError,
@@ -26,11 +28,14 @@ from keras_pvec.reproduction.experiment import Outcome
 from keras_pvec.reproduction.planner import STORED_VECTORS
 from keras_pvec.reproduction.results import results_folder, save_findings
 from keras_pvec.reproduction.studies import Findings
+from keras_pvec.runs import library_versions
 
 IMAGENET_V2 = "imagenet_v2"
 RESULTS_FOLDER = "imagenet"
 
 _NUM_DIGITS = 100
+# The deepest is the features, the first the map at half of the image's side.
+_MAX_LAYERS = 5
 # Brightness and contrast of an image hardly depend on its size.
 _STATISTICS_SIZE = (64, 64)
 
@@ -40,14 +45,16 @@ class PretrainedConfig:
     """Which networks are compared, and on which images.
 
     Attributes:
-        networks: Names of `keras.applications` networks, as `find_networks` takes
-            them.
+        networks: Names of networks, as `find_networks` takes them.
         weights: `"imagenet"`, a weights file, a folder with `<network>.weights.h5` for
             each network, or `"none"` for random weights.
         images: A folder of images, `"imagenet_v2"`, or `None` for the digits, to try
             the program.
         num_images: Number of images, counted from the first; `None` for all, or for 100
             of the digits.
+        labels: A text file with the classes of the images, as `read_labels` takes it;
+            `None` for those that file names of ImageNet tell.
+        num_layers: Number of layers that are compared, as in `measure_networks`.
         num_untrained: Copies of each network with random weights, whose pairs the
             angles are compared with.
         data_dir: Folder of tensorflow-datasets.
@@ -62,6 +69,8 @@ class PretrainedConfig:
     weights: str = "none"
     images: str | None = None
     num_images: int | None = None
+    labels: str | None = None
+    num_layers: int = 1
     num_untrained: int = 2
     data_dir: str | None = None
     out_dir: Path = Path("results")
@@ -70,12 +79,19 @@ class PretrainedConfig:
     def __post_init__(self) -> None:
         convert_field(self, "networks", as_names)
         check("weights", self.weights, bool(self.weights), "a name or a path")
-        for name in ("images", "data_dir", "out_dir"):
+        for name in ("images", "labels", "data_dir", "out_dir"):
             check_folder(name, getattr(self, name))
         convert_field(self, "out_dir", Path)
         check("networks", self.networks, bool(self.networks), "at least one network")
         check_integer("num_images", self.num_images, 2)
         check_integer("num_untrained", self.num_untrained, 0)
+        is_count = type(self.num_layers) is int and 1 <= self.num_layers <= _MAX_LAYERS
+        check(
+            "num_layers",
+            self.num_layers,
+            is_count,
+            f"an integer from 1 to {_MAX_LAYERS}",
+        )
         check_choice("device", self.device, DEVICES)
 
     @property
@@ -94,6 +110,8 @@ class PretrainedConfig:
             "weights": self.weights,
             "images": self.images,
             "num_images": self.num_images,
+            "labels": self.labels,
+            "num_layers": self.num_layers,
             "num_untrained": self.num_untrained,
             "data_dir": self.data_dir,
             "out_dir": str(self.out_dir),
@@ -131,7 +149,8 @@ def compare_pretrained(
 
     Args:
         config: The networks and the images.
-        settings: The flag values to save with the results.
+        settings: The flag values to save with the results, next to the versions of the
+            packages.
 
     Returns:
         The findings.
@@ -141,6 +160,8 @@ def compare_pretrained(
     """
     with results_folder(config.results_dir):
         findings = _find(config)
+        versions = {**library_versions(), "pillow": PIL.__version__}
+        settings = {**settings, "versions": versions}
         save_findings(findings, config.results_dir, settings)
     return findings
 
@@ -160,26 +181,57 @@ def _measure(
     networks = pretrained.find_networks(config.networks)
     random_weights = config.weights == "none"
     keras.utils.set_random_seed(0)  # for random weights
-    p_vectors = pretrained.p_vectors(
+    labels = None if random_weights else _labels(config, images)
+    measured = pretrained.measure_networks(
         networks,
         images,
         weights=None if random_weights else config.weights,
         k=STORED_VECTORS,
+        n_layers=config.num_layers,
+        labels=labels,
     )
-    n_copies = 0 if random_weights else config.num_untrained
-    copies = pretrained.untrained_p_vectors(
-        networks, images, n_copies, k=STORED_VECTORS
+    copies = pretrained.measure_untrained(
+        networks,
+        images,
+        0 if random_weights else config.num_untrained,
+        k=STORED_VECTORS,
+        n_layers=config.num_layers,
     )
     architectures = {network.name: network.architecture for network in networks}
     for name, of_network in copies.items():
         architectures |= dict.fromkeys(of_network, architectures[name])
+    untrained = {k: v for of_one in copies.values() for k, v in of_one.items()}
     return studies.PretrainedNetworks(
-        p_vectors,
+        {name: network.features for name, network in measured.items()},
         architectures,
         random_weights,
-        untrained={k: v for of_one in copies.values() for k, v in of_one.items()},
+        untrained={name: network.features for name, network in untrained.items()},
         statistics=images.statistics(_STATISTICS_SIZE),
+        accuracies={
+            name: network.accuracy._asdict()
+            for name, network in measured.items()
+            if network.accuracy is not None
+        },
+        layers={
+            depth: (_at(depth, measured), _at(depth, untrained))
+            for depth in pretrained.depth_names(config.num_layers)
+        },
     )
+
+
+def _at(
+    depth: str, networks: Mapping[str, pretrained.MeasuredNetwork]
+) -> dict[str, PVector]:
+    """The P-vectors of networks at a depth."""
+    return {name: network.p_vectors[depth] for name, network in networks.items()}
+
+
+def _labels(config: PretrainedConfig, images: pretrained.Images) -> np.ndarray | None:
+    """Classes of the images, if a list or their names tell them."""
+    files = images.files()
+    if config.labels is not None:
+        return pretrained.read_labels(config.labels, len(images), files)
+    return None if files is None else pretrained.labels_of_files(files)
 
 
 def _load_images(config: PretrainedConfig) -> pretrained.Images:

@@ -9,12 +9,12 @@ from keras_pvec.runs.errors import (
     RunError,
     RunNotFoundError,
 )
-from keras_pvec.runs.files import load_p_vectors, save_p_vectors
+from keras_pvec.runs.files import load_p_vectors, p_vectors_of, save_p_vectors
 from keras_pvec.runs.folder import RunFolder, library_versions
 from keras_pvec.runs.info import RunInfo
 from keras_pvec.runs.progress import check_progress
 from keras_pvec.runs.reader import Run, open_run
-from keras_pvec.runs.reading import exists
+from keras_pvec.runs.reading import exists, parse_json
 from keras_pvec.runs.recorder import Recorder
 from keras_pvec.runs.references import Reference
 from keras_pvec.runs.resumption import complete_log
@@ -28,7 +28,17 @@ from keras_pvec.runs.schema import (
     Moment,
     log_row,
 )
-from keras_pvec.runs.tables import read_log, read_metrics, typed_columns, typed_log
+from keras_pvec.runs.spreadsheet import write_spreadsheet
+from keras_pvec.runs.tables import (
+    parse_log,
+    parse_table,
+    read_log,
+    read_metrics,
+    typed_columns,
+    typed_log,
+    whole_lines,
+)
+from keras_pvec.runs.trajectory import Trajectory
 from keras_pvec.runs.writing import (
     partial_files,
     remove_partial_files,
@@ -54,6 +64,7 @@ __all__ = [
     "RunFolder",
     "RunInfo",
     "RunNotFoundError",
+    "Trajectory",
     "changed_files",
     "check_end_of_log",
     "check_file",
@@ -64,6 +75,10 @@ __all__ = [
     "load_p_vectors",
     "log_row",
     "open_run",
+    "p_vectors_of",
+    "parse_json",
+    "parse_log",
+    "parse_table",
     "partial_files",
     "read_arrays",
     "read_log",
@@ -74,5 +89,7 @@ __all__ = [
     "save_p_vectors",
     "typed_columns",
     "typed_log",
+    "whole_lines",
     "write_atomically",
+    "write_spreadsheet",
 ]

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_pvec.comparison import compare
 from keras_pvec.html_tables import html_table
 from keras_pvec.pvector import PVector
-from keras_pvec.runs.after_fit import AFTER_FIT, after_fit_path
+from keras_pvec.runs.after_fit import after_fit_path
 from keras_pvec.runs.arrays import parse_arrays
 from keras_pvec.runs.checked import CheckedFiles
 from keras_pvec.runs.errors import DamagedRunError, RunError, RunNotFoundError
@@ -20,15 +19,16 @@ from keras_pvec.runs.folder import RunFolder
 from keras_pvec.runs.info import RunInfo
 from keras_pvec.runs.reading import exists
 from keras_pvec.runs.run_html import run_html
-from keras_pvec.runs.schema import LOG_COLUMNS, Moment, log_row
+from keras_pvec.runs.schema import Moment
 from keras_pvec.runs.tables import moment_of, parse_log, parse_table, whole_lines
+from keras_pvec.runs.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
 
-class Run:
+class Run(Trajectory):
     """Read access to a run folder; see `open_run`.
 
     What is read is checked: against the checksums of a finished run, and against the
@@ -152,66 +152,22 @@ class Run:
             )
         return self._files.p_vectors(path, moment)
 
-    def p_vector(self, epoch: int | str = "final", layer: str | None = None) -> PVector:
-        """The P-vector of a layer at the end of an epoch.
-
-        Args:
-            epoch: Counted from 0; -1 for before training; `"final"` for the last; or
-                `"after_fit"` for the model that `fit` left, which is another one if
-                weights were averaged or restored after the last epoch.
-            layer: Name of the layer; may be left out if only one is watched.
-
-        Returns:
-            The stored P-vector.
+    def content(self, name: str) -> bytes:
+        """The checked content of a file of the run, such as `"run.json"`; of `log.csv`
+        and `metrics.csv`, the complete lines.
 
         Raises:
-            RunNotFoundError: No such epoch or layer in this run, or the layer had no
-                P-vector there (all zero, or not finite).
+            RunNotFoundError: The run has no such file.
         """
-        if epoch == AFTER_FIT:
-            return self._p_vector_after_fit(layer)
-        moments = self.moments
-        if epoch != "final":
-            moments = [m for m in moments if m.epoch == epoch]
-        last = moments[-1] if moments else Moment(-2, -1)
-        self._check_not_failed(last, epoch, layer)
-        if not moments:
-            known = sorted({m.epoch for m in self.moments})
-            raise RunNotFoundError(
-                f"{self.path} holds no epoch {epoch}; it holds {known}."
-            )
-        return self._layer_of(self.p_vectors(moments[-1]), layer)
-
-    def angles(
-        self, to: str | int | PVector = "final", layer: str | None = None
-    ) -> pandas.DataFrame:
-        """Angles of a layer at every moment to a reference.
-
-        Args:
-            to: `"final"`, `"after_fit"`, an epoch of this run, or any `PVector` of the
-                same samples.
-            layer: As in `p_vector`.
-
-        Returns:
-            A table with the columns of `log.csv`, one row per moment.
-
-        Raises:
-            RunNotFoundError: See `p_vector`.
-            SampleMismatchError: `to` is a `PVector` of different samples.
-        """
-        import pandas
-
-        reference = to if isinstance(to, PVector) else self.p_vector(to, layer)
-        label = "reference" if isinstance(to, PVector) else str(to)
-        rows = []
-        watched = self.layers
-        for moment in self.moments:
-            p_vectors = self.p_vectors(moment)
-            if layer in watched and layer not in p_vectors:
-                continue  # no P-vector at this moment; see `info.failures`
-            p = self._layer_of(p_vectors, layer)
-            rows.append(log_row(moment, p, label, compare(p, reference)))
-        return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))
+        path = self.path / name
+        if path == self._folder.log_path:
+            return self._files.log_text().encode()
+        if not self._files.exists(path):
+            raise RunNotFoundError(f"{self.path} holds no {name}.")
+        content = self._files.content(path)
+        if path == self._folder.metrics_path:
+            return whole_lines(path, content).encode()
+        return content
 
     def plot(
         self,
@@ -249,47 +205,16 @@ class Run:
 
         return plot_run(self, to=to, layers=layers, centered=centered, ax=ax)
 
-    def _p_vector_after_fit(self, layer: str | None) -> PVector:
+    def p_vectors_after_fit(self) -> dict[str, PVector]:
+        """The P-vectors of the model that `fit` left, if they are stored apart; else
+        empty."""
         after_fit = self.info.after_fit
-        if after_fit is None:
-            raise RunNotFoundError(
-                f"{self.path} holds no model after `fit`: the training has not ended, "
-                "or an earlier version logged it."
-            )
-        if not after_fit.differs:
-            return self.p_vector("final", layer)
-        if layer is not None and layer in after_fit.failures:
-            raise RunNotFoundError(
-                f"{self.path}: layer {layer!r} had no P-vector after `fit`. "
-                f"{after_fit.failures[layer]}"
-            )
+        if after_fit is None or not after_fit.differs:
+            return {}
         path = after_fit_path(self._folder)
         if not exists(path):
             raise DamagedRunError(path, "it is missing, but run.json names it")
-        return self._layer_of(self._files.p_vectors(path), layer)
-
-    def _check_not_failed(
-        self, last: Moment, epoch: int | str, layer: str | None
-    ) -> None:
-        """Raises if the requested P-vector failed, so no earlier one is returned."""
-        for failure in self.info.failures:
-            asked = epoch in ("final", failure.epoch) and failure.step >= last.step
-            if asked and layer in (None, failure.layer):
-                raise RunNotFoundError(
-                    f"{self.path}: layer {failure.layer!r} had no P-vector at epoch "
-                    f"{failure.epoch}, step {failure.step}. {failure.reason}"
-                )
-
-    def _layer_of(self, p_vectors: dict[str, PVector], layer: str | None) -> PVector:
-        if layer is None and len(p_vectors) == 1:
-            return next(iter(p_vectors.values()))
-        if layer not in p_vectors:
-            received = "layer=None" if layer is None else repr(layer)
-            raise RunNotFoundError(
-                f"`layer` must be one of {list(p_vectors)}, the layers of {self.path}. "
-                f"Received: {received}"
-            )
-        return p_vectors[layer]
+        return self._files.p_vectors(path)
 
 
 def open_run(path: str | os.PathLike) -> Run:

@@ -23,8 +23,8 @@ from keras_pvec.reproduction.pretrained import (
     find_networks,
     image_files,
     imagenet_v2,
+    measure_untrained,
     p_vectors,
-    untrained_p_vectors,
 )
 from keras_pvec.reproduction.pretrained.networks import applications
 
@@ -396,9 +396,9 @@ def test_names_that_are_no_network(name):
 
 
 def test_untrained_copies_have_weights_of_their_own_seeds(images):
-    found = untrained_p_vectors([tiny("a"), tiny("b")], images, 2)
+    found = measure_untrained([tiny("a"), tiny("b")], images, 2)
     assert [len(copies) for copies in found.values()] == [2, 2]
-    first, second = found["a"].values()
+    first, second = (network.features for network in found["a"].values())
     assert degrees_between(first.vector, second.vector) > 1
     keras.utils.set_random_seed(2)
     again = p_vectors([tiny("a"), tiny("b")], images)

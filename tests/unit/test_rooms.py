@@ -34,8 +34,9 @@ LIBRARY = {
         "samples",
     },
     "fitting": {"runs"},
+    "archive": {"pvector", "runs"},
     "diagnostics": {"comparison", "pvector", "runs"},
-    "cli": {"__init__", "diagnostics", "plots", "runs"},
+    "cli": {"__init__", "archive", "diagnostics", "plots", "runs"},
     "__main__": {"cli"},
 }
 # The reproduction: which other rooms of it each may import, besides the library.
@@ -67,6 +68,15 @@ REPRODUCTION = {
         "readings",
         "runner",
         "studies",
+    },
+    "archive": {
+        "config",
+        "data",
+        "devices",
+        "experiment",
+        "readings",
+        "record",
+        "training",
     },
     "flag_values": {"config"},
     "planner": {
@@ -129,6 +139,7 @@ REPRODUCTION = {
     "publish": {"config", "experiment", "publication", "results"},
     "__main__": {"flags", "reproduce"},
     "flags": {
+        "archive",
         "config",
         "data",
         "devices",
@@ -151,6 +162,7 @@ COMMAND_LINE = "reproduction.flags"
 # What a binary may import: its flags, and the function that it calls.
 FOR_BINARIES = {
     "keras_pvec.reproduction.flags",
+    "keras_pvec.reproduction.archive.run_archive",
     "keras_pvec.reproduction.experiment.run_study",
     "keras_pvec.reproduction.imagenet.run_imagenet",
     "keras_pvec.reproduction.publish.publish",
@@ -169,6 +181,7 @@ NOT_FOR_THE_LIBRARY = {
 WITHOUT_KERAS = {
     "__init__",
     "__main__",
+    "archive",
     "cli",
     "comparison",
     "diagnostics",

@@ -407,6 +407,37 @@ def test_widths_of_one_architecture_are_no_pair_of_different_networks(networks):
     assert found.claims[0].obstacle == Obstacle(Cause.TOO_FEW_NETWORKS, needed=2)
 
 
+def test_accuracies_and_further_layers(networks):
+    world = World("train", seed=11)
+    inner = {name: kp.p_vector(world.near_end(9)[:, None]) for name in NAMES}
+    untrained = {
+        f"{name}, untrained": kp.p_vector(world.random()[:, None]) for name in NAMES
+    }
+    architectures = {name: name.partition(",")[0] for name in (*NAMES, *untrained)}
+    given = studies.PretrainedNetworks(
+        networks,
+        architectures,
+        accuracies={"VGG16": {"top1": 0.5, "top5": 0.75}},
+        layers={"1/16": (inner, untrained), "features": (networks, untrained)},
+    )
+    found = studies.pretrained(given, "x")
+    (row,) = found.tables["accuracies"].to_dict("records")
+    assert row == {"run": "VGG16", "n_samples": world.n, "top1": 0.5, "top5": 0.75}
+    table = found.tables["null_ladder_by_layer"]
+    literal = table[table["centring"] == "uncentred"].set_index(
+        ["layer", "run", "other"]
+    )
+    assert len(literal) == 6
+    for depth, p_vectors in (("1/16", inner), ("features", networks)):
+        angle = kp.angle(p_vectors["ResNet50"], p_vectors["VGG16"])
+        found_angle = literal.loc[(depth, "ResNet50", "VGG16"), "angle_deg"]
+        assert found_angle == pytest.approx(angle)
+    names = ["ResNet50, untrained", "VGG16, untrained"]
+    expected = kp.angle(*[untrained[name] for name in names])
+    column = literal.loc[("1/16", "ResNet50", "VGG16"), "untrained_angle_deg"]
+    assert column == pytest.approx(expected)
+
+
 def test_pretrained_networks_are_also_rated_with_centred_features(networks):
     statistics = {"mean": np.linspace(0, 1, networks["VGG16"].n_samples)}
     given = pretrained_networks(networks, statistics=statistics)

@@ -10,12 +10,14 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from keras_pvec.reproduction.flags.configs import (
+    archive_config,
     experiment_config,
     imagenet_config,
     publication_config,
     reproduction_config,
 )
 from keras_pvec.reproduction.flags.definitions import (
+    define_archive_flags,
     define_experiment_flags,
     define_imagenet_flags,
     define_publication_flags,
@@ -24,6 +26,8 @@ from keras_pvec.reproduction.flags.definitions import (
 from keras_pvec.reproduction.flags.program import run
 
 __all__ = [
+    "archive_config",
+    "define_archive_flags",
     "define_experiment_flags",
     "define_imagenet_flags",
     "define_publication_flags",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
+from keras_pvec.reproduction.archive import ArchiveConfig
 from keras_pvec.reproduction.config import ExperimentConfig
 from keras_pvec.reproduction.flag_values import config_from_flags
 from keras_pvec.reproduction.imagenet import PretrainedConfig
@@ -21,6 +22,25 @@ def experiment_config(values: flags.FlagValues = flags.FLAGS) -> ExperimentConfi
         ConfigError: A value that is not allowed.
     """
     return config_from_flags(values.flag_values_dict())
+
+
+def archive_config(values: flags.FlagValues = flags.FLAGS) -> ArchiveConfig:
+    """Makes settings from the parsed flags of `define_archive_flags`.
+
+    Raises:
+        ConfigError: A value that is not allowed.
+    """
+    layers = values["layers"].value
+    return ArchiveConfig(
+        runs=tuple(values["runs"].value or ()),
+        out=values["out"].value,
+        features=values["features"].value,
+        num_samples=values["num_samples"].value,
+        layers=tuple(layers) if layers else None,
+        data_dir=values["data_dir"].value,
+        overwrite=values["overwrite"].value,
+        device=values["device"].value,
+    )
 
 
 def imagenet_config(values: flags.FlagValues = flags.FLAGS) -> PretrainedConfig:
@@ -65,6 +85,8 @@ def _pretrained_config(
         weights=values["weights"].value,
         images=values["images"].value,
         num_images=values["num_images"].value,
+        labels=values["labels"].value,
+        num_layers=values["num_layers"].value,
         num_untrained=values["num_untrained"].value,
         data_dir=values["data_dir"].value,
         # Not given to a reproduction, which sets it.

@@ -58,6 +58,38 @@ def define_publication_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     )
 
 
+def define_archive_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of the program that packs runs into an archive."""
+    flags.DEFINE_list("runs", None, "Run folders to pack.", flag_values=values)
+    flags.DEFINE_string(
+        "out", "trajectories.npz", "New file to write.", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "overwrite", False, "Replace an existing file.", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "features",
+        True,
+        "Also compute features, at the moments whose weights are stored.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_samples",
+        None,
+        "Number of samples of each split whose features are stored, evenly spaced. "
+        "Default: all samples of the run's P-vectors.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "layers",
+        None,
+        "Layers whose features are stored. Default: all watched layers.",
+        flag_values=values,
+    )
+    _define_data_dir(values)
+    _define_device(values)
+
+
 def define_reproduction_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of the program that runs all studies."""
     define_experiment_flags(values)
@@ -275,7 +307,9 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
         networks,
         ["MobileNet", "MobileNetV2", "EfficientNetB0"],
         "Networks of keras.applications to compare, also with a width multiplier, an "
-        "image size or both: MobileNet-0.25, ResNet50-160, MobileNet-0.5-160.",
+        "image size or both: MobileNet-0.25, ResNet50-160, MobileNet-0.5-160. Where "
+        "KerasHub is installed, also its presets: hub:resnet_18_imagenet, or "
+        "hub:<folder>.",
         flag_values=values,
     )
     flags.DEFINE_string(
@@ -297,6 +331,21 @@ def _define_pretrained_flags(networks: str, values: flags.FlagValues) -> None:
         "num_images",
         None,
         "Number of images, counted from the first. Default: all; 100 of the digits.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "labels",
+        None,
+        "Text file with the class of each image, for accuracies: one per line, or "
+        "file name and class; an index from 0, or a WordNet id. Default: the "
+        "WordNet ids at the start of names of files or folders, if all have one.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_layers",
+        1,
+        "Number of layers to compare, up to 5: the features, and the last feature maps "
+        "at 1/16, 1/8, ... of the image's side.",
         flag_values=values,
     )
     flags.DEFINE_integer(

@@ -83,6 +83,15 @@ class Images:
     def __repr__(self) -> str:
         return f"Images(name={self.name!r}, n={len(self)}, sha256={self.sha256[:12]!r})"
 
+    def files(self) -> list[Path] | None:
+        """The files of the images; `None` unless all are files."""
+        files = [
+            Path(entry)
+            for entry in self._entries
+            if isinstance(entry, (str, os.PathLike))
+        ]
+        return files if len(files) == len(self) else None
+
     def pixels(self, batch_size: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
         """Yields the images in order, `batch_size` at a time.
 

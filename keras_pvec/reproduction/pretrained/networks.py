@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,7 +16,7 @@ from keras_pvec.reproduction.pretrained.images import Images, NetworkInputs
 
 # Side of the input of networks that take images of any size (MobileNetV3): the size
 # that their weights were trained on.
-_DEFAULT_SIDE = 224
+DEFAULT_SIDE = 224
 # Keras's networks take no smaller images; larger ones do not fit into memory.
 _MIN_SIDE = 32
 _MAX_SIDE = 2048
@@ -38,6 +38,8 @@ class Network:
             `preprocess_input` of each module of `keras.applications`.
         architecture: What networks of other widths and input sizes share with it;
             default: its name.
+        has_own_weights: Whether `build` knows its pretrained weights, whatever their
+            source is for other networks.
 
     Example:
 
@@ -50,36 +52,26 @@ class Network:
     build: Callable[..., keras.Model]
     preprocess: Callable[..., np.ndarray]
     architecture: str = ""
+    has_own_weights: bool = False
 
     def __post_init__(self) -> None:
         if not self.architecture:
             object.__setattr__(self, "architecture", self.name)
 
 
-def find_networks(names: Iterable[str]) -> list[Network]:
-    """Networks of `keras.applications` by name; repeated names count once.
-
-    Args:
-        names: `"MobileNet"`, or with a width multiplier (`alpha`), `"MobileNet-0.25"`,
-            with the side of square images, `"ResNet50-160"`, or with both,
-            `"MobileNet-0.5-160"`.
+def find_application(name: str) -> Network:
+    """A network of `keras.applications` by name; see `find_networks`.
 
     Raises:
-        ValueError: No name, an unknown name, a width of a network that has none, or a
-            side below 32.
+        ValueError: An unknown name, a width of a network that has none, or a side below
+            32.
     """
     known = applications()
-    available = f"Choose from: {', '.join(known)}"
-    chosen = list(dict.fromkeys(names))
-    if not chosen:
-        raise ValueError(f"No network was named. {available}")
-    return [_find_network(name, known, available) for name in chosen]
-
-
-def _find_network(name: str, known: Mapping[str, Network], available: str) -> Network:
     match = _NAME.fullmatch(name)
     if match is None or match["base"] not in known:
-        raise ValueError(f"keras.applications has no model {name!r}. {available}")
+        raise ValueError(
+            f"keras.applications has no model {name!r}. Choose from: {', '.join(known)}"
+        )
     network = known[match["base"]]
     options: dict[str, Any] = {}
     if match["alpha"]:
@@ -124,7 +116,7 @@ def network_inputs(
     height, width = model.input_shape[2:] if channels_first else model.input_shape[1:3]
     return NetworkInputs(
         images,
-        (height or _DEFAULT_SIDE, width or _DEFAULT_SIDE),
+        (height or DEFAULT_SIDE, width or DEFAULT_SIDE),
         network.preprocess,
         channels_first=channels_first,
     )
@@ -138,7 +130,12 @@ def feature_layer(model: keras.Model) -> keras.layers.Layer | None:
         classifier without a Dense layer (MobileNet, MobileNetV3) ends in convolutions
         after its last global pooling; that pooling layer is returned.
     """
-    if any(isinstance(layer, keras.layers.Dense) for layer in model.layers):
+    if dense_layers(model):
         return None
     pooling = keras.layers.GlobalAveragePooling2D
     return [layer for layer in model.layers if isinstance(layer, pooling)][-1]
+
+
+def dense_layers(model: keras.Model) -> list[keras.layers.Dense]:
+    """The Dense layers of a classifier, without those of nested models."""
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]

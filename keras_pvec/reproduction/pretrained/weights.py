@@ -34,17 +34,24 @@ def weights_of_each(
             `<name>.keras` for each.
 
     Returns:
-        By name of the network: `"imagenet"`, `None` or an existing file.
+        By name of the network: `"imagenet"`, `None` or an existing file. A network that
+        brings its own weights takes these.
 
     Raises:
         ValueError: One file for several networks.
         WeightsUnavailableError: The file or folder does not exist, or the folder lacks
             the file of a network.
     """
-    names = [network.name for network in networks]
+    names = [network.name for network in networks if not network.has_own_weights]
+    own = [network.name for network in networks if network.has_own_weights]
     if weights is None or weights == IMAGENET:
-        return dict.fromkeys(names, weights)
-    path = Path(weights)
+        return dict.fromkeys([*names, *own], weights)
+    if not names:
+        return dict.fromkeys(own, IMAGENET)
+    return {**_files_of_each(names, Path(weights)), **dict.fromkeys(own, IMAGENET)}
+
+
+def _files_of_each(names: Sequence[str], path: Path) -> dict[str, str | Path | None]:
     if path.is_dir():
         return {name: _file_in(path, name) for name in names}
     if not path.is_file():
@@ -73,6 +80,8 @@ def load_network(network: Network, weights: str | Path | None) -> keras.Model:
             return network.build(weights=IMAGENET)
         model = network.build(weights=None)
         model.load_weights(str(weights))
+    except WeightsUnavailableError:
+        raise
     except Exception as error:  # Keras and h5py raise many types
         if weights == IMAGENET:
             source = "The ImageNet weights of Keras"
@@ -83,11 +92,16 @@ def load_network(network: Network, weights: str | Path | None) -> keras.Model:
         else:
             source = f"The weights in {weights}"
             advice = f"Pass the weights of the whole network {network.name}."
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         raise WeightsUnavailableError(
-            f"{source} could not be loaded into {network.name} ({reason}). {advice}"
+            f"{source} could not be loaded into {network.name} ({first_line(error)}). "
+            f"{advice}"
         ) from error
     return model
+
+
+def first_line(error: Exception) -> str:
+    """An error of a library in one line, abridged."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _file_in(folder: Path, name: str) -> Path:

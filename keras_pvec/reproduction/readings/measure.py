@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from keras_pvec.reproduction.readings.extraction import (
     shown_images,
 )
 from keras_pvec.reproduction.readings.raw_data import raw_data_p_vectors
+from keras_pvec.reproduction.readings.rebuilt import settings_of, weight_loaders
 from keras_pvec.reproduction.readings.stored import NOT_APPLICABLE, reading_path
 from keras_pvec.reproduction.readings.targets import Target, find_target
 from keras_pvec.reproduction.readings.unavailable import (
@@ -34,13 +34,9 @@ from keras_pvec.reproduction.readings.unavailable import (
 )
 from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.training import (
-    Recipe,
     RunSettings,
     architecture_of,
     build_model,
-    load_model,
-    load_weights,
-    stored_weights,
 )
 from keras_pvec.reproduction.training.references import TWIN_SEED_OFFSET
 from keras_pvec.runs import (
@@ -88,7 +84,7 @@ def measure_reading(run: Run, reading: Reading, data: ImageData) -> Run:
         raise ValueError(
             f"Stored P-vectors are enough for this reading. Received: {reading}"
         )
-    settings = _settings_of(run)
+    settings = settings_of(run)
     if data.fingerprint() != settings.data_sha256:
         raise ValueError(
             f"{run.path} was trained on other images: their fingerprint is "
@@ -105,36 +101,16 @@ def measure_reading(run: Run, reading: Reading, data: ImageData) -> Run:
     return Run(reading_path(run.path, name))
 
 
-def _settings_of(run: Run) -> RunSettings:
-    """The settings of a run, for a process that trains nothing."""
-    stored = dict(TrainingRecord.of(run).settings)
-    stored["recipe"] = Recipe(**stored["recipe"])
-    stored |= {"distribute": "none", "jit_compile": False}
-    known = {field.name for field in dataclasses.fields(RunSettings)}
-    return RunSettings(**{k: value for k, value in stored.items() if k in known})
-
-
 def _moments(run: Run) -> dict[Moment, Callable[[keras.Model], None]]:
     """What gives a model the weights of each kept moment, in order of time."""
-    folder = RunFolder(run.path)
-    moments: dict[Moment, Callable[[keras.Model], None]] = {
-        moment: functools.partial(load_weights, path=path)
-        for moment, path in stored_weights(folder).items()
-    }
+    moments = weight_loaders(run)
     if not moments:
         label = TrainingRecord.of(run).model or run.path.name
         raise ReadingUnavailableError(
             f"{run.path} holds no weights. Train it with `keep_weights=True`.",
             Obstacle(Cause.NO_WEIGHTS, names=(label,)),
         )
-    last = run.moments[-1]
-    if last not in moments and folder.model_path.exists():
-        moments[last] = functools.partial(_take_weights, run=run)
     return moments
-
-
-def _take_weights(model: keras.Model, run: Run) -> None:
-    model.set_weights(load_model(run.path).get_weights())
 
 
 class _LackingError(Exception):

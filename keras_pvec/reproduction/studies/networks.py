@@ -94,6 +94,10 @@ class PretrainedNetworks:
             by names of their own.
         statistics: Brightness and contrast of the images, as `SampleSet.statistics`
             returns them.
+        accuracies: Accuracies on the images by name of the network, such as
+            `{"top1": 0.7, "top5": 0.9}`, where they are known.
+        layers: By name of the depth: P-vectors of these networks, and of the untrained
+            ones, at further layers, with the features.
     """
 
     p_vectors: Mapping[str, PVector]
@@ -101,6 +105,12 @@ class PretrainedNetworks:
     random_weights: bool = False
     untrained: Mapping[str, PVector] = dataclasses.field(default_factory=dict)
     statistics: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    accuracies: Mapping[str, Mapping[str, float]] = dataclasses.field(
+        default_factory=dict
+    )
+    layers: Mapping[str, tuple[Mapping[str, PVector], Mapping[str, PVector]]] = (
+        dataclasses.field(default_factory=dict)
+    )
 
     def centred(self) -> PretrainedNetworks:
         """The same networks with column-centred features; those without a determined
@@ -131,7 +141,43 @@ def pretrained(networks: PretrainedNetworks, title: str) -> Findings:
     heading = "Angle between keras.applications networks"
     tables = _pair_tables(pairs, untrained)
     drawn = _pair_figures(pairs, tables, heading, title, images=None)
+    if networks.accuracies:
+        tables["accuracies"] = _accuracy_table(networks)
+    if len(networks.layers) > 1:
+        tables["null_ladder_by_layer"] = _ladder_by_layer(networks)
     return Findings(tables, drawn, tuple(results[:1]), tuple(results))
+
+
+def _accuracy_table(networks: PretrainedNetworks) -> pd.DataFrame:
+    """One row per network whose accuracy is known."""
+    return pd.DataFrame(
+        {
+            "run": name,
+            "n_samples": p.n_samples,
+            **networks.accuracies[name],
+        }
+        for name, p in networks.p_vectors.items()
+        if name in networks.accuracies
+    )
+
+
+def _ladder_by_layer(networks: PretrainedNetworks) -> pd.DataFrame:
+    """The ladder of nulls of each pair at each depth, literally and mean-centred."""
+    tables = []
+    for depth, (p_vectors, untrained) in networks.layers.items():
+        at_depth = dataclasses.replace(
+            networks, p_vectors=p_vectors, untrained=untrained
+        )
+        for centring, shown in (
+            (Centring.NONE, at_depth),
+            (Centring.COLUMNS, at_depth.centred()),
+        ):
+            pairs, untrained_pairs = _pretrained_pairs(shown)
+            if not pairs.empty:
+                table = analysis.null_ladder_table(pairs, untrained_pairs)
+                named = {"layer": depth, "centring": centring.value}
+                tables.append(table.assign(**named))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _pretrained_pairs(
