@@ -24,6 +24,7 @@ EXTRAS["reproduction"] = [
     "pillow>=9.1",
     "tqdm>=4.65",
 ]
+EXTRAS["ray"] = [*EXTRAS["reproduction"], "ray>=2.50"]
 EXTRAS["test"] = [
     *EXTRAS["reproduction"],
     "hypothesis>=6.100",

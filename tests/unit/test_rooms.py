@@ -133,6 +133,7 @@ REPRODUCTION = {
         "pretrained",
         "reproduction_config",
         "results",
+        "runner",
         "studies",
         "training",
     },
@@ -253,6 +254,9 @@ def test_rooms_import_only_what_they_may(path):
         # It needs TensorFlow, on any backend.
         if path.name != "tfds_reader.py":
             assert top != "tensorflow_datasets", f"{path}: {module}"
+        # It need not be installed.
+        if path.name != "ray_pool.py":
+            assert top != "ray", f"{path}: {module}"
 
 
 def test_the_rule_finds_what_breaks_it():
