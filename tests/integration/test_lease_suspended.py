@@ -50,7 +50,7 @@ def measure_at(step):
 
 
 def epochs_done(folder):
-    found = folder.glob("checkpoint_*")
+    found = folder.glob("checkpoint_?")
     return max((int(path.name.rpartition("_")[2]) for path in found), default=0)
 
 

@@ -28,6 +28,7 @@ from keras_pvec.reproduction.runner.ray_task import (
     Busy,
     Order,
     OtherVersion,
+    Outcome,
     data_arrays,
     train_attempt,
 )
@@ -41,7 +42,7 @@ _POLL_S = 1.0
 _QUEUED_PER_SLOT = 2
 _CONNECT_S = 10.0
 # Of a Ray that is started here, besides the data sets.
-_OBJECT_STORE_BYTES = 200 << 20
+_OBJECT_STORE_BYTES = 512 << 20
 _STOP_S = 15.0
 
 
@@ -115,11 +116,11 @@ class RayPool:
         try:
             while self._waiting or self._running or self._busy:
                 self._requeue()
-                while self._waiting and len(self._running) < self._n_submitted():
+                limit = self._n_submitted()
+                while self._waiting and len(self._running) < limit:
                     job = self._waiting.popleft()
                     self._running[self._submit(task, job, device)] = job
-                self._receive()
-                for job in self._running.values():
+                for job in [*self._receive(), *self._running.values()]:
                     if (progress := stored_progress(job)) is not None:
                         report(job, progress)
         finally:
@@ -161,32 +162,38 @@ class RayPool:
             return (1 + _QUEUED_PER_SLOT) * self.slots
         return 1
 
-    def _receive(self) -> None:
-        """Waits for outcomes, for a moment."""
+    def _receive(self) -> list[Job]:
+        """Waits for outcomes, for a moment; returns the runs that have one."""
         if not self._running:
             time.sleep(_POLL_S)
-            return
+            return []
         refs = list(self._running)
         # All that are there after the first one.
         done, _ = self._ray.wait(refs, num_returns=1, timeout=_POLL_S)
         if done:
             done, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
+        ended = []
         for ref in done:
             job = self._running.pop(ref)
+            ended.append(job)
             try:
-                outcome = self._ray.get(ref)
+                self._settle(job, self._ray.get(ref))
             except self._ray.exceptions.RayError as error:
                 self._failures.append(_failure_of(job, error))
-                continue
-            if isinstance(outcome, OtherVersion):
-                raise ClusterError(
-                    f"The worker on {outcome.host} {outcome.difference}. Install the "
-                    "same versions on all nodes of the cluster."
-                )
-            if isinstance(outcome, Busy):
-                self._busy.append((time.monotonic() + self._cluster.lease_s / 4, job))
-            elif outcome.failure is not None:
-                self._failures.append(outcome.failure)
+        return ended
+
+    def _settle(self, job: Job, outcome: Outcome) -> None:
+        """Records the outcome of a task."""
+        if isinstance(outcome, OtherVersion):
+            raise ClusterError(
+                f"The worker on {outcome.host} {outcome.difference}. Install the same "
+                "versions on all nodes of the cluster."
+            )
+        if isinstance(outcome, Busy):
+            # Its folder is looked at again later.
+            self._busy.append((time.monotonic() + self._cluster.lease_s / 4, job))
+        elif outcome.failure is not None:
+            self._failures.append(outcome.failure)
 
     def _requeue(self) -> None:
         """Takes up the runs that other workers were training a while ago."""
