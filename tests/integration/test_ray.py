@@ -41,8 +41,12 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")
-        # A node that is suspended is dead after about ten seconds.
+        patch.setenv("RAY_worker_niceness", "0")
+        # A node that is suspended is dead after about ten seconds, and a task on it is
+        # retried when its connection does not answer.
         health = {
+            "grpc_client_keepalive_time_ms": 5000,
+            "grpc_client_keepalive_timeout_ms": 15000,
             "health_check_initial_delay_ms": 1000,
             "health_check_period_ms": 1000,
             "health_check_timeout_ms": 2000,
@@ -295,8 +299,9 @@ def test_a_node_without_the_data_set_gets_it_from_the_driver(cluster, tmp_path):
             assert ours.read_bytes() == theirs.read_bytes()
 
 
-def test_a_worker_with_another_version_is_named(cluster, tmp_path, undisturbed):
+def test_a_worker_with_another_version_is_named(cluster, tmp_path, monkeypatch):
     """The first one that answers ends the program; nothing is trained."""
+    monkeypatch.chdir(tmp_path)  # workers look for packages in the driver's folder too
     other = tmp_path / "other"
     shutil.copytree(ROOT / "keras_pvec", other / "keras_pvec")
     init = other / "keras_pvec" / "__init__.py"
@@ -315,7 +320,8 @@ def test_a_worker_with_another_version_is_named(cluster, tmp_path, undisturbed):
         cluster.remove_node(node, allow_graceful=False)
 
 
-def test_a_worker_without_the_package_is_named(cluster, tmp_path):
+def test_a_worker_without_the_package_is_named(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     broken = tmp_path / "other" / "keras_pvec"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("__version__ = '0.0.1'\n")

@@ -178,8 +178,17 @@ class RayPool:
             ended.append(job)
             try:
                 self._settle(job, self._ray.get(ref))
+            except self._ray.exceptions.RayTaskError as error:
+                # The task returns its errors, so it has not begun.
+                raise ClusterError(
+                    f"The worker on {error.ip} cannot run keras_pvec "
+                    f"{versions()['keras-pvec']} ({_last_line(error)}). Install the "
+                    "same versions on all nodes of the cluster."
+                ) from error
             except self._ray.exceptions.RayError as error:
-                self._failures.append(_failure_of(job, error))
+                self._failures.append(
+                    RunFailure(job.path, f"its worker was lost: {error_text(error)}")
+                )
         return ended
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
@@ -285,6 +294,6 @@ def _slots_of(resources: Mapping[str, float], cluster: RayCluster) -> int:
     return min(shares, default=1)
 
 
-def _failure_of(job: Job, error: Exception) -> RunFailure:
-    """What Ray says about a task that has no outcome."""
-    return RunFailure(job.path, f"its worker was lost: {error_text(error)}")
+def _last_line(error: Exception) -> str:
+    """The last line of an error that holds a traceback: its type and message."""
+    return str(error).strip().splitlines()[-1].strip()
