@@ -42,6 +42,7 @@ def cluster():
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")
         patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", "120")
         # A node that is suspended is dead after about ten seconds, and a task on it is
         # retried when its connection does not answer.
         health = {

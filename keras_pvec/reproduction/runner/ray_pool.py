@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 import pickle
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -181,7 +182,7 @@ class RayPool:
             except self._ray.exceptions.RayTaskError as error:
                 # The task returns its errors, so it has not begun.
                 raise ClusterError(
-                    f"The worker on {error.ip} cannot run keras_pvec "
+                    f"The worker{_address_in(error)} cannot run keras_pvec "
                     f"{versions()['keras-pvec']} ({_last_line(error)}). Install the "
                     "same versions on all nodes of the cluster."
                 ) from error
@@ -292,6 +293,13 @@ def _slots_of(resources: Mapping[str, float], cluster: RayCluster) -> int:
         if amount > 0
     ]
     return min(shares, default=1)
+
+
+def _address_in(error: Exception) -> str:
+    """The address in the text of an error of a task, as a phrase; the error itself does
+    not have it."""
+    match = re.search(r"\bip=([\w.:]+)", str(error))
+    return f" on {match[1]}" if match else ""
 
 
 def _last_line(error: Exception) -> str:
