@@ -24,6 +24,7 @@ METHODS = ("fast", "exact")
 OPTIMIZERS = ("sgd", "adam")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 DISTRIBUTIONS = ("none", "mirrored")
+CLUSTERS = ("none", "ray")
 POOLINGS = ("avg", None)
 READINGS = tuple(choice.value for choice in ReadingChoice)
 # NumPy's generators take seeds below 2**32, also for the untrained twin of a run.
@@ -78,6 +79,10 @@ class ExperimentConfig:
         distribute: `"none"`, or `"mirrored"` to share each batch among all
             accelerators of this machine.
         workers: Number of runs that are trained at the same time.
+        cluster: `"none"` for this machine, or `"ray"` for a Ray cluster.
+        ray_address: As in `RayCluster`.
+        num_cpus: CPU cores of each run on a cluster.
+        num_gpus: GPUs of each run on a cluster, also a fraction of one.
         keep_weights: Whether to keep the weights of about ten moments of each run.
         device: `"auto"`, `"cpu"` or `"gpu"`.
         train: Whether to train missing runs.
@@ -120,6 +125,10 @@ class ExperimentConfig:
     deterministic: bool = False
     distribute: str = "none"
     workers: int = 1
+    cluster: str = "none"
+    ray_address: str | None = None
+    num_cpus: int = 1
+    num_gpus: float = 0.0
     keep_weights: bool | None = None
     device: str = "auto"
     train: bool = True
@@ -147,6 +156,7 @@ class ExperimentConfig:
             ("optimizer", (None, *OPTIMIZERS)),
             ("precision", PRECISIONS),
             ("distribute", DISTRIBUTIONS),
+            ("cluster", CLUSTERS),
             ("device", DEVICES),
         ):
             check_choice(name, getattr(self, name), choices)
@@ -156,10 +166,18 @@ class ExperimentConfig:
             ("train_samples", 2),
             ("num_samples", 2),
             ("workers", 1),
+            ("num_cpus", 1),
         ):
             check_integer(name, getattr(self, name), minimum)
         _check_number("learning_rate", self.learning_rate, allow_zero=False)
         _check_number("weight_decay", self.weight_decay, allow_zero=True)
+        _check_number("num_gpus", self.num_gpus, allow_zero=True)
+        check(
+            "num_gpus",
+            self.num_gpus,
+            self.num_gpus <= 1 or float(self.num_gpus).is_integer(),
+            "a whole number, or a fraction of one",
+        )
         check(
             "seeds",
             self.seeds,

@@ -29,6 +29,7 @@ from keras_pvec.reproduction.results import (
 from keras_pvec.reproduction.runner import (
     DamagedRun,
     Job,
+    RayCluster,
     TrainedRuns,
     needs_training,
     stored_runs,
@@ -88,6 +89,7 @@ def run_study(config: ExperimentConfig, name: str) -> Outcome:
         LayerChoiceError: A model lacks one of the watched layers.
         DatasetUnavailableError: The data set cannot be loaded.
         DeviceUnavailableError: This machine does not have the device.
+        ClusterError: The cluster cannot be used.
     """
     study = STUDIES[name]
     print_notes(config)
@@ -134,11 +136,22 @@ def experiment_folders(
 def train_or_open(config: ExperimentConfig, jobs: Sequence[Job]) -> TrainedRuns:
     """Trains the missing runs, or opens those that exist if `config.train` is false."""
     if config.train:
-        return train_jobs(jobs, workers=config.workers, device=config.device)
+        return train_jobs(
+            jobs,
+            workers=config.workers,
+            device=config.device,
+            cluster=_cluster_of(config),
+        )
     runs, missing, damaged = stored_runs(jobs)
     text = f"Found {len(runs)} finished runs; {len(missing)} are missing."
     print(text + (f" {len(damaged)} more are damaged." if damaged else ""))
     return TrainedRuns(runs, [*damaged])
+
+
+def _cluster_of(config: ExperimentConfig) -> RayCluster | None:
+    if config.cluster == "none":
+        return None
+    return RayCluster(config.ray_address, config.num_cpus, config.num_gpus)
 
 
 def analyse_study(

@@ -66,6 +66,7 @@ def reproduce(config: ReproductionConfig) -> Outcome:
         LayerChoiceError: A model lacks one of the watched layers.
         DatasetUnavailableError: A data set cannot be loaded.
         DeviceUnavailableError: This machine does not have the device.
+        ClusterError: The cluster cannot be used.
     """
     general = config.experiment
     print_notes(general)

@@ -32,10 +32,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 
 from keras_pvec.pvector import PVector
+from keras_pvec.runs.attempts import attempts_folder
 from keras_pvec.runs.checksums import (
     SUMS_FILE,
     changed_files,
@@ -52,6 +52,7 @@ from keras_pvec.runs.errors import (
 )
 from keras_pvec.runs.files import save_p_vectors
 from keras_pvec.runs.info import INFO_VERSION, RunInfo
+from keras_pvec.runs.lock import lock_folder
 from keras_pvec.runs.progress import (
     changing_info,
     check_info,
@@ -323,21 +324,22 @@ class RunFolder:
         """Locks out other processes; the system frees the lock if this one is killed.
 
         Raises:
-            RunConflictError: Another process is writing to the folder.
+            RunConflictError: Another process is writing to the folder, or a worker of a
+                cluster is training the run.
         """
+        self._check_no_attempts()
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            raise RunConflictError(
-                f"Another process is writing to {self.path}. Wait until it ends, or "
-                "choose another folder."
-            ) from None
-        try:
+        with lock_folder(self.path):
+            # A worker may have taken the run away before it was locked.
+            self._check_no_attempts()
             yield
-        finally:
-            lock.release()
+
+    def _check_no_attempts(self) -> None:
+        if attempts_folder(self.path).exists():
+            raise RunConflictError(
+                f"A worker of a cluster is training {self.path}. Wait until it ends, "
+                "or choose another folder."
+            )
 
     def metrics_rows(self) -> list[dict[str, str]]:
         """Rows of `metrics.csv`, as text; none if there is no such file."""

@@ -153,6 +153,7 @@ REPRODUCTION = {
         "publish",
         "reproduction_config",
         "results",
+        "runner",
         "studies",
         "training",
     },
@@ -280,6 +281,9 @@ def test_rooms_import_only_what_they_may(path):
         # It needs TensorFlow, on any backend.
         if path.name != "tfds_reader.py":
             assert top != "tensorflow_datasets", f"{path}: {module}"
+        # It need not be installed.
+        if path.name != "ray_pool.py":
+            assert top != "ray", f"{path}: {module}"
 
 
 def test_the_rule_finds_what_breaks_it():

@@ -55,12 +55,23 @@ class ImageDataSpec:
         """
         return _load(self)
 
+    def select_from(self, whole: ImageData) -> ImageData:
+        """The images that `load` returns, given the whole data set.
+
+        Raises:
+            ValueError: Subsets larger than the set.
+        """
+        data = whole.subset(self.train_samples, self.test_samples)
+        return data.with_label_noise(self.label_noise) if self.label_noise else data
+
+    def load_whole(self) -> ImageData:
+        """Loads the whole data set that the images are of; see `load`."""
+        return _whole(self.name, self.data_dir)
+
 
 @functools.lru_cache(maxsize=8)
 def _load(spec: ImageDataSpec) -> ImageData:
-    data = _whole(spec.name, spec.data_dir)
-    data = data.subset(spec.train_samples, spec.test_samples)
-    return data.with_label_noise(spec.label_noise) if spec.label_noise else data
+    return spec.select_from(spec.load_whole())
 
 
 @functools.lru_cache(maxsize=2)

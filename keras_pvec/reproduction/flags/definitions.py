@@ -291,7 +291,31 @@ def _define_execution_flags(values: flags.FlagValues) -> None:
         "workers",
         1,
         "Number of runs that are trained at the same time, each in a process with its "
-        "share of the cores.",
+        "share of the cores. With --cluster=ray, the cluster decides.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "cluster",
+        "none",
+        config.CLUSTERS,
+        "'ray' trains the runs as tasks of a Ray cluster, whose nodes share "
+        "--runs_dir. Needs pip install 'keras-pvec[ray]'.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "ray_address",
+        None,
+        "Ray cluster: 'auto' or '<host>:<port>' of its head node. Default: "
+        "RAY_ADDRESS, otherwise Ray is started on this machine.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_cpus", 1, "CPU cores of each run on a cluster.", flag_values=values
+    )
+    flags.DEFINE_float(
+        "num_gpus",
+        0.0,
+        "GPUs of each run on a cluster. A fraction lets several runs share one.",
         flag_values=values,
     )
     flags.DEFINE_boolean(

@@ -17,10 +17,12 @@ from keras_pvec.reproduction.failures import error_text
 from keras_pvec.reproduction.pretrained import WeightsUnavailableError
 from keras_pvec.reproduction.publication import PublicationError
 from keras_pvec.reproduction.results import ResultsNotWrittenError
+from keras_pvec.reproduction.runner import ClusterError
 from keras_pvec.runs import RunError
 
 # Errors that are printed without a traceback: the message is enough for the user.
 USER_ERRORS = (
+    ClusterError,
     ConfigError,
     DatasetUnavailableError,
     DeviceUnavailableError,

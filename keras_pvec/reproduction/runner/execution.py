@@ -33,13 +33,19 @@ def train_job(job: Job, report: Callable[[Progress], None]) -> RunFailure | None
             callbacks=[ProgressReporter(job.settings.epochs, report)],
         )
     except Exception as error:
-        return _save_failure(job, error)
+        return save_failure(job, error)
     # The report of an earlier failure is outdated.
     remove_traceback(job.traceback_path)
     return None
 
 
-def _save_failure(job: Job, error: Exception) -> RunFailure:
+def save_failure(job: Job, error: Exception) -> RunFailure:
+    """Writes the traceback of a run that failed to a file, and describes the failure.
+
+    Args:
+        job: The run.
+        error: What was raised.
+    """
     reason = error_text(error)
     obstacle = save_traceback(job.traceback_path, error)
     if obstacle is not None:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_pvec.reproduction.runner.job import RunFailure
+from keras_pvec.reproduction.runner.job import Job, RunFailure
+from keras_pvec.runs import RunError, RunFolder, current_folder, moment_of
 
 _METRICS = ("loss", "val_accuracy", "pvec_angle_data")
 _STEPS_BETWEEN_REPORTS = 10
@@ -73,9 +74,28 @@ class ProgressReporter(keras.callbacks.Callback):
             self._report(Progress(epochs_done / self._epochs, self._shown))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._shown = {"epoch": f"{epoch + 1}/{self._epochs}"} | {
-            key: f"{value:.4g}"
-            for key, value in (logs or {}).items()
-            if key in _METRICS
-        }
+        self._shown = _shown(epoch + 1, self._epochs, logs or {})
         self._report(Progress((epoch + 1) / self._epochs, self._shown))
+
+
+def stored_progress(job: Job) -> Progress | None:
+    """The progress of a run that another process trains, by its finished epochs; `None`
+    if there is none yet."""
+    folder = RunFolder(current_folder(job.path))
+    try:
+        rows = folder.metrics_rows()
+        if not rows:
+            return None
+        done, epochs = moment_of(rows[-1]).epoch + 1, job.settings.epochs
+        return Progress(done / epochs, _shown(done, epochs, rows[-1]))
+    # A file may be removed or replaced at any time.
+    except (RunError, OSError, ValueError):
+        return None
+
+
+def _shown(
+    epochs_done: int, epochs: int, logs: Mapping[str, float | str]
+) -> dict[str, str]:
+    return {"epoch": f"{epochs_done}/{epochs}"} | {
+        key: f"{float(value):.4g}" for key, value in logs.items() if key in _METRICS
+    }

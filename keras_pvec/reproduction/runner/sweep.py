@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from keras_pvec.reproduction.failures import remove_traceback
 from keras_pvec.reproduction.runner.announcement import (
@@ -13,6 +14,7 @@ from keras_pvec.reproduction.runner.announcement import (
     announce_time,
     forecast_jobs,
 )
+from keras_pvec.reproduction.runner.cluster import RayCluster
 from keras_pvec.reproduction.runner.displays import SweepDisplay
 from keras_pvec.reproduction.runner.execution import train_job
 from keras_pvec.reproduction.runner.job import DamagedRun, Job, RunFailure
@@ -20,6 +22,9 @@ from keras_pvec.reproduction.runner.progress import Finished, Progress
 from keras_pvec.reproduction.runner.stored import stored_runs
 from keras_pvec.reproduction.runner.workers import WorkerPool, share_cores
 from keras_pvec.runs import Run
+
+if TYPE_CHECKING:
+    from keras_pvec.reproduction.runner.ray_pool import RayPool
 
 
 class TrainedRuns(NamedTuple):
@@ -40,6 +45,7 @@ def train_jobs(
     workers: int = 1,
     device: str = "auto",
     cores: Sequence[Sequence[int]] | None = None,
+    cluster: RayCluster | None = None,
 ) -> TrainedRuns:
     """Trains the missing runs. A run that fails does not stop the others.
 
@@ -51,6 +57,8 @@ def train_jobs(
             before the call.
         cores: Ids of the cores of each worker; default: equal shares of the cores of
             this process.
+        cluster: The cluster that trains the runs instead; their folders must be on
+            storage that all of its nodes share.
 
     Returns:
         The finished runs, and the failures of the others. A damaged run is left as it
@@ -58,6 +66,7 @@ def train_jobs(
 
     Raises:
         RunConflictError: A folder holds a run with other settings.
+        ClusterError: The cluster cannot be used.
         ValueError: Fewer than one worker, or `cores` for a different number of workers.
         KeyboardInterrupt: After all workers are stopped; all runs can be resumed.
     """
@@ -74,24 +83,37 @@ def train_jobs(
         if job.path in runs:
             # The report of an earlier failure is outdated.
             remove_traceback(job.traceback_path)
-    workers = max(min(workers, len(missing)), 1)
-    announce_jobs(jobs, missing, damaged)
-    forecasts = forecast_jobs(missing)
-    if missing:
-        announce_time(forecasts.values(), workers)
-    with SweepDisplay(forecasts, workers) as bar:
-        if workers == 1:
-            failures = _train_in_this_process(missing, bar)
-        else:
-            shares = cores[:workers] if cores else share_cores(workers)
-            pool = WorkerPool(missing, shares, device, bar.update)
-            failures = pool.run()
+    with contextlib.ExitStack() as stack:
+        pool = None
+        if cluster is not None and missing:
+            pool = stack.enter_context(_ray_pool(cluster))
+            workers = pool.slots
+        workers = max(min(workers, len(missing)), 1)
+        announce_jobs(jobs, missing, damaged)
+        forecasts = forecast_jobs(missing)
+        if missing:
+            announce_time(forecasts.values(), workers)
+        with SweepDisplay(forecasts, workers) as bar:
+            if pool is not None:
+                failures = pool.run(missing, device, bar.update)
+            elif workers == 1:
+                failures = _train_in_this_process(missing, bar)
+            else:
+                shares = cores[:workers] if cores else share_cores(workers)
+                failures = WorkerPool(missing, shares, device, bar.update).run()
     trained = stored_runs(missing)
     runs = {**runs, **trained.runs}
     ordered = {job.path: runs[job.path] for job in jobs if job.path in runs}
     failed = {failure.path for failure in failures}
     spoiled = [run for run in trained.damaged if run.path not in failed]
     return TrainedRuns(ordered, [*damaged, *failures, *spoiled])
+
+
+def _ray_pool(cluster: RayCluster) -> RayPool:
+    # Imported only where a cluster is asked for.
+    from keras_pvec.reproduction.runner.ray_pool import RayPool
+
+    return RayPool(cluster)
 
 
 def _train_in_this_process(jobs: Sequence[Job], bar: SweepDisplay) -> list[RunFailure]:

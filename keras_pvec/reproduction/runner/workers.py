@@ -17,7 +17,7 @@ from keras_pvec.reproduction.runner.job import Job, RunFailure
 from keras_pvec.reproduction.runner.progress import Finished, Progress
 
 # Environment variables that limit threads; TensorFlow has its own.
-_THREAD_VARIABLES = (
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -218,8 +218,8 @@ def _ignored_interrupts() -> Iterator[None]:
 @contextlib.contextmanager
 def _thread_limit(n: int) -> Iterator[None]:
     """In processes started in this context, libraries use `n` threads each."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update({name: str(n) for name in _THREAD_VARIABLES})
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update({name: str(n) for name in THREAD_VARIABLES})
     try:
         yield
     finally:

@@ -47,6 +47,7 @@ from keras_pvec.runs import (
     Reference,
     Run,
     RunFolder,
+    bring_home,
     library_versions,
     open_run,
     replace_atomically,
@@ -104,6 +105,7 @@ def train(
     references = references_of(settings, samples, data)
     model = build_model(settings, data)
 
+    bring_home(path)
     with folder.lock():
         # Another process may have finished the run since the first check.
         if is_finished(settings, path):

@@ -25,8 +25,10 @@ from keras_pvec.runs import (
     RunFolder,
     check_file,
     complete_log,
+    current_folder,
     exists,
     open_run,
+    remove_attempts,
 )
 
 # Settings that no longer matter once a run is finished.
@@ -98,6 +100,7 @@ def open_finished(settings: RunSettings, path: str | os.PathLike) -> Run:
     with contextlib.suppress(OSError):  # the folder may be read-only
         remove_checkpoints(folder)
         folder.remove_partial_files()
+        remove_attempts(folder.path)
     return run
 
 
@@ -123,8 +126,9 @@ def complete_logs(folder: RunFolder, settings: RunSettings) -> None:
 
 
 def epochs_done(path: str | os.PathLike) -> int:
-    """Number of finished epochs of an unfinished run."""
-    return max((c.epochs for c in checkpoints(RunFolder(path))), default=0)
+    """Number of finished epochs of an unfinished run, wherever its files are."""
+    folder = RunFolder(current_folder(Path(path)))
+    return max((c.epochs for c in checkpoints(folder)), default=0)
 
 
 def existing_or_new_path(
