@@ -1,0 +1,119 @@
+"""Notebooks as pages: executed, and written as Markdown with their outputs.
+
+A notebook is a Python file in the percent format, which Jupyter opens through jupytext.
+It holds no outputs: they are computed when the site is built, and an error in a cell
+fails the build. As Markdown, a notebook has the same links, formulas and search as every
+other page.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+_TIMEOUT_S = 300
+# Two kernels at a time: half of a kernel's time goes to importing a framework.
+_KERNELS = 2
+_SETUP = """\
+%matplotlib inline
+import matplotlib
+matplotlib.rcParams.update({"figure.dpi": 144, "figure.constrained_layout.use": True})
+"""
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class ExecutedNotebook(NamedTuple):
+    """A notebook as the files of a site.
+
+    Attributes:
+        markdown: The page.
+        images: Contents of PNG files by name, which lie beside the page.
+        source: The notebook without outputs, as the content of an `.ipynb` file.
+    """
+
+    markdown: str
+    images: dict[str, bytes]
+    source: str
+
+
+def execute_notebooks(paths: list[Path]) -> list[ExecutedNotebook]:
+    """Executes notebooks, two at a time.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: A cell raised an error.
+    """
+    with ThreadPoolExecutor(_KERNELS) as pool:
+        return list(pool.map(execute_notebook, paths))
+
+
+def execute_notebook(path: Path) -> ExecutedNotebook:
+    """Executes a notebook in the folder that it is in."""
+    notebook = jupytext.read(path)
+    notebook.metadata["kernelspec"] = {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
+    source = nbformat.writes(notebook)
+    setup = nbformat.v4.new_code_cell(_SETUP)
+    notebook.cells.insert(0, setup)
+    NotebookClient(
+        notebook,
+        timeout=_TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute(env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    notebook.cells.remove(setup)
+    markdown, images = _as_markdown(notebook, path.stem)
+    return ExecutedNotebook(markdown, images, source)
+
+
+def _as_markdown(
+    notebook: nbformat.NotebookNode, name: str
+) -> tuple[str, dict[str, bytes]]:
+    download = f"[Download this notebook]({name}.ipynb){{ download .notebook-download }}"
+    parts: list[str] = []
+    images: dict[str, bytes] = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+            if len(parts) == 1:
+                parts.append(download)  # below the title and its first paragraph
+            continue
+        parts.append(_fenced("python", cell.source))
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                parts.append(_fenced("text", output.text, "output"))
+                continue
+            data = output.data
+            if "image/png" in data:
+                image = f"{name}_{len(images)}.png"
+                images[image] = base64.b64decode(data["image/png"])
+                alt = cell.metadata.get("alt", "Figure drawn by the code above")
+                parts.append(f"![{alt}]({image}){{ .output }}")
+            elif "text/html" in data:
+                parts.append(_as_block(data["text/html"]))
+            elif "text/plain" in data:
+                parts.append(_fenced("text", data["text/plain"], "output"))
+    return "\n\n".join(parts) + "\n", images
+
+
+def _fenced(language: str, text: str, css_class: str = "") -> str:
+    text = _TERMINAL_CODES.sub("", text).rstrip()
+    info = f"{{ .{language} .{css_class} }}" if css_class else language
+    return f"````{info}\n{text}\n````"
+
+
+def _as_block(html: str) -> str:
+    # Markdown leaves a block of HTML alone up to its first blank line.
+    html = re.sub(r"<style.*?</style>", "", html, flags=re.S)
+    html = re.sub(r"\n\s*", "\n", html.strip())
+    return f'<div class="output output-table">\n{html}\n</div>'
