@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -70,10 +71,16 @@ def execute_notebook(path: Path) -> ExecutedNotebook:
         timeout=_TIMEOUT_S,
         kernel_name="python3",
         resources={"metadata": {"path": str(path.parent)}},
-    ).execute(env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    ).execute(env=_environment())
     notebook.cells.remove(setup)
     markdown, images = _as_markdown(notebook, path.stem)
     return ExecutedNotebook(markdown, images, source)
+
+
+def _environment() -> dict[str, str]:
+    """That of this process, in which `!keras-pvec` is found."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def _as_markdown(
@@ -91,6 +98,8 @@ def _as_markdown(
         parts.append(_fenced("python", cell.source))
         for output in cell.outputs:
             if output.output_type == "stream":
+                if output.name == "stderr":  # what frameworks say when they start
+                    continue
                 parts.append(_fenced("text", output.text, "output"))
                 continue
             data = output.data
