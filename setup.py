@@ -31,6 +31,15 @@ EXTRAS["test"] = [
     "pytest-xdist>=3.5",
     "tensorboard>=2.16",
 ]
+EXTRAS["docs"] = [
+    *EXTRAS["reproduction"],
+    "ipykernel>=6.29",
+    "jupytext>=1.16",
+    "latex2mathml>=3.77",
+    "mkdocs-material>=9.5",
+    "mkdocstrings[python]>=0.27",
+    "nbclient>=0.10",
+]
 EXTRAS["dev"] = [*EXTRAS["test"], "mypy>=1.11", "ruff>=0.9"]
 
 setup(

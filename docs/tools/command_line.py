@@ -10,8 +10,8 @@ import sys
 _INTRODUCTION = """\
 # Command line
 
-`keras-pvec` reads and compares stored P-vectors. It imports neither Keras nor its backend.
-`python -m keras_pvec` is the same program.
+`keras-pvec` reads and compares stored P-vectors. `python -m keras_pvec` is the same
+program.
 """
 
 

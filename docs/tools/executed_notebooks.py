@@ -2,15 +2,17 @@
 
 A notebook is a Python file in the percent format, which Jupyter opens through jupytext.
 It holds no outputs: they are computed when the site is built, and an error in a cell
-fails the build. As Markdown, a notebook has the same links, formulas and search as every
-other page.
+fails the build. As Markdown, a notebook has the same links, formulas and search as
+every other page.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import re
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,36 +47,60 @@ class ExecutedNotebook(NamedTuple):
     source: str
 
 
-def execute_notebooks(paths: list[Path]) -> list[ExecutedNotebook]:
+def execute_notebooks(paths: list[Path], cache: Path) -> list[ExecutedNotebook]:
     """Executes notebooks, two at a time.
+
+    Args:
+        paths: The notebooks.
+        cache: A folder of executed notebooks. One is executed again when it or the
+            package has changed.
 
     Raises:
         nbclient.exceptions.CellExecutionError: A cell raised an error.
     """
+    package = hashlib.sha256()
+    for path in sorted(Path("keras_pvec").rglob("*.py")):
+        package.update(path.read_bytes())
+    cache.mkdir(parents=True, exist_ok=True)
+
+    def execute(path: Path) -> ExecutedNotebook:
+        notebook = _with_kernel(jupytext.read(path))
+        source = nbformat.writes(notebook)
+        digest = hashlib.sha256(source.encode() + package.digest()).hexdigest()
+        executed = cache / f"{path.stem}-{digest[:16]}.ipynb"
+        if not executed.exists():
+            _execute(notebook, path.parent)
+            nbformat.write(notebook, executed)
+        outputs = nbformat.read(executed, as_version=4)
+        return ExecutedNotebook(*_as_markdown(outputs, path.stem), source)
+
     with ThreadPoolExecutor(_KERNELS) as pool:
-        return list(pool.map(execute_notebook, paths))
+        return list(pool.map(execute, paths))
 
 
-def execute_notebook(path: Path) -> ExecutedNotebook:
-    """Executes a notebook in the folder that it is in."""
-    notebook = jupytext.read(path)
+def _with_kernel(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook with what depends on its content only."""
     notebook.metadata["kernelspec"] = {
         "display_name": "Python 3",
         "language": "python",
         "name": "python3",
     }
-    source = nbformat.writes(notebook)
+    for index, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{index}"  # not a random one
+    return notebook
+
+
+def _execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
     setup = nbformat.v4.new_code_cell(_SETUP)
     notebook.cells.insert(0, setup)
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         timeout=_TIMEOUT_S,
         kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
-    ).execute(env=_environment())
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute(env=_environment(), stderr=subprocess.DEVNULL)
     notebook.cells.remove(setup)
-    markdown, images = _as_markdown(notebook, path.stem)
-    return ExecutedNotebook(markdown, images, source)
 
 
 def _environment() -> dict[str, str]:
@@ -86,7 +112,9 @@ def _environment() -> dict[str, str]:
 def _as_markdown(
     notebook: nbformat.NotebookNode, name: str
 ) -> tuple[str, dict[str, bytes]]:
-    download = f"[Download this notebook]({name}.ipynb){{ download .notebook-download }}"
+    download = (
+        f"[Download this notebook]({name}.ipynb){{ download .notebook-download }}"
+    )
     parts: list[str] = []
     images: dict[str, bytes] = {}
     for cell in notebook.cells:
@@ -124,5 +152,7 @@ def _fenced(language: str, text: str, css_class: str = "") -> str:
 def _as_block(html: str) -> str:
     # Markdown leaves a block of HTML alone up to its first blank line.
     html = re.sub(r"<style.*?</style>", "", html, flags=re.S)
+    # The theme styles tables without a class.
+    html = re.sub(r"<table [^>]*>", "<table>", html)
     html = re.sub(r"\n\s*", "\n", html.strip())
     return f'<div class="output output-table">\n{html}\n</div>'

@@ -31,7 +31,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     docs = Path(config.docs_dir)
     notebooks = _notebooks(docs)
-    for path, executed in zip(notebooks, execute_notebooks(notebooks), strict=True):
+    pages = execute_notebooks(notebooks, docs.parent / ".cache" / "docs")
+    for path, executed in zip(notebooks, pages, strict=True):
         page = path.relative_to(docs).with_suffix(".md").as_posix()
         folder = path.parent.relative_to(docs).as_posix()
         contents = {
@@ -57,7 +58,9 @@ def on_page_content(html: str, **_: Any) -> str:
 
 def _notebooks(docs: Path) -> list[Path]:
     return [
-        path for folder in _NOTEBOOK_FOLDERS for path in sorted(docs.glob(f"{folder}/*.py"))
+        path
+        for folder in _NOTEBOOK_FOLDERS
+        for path in sorted(docs.glob(f"{folder}/*.py"))
     ]
 
 
@@ -84,7 +87,9 @@ def _expanded(nav: list[Any], docs: Path, listed: set[str]) -> list[Any]:
             ]
         elif entry.endswith("/*"):
             folder = entry.removesuffix("/*")
-            pages = {p.relative_to(docs).as_posix() for p in docs.glob(f"{folder}/*.md")}
+            pages = {
+                p.relative_to(docs).as_posix() for p in docs.glob(f"{folder}/*.md")
+            }
             pages |= {
                 p.relative_to(docs).with_suffix(".md").as_posix()
                 for p in _notebooks(docs)

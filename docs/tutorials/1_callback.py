@@ -100,7 +100,9 @@ table = run.angles(to="final", layer="avg_pool")
 figure, axes = plt.subplots(figsize=(7, 3.2))
 axes.plot(table.epoch + 1, table.angle_deg, "o-", label="P-vector")
 axes.plot(table.epoch + 1, table.null_angle_deg, ":k", label="its permutation null")
-axes.plot(table.epoch + 1, table.centered_angle_deg, "s--", label="features mean-centred")
+axes.plot(
+    table.epoch + 1, table.centered_angle_deg, "s--", label="features mean-centred"
+)
 axes.set(
     xlabel="epochs trained",
     ylabel="angle to the last epoch\n(degrees; 0 = same, 90 = unrelated)",

@@ -93,7 +93,7 @@ for name, (p, q) in pairs.items():
 pd.DataFrame(rows).T.round(1)
 
 # %% [markdown]
-# By the angle alone, one would call all four networks alike: they differ by a degree or so. `z` separates *nothing* from the rest, and so does the centred angle (`NaN` means that the centred vector is not determined: pure noise has no leading direction). Neither tells *what* is shared.
+# By the angle alone, all four pairs look alike. `z` separates *nothing* from the rest, and so does the centred angle (`NaN` means that the centred vector is not determined: pure noise has no leading direction). Neither tells *what* is shared.
 #
 # ## The ladder of nulls
 #
@@ -157,7 +157,9 @@ def network(kind, seed):
         ],
     }[kind]
     features = layers.Dense(64, activation="relu", name="features")
-    model = keras.Sequential([keras.Input((8, 8, 1)), *body, features, layers.Dense(10)])
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), *body, features, layers.Dense(10)]
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(2e-3), loss)
     return model

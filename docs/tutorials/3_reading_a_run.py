@@ -33,7 +33,9 @@ def train(seed):
         ]
     )
     model.compile(
-        keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        keras.optimizers.Adam(3e-3),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )
     logger = kp.PVectorLogger(
         folder / f"seed_{seed}",
@@ -113,7 +115,9 @@ plt.show()
 # %%
 p, q = run.p_vector("final", "avg_pool"), other.p_vector("final", "avg_pool")
 detail = kp.compare_in_detail(p, q)
-print(f"angle                 {detail.angle_deg:.1f} (null {detail.null_angle_deg:.1f})")
+print(
+    f"angle                 {detail.angle_deg:.1f} (null {detail.null_angle_deg:.1f})"
+)
 print(f"without 1% of samples {detail.trimmed_angle_deg:.1f}")
 print(f"rows of unit length   {detail.row_normalised_angle_deg:.1f}")
 print("principal angles     ", [round(a, 1) for a in detail.principal_angles_deg])

@@ -4,6 +4,7 @@
 # The reproduction is built on the library: a claim of the paper is a statement with a criterion, a study trains what the claim needs, and a result is numbers with a verdict. This tutorial tests claim C3 on digits, on two small networks and two seeds, in about a minute. The same call with `dataset="cifar10"` and `preset="whole"` is the real experiment, and takes hours.
 
 # %%
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -68,8 +69,6 @@ claims[claims.claim == "C3"].T
 # The paper leaves open how its words become numbers: whether features are centred, which samples are used, which end a network is compared with. Readings that stored P-vectors allow need no training and no forward pass. The second call finds its runs and trains nothing.
 
 # %%
-import dataclasses
-
 outcome = run_study(dataclasses.replace(config, readings="stored"), claim.study)
 sorted(path.name for path in outcome.folder.glob("*.csv"))
 

@@ -1,4 +1,4 @@
-"""The snippets of the how-to pages run as they stand there, after those of the index."""
+"""The snippets of the how-to pages run as they stand, after those of the index."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,8 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 
 
 def python_blocks(page: Path) -> str:
-    return "\n".join(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S))
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+    return "\n".join(blocks)
 
 
 @pytest.mark.parametrize("name", sorted(page.stem for page in HOW_TO.glob("*.md")))
