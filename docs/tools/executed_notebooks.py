@@ -47,26 +47,27 @@ class ExecutedNotebook(NamedTuple):
     source: str
 
 
-def execute_notebooks(paths: list[Path], cache: Path) -> list[ExecutedNotebook]:
+def execute_notebooks(
+    paths: list[Path], package: Path, cache: Path
+) -> list[ExecutedNotebook]:
     """Executes notebooks, two at a time.
 
     Args:
         paths: The notebooks.
+        package: Folder of the package that they import.
         cache: A folder of executed notebooks. One is executed again when it or the
             package has changed.
 
     Raises:
         nbclient.exceptions.CellExecutionError: A cell raised an error.
     """
-    package = hashlib.sha256()
-    for path in sorted(Path("keras_pvec").rglob("*.py")):
-        package.update(path.read_bytes())
+    code = b"".join(path.read_bytes() for path in sorted(package.rglob("*.py")))
     cache.mkdir(parents=True, exist_ok=True)
 
     def execute(path: Path) -> ExecutedNotebook:
         notebook = _with_kernel(jupytext.read(path))
         source = nbformat.writes(notebook)
-        digest = hashlib.sha256(source.encode() + package.digest()).hexdigest()
+        digest = hashlib.sha256(source.encode() + code).hexdigest()
         executed = cache / f"{path.stem}-{digest[:16]}.ipynb"
         if not executed.exists():
             _execute(notebook, path.parent)
@@ -124,12 +125,12 @@ def _as_markdown(
                 parts.append(download)  # below the title and its first paragraph
             continue
         parts.append(_fenced("python", cell.source))
+        printed = "".join(x.text for x in cell.outputs if x.get("name") == "stdout")
+        if printed:
+            parts.append(_fenced("text", printed, "output"))
         for output in cell.outputs:
             if output.output_type == "stream":
-                if output.name == "stderr":  # what frameworks say when they start
-                    continue
-                parts.append(_fenced("text", output.text, "output"))
-                continue
+                continue  # printed, or what frameworks say when they start
             data = output.data
             if "image/png" in data:
                 image = f"{name}_{len(images)}.png"

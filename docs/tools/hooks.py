@@ -31,7 +31,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     docs = Path(config.docs_dir)
     notebooks = _notebooks(docs)
-    pages = execute_notebooks(notebooks, docs.parent / ".cache" / "docs")
+    root = docs.parent
+    pages = execute_notebooks(notebooks, root / "keras_pvec", root / ".cache" / "docs")
     for path, executed in zip(notebooks, pages, strict=True):
         page = path.relative_to(docs).with_suffix(".md").as_posix()
         folder = path.parent.relative_to(docs).as_posix()
@@ -42,7 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         }
         for uri, content in contents.items():
             files.append(File.generated(config, uri, content=content))
-    results = docs.parent / "results"
+    results = root / "results"
     for path in (results / "README.md", *sorted(results.glob("*.png"))):
         name = "results.md" if path.suffix == ".md" else path.name
         uri = f"reproduction/{name}"

@@ -57,11 +57,12 @@ Image(outcome.folder / "angle_to_final.png", width=700)
 # %% [markdown]
 # ## The verdict
 #
-# The printed result above and `claims.csv` hold the same numbers. The claim is about well-trained networks; nobody knows whether these are, and the note says so. If a null meets the criterion as well, the verdict names it. Any path whose steps shrink approaches its own end, so the curve alone proves little.
+# The printed result above and `claims.csv` hold the same numbers. The claim is about well-trained networks; nobody knows whether these are, and the note says so. `n_met` of `n` runs meet the criterion, and `permutation_n_met` of them by their permutation null alone; if a null meets it as well, the verdict names it. Any path whose steps shrink approaches its own end, so the curve alone proves little.
 
 # %%
 claims = pd.read_csv(outcome.folder / "claims.csv")
-claims[claims.claim == "C3"].T
+shown = ["reading", "verdict", "n_met", "n", "effect_max", "permutation_n_met"]
+claims.loc[claims.claim == "C3", shown].set_index("reading").round(2)
 
 # %% [markdown]
 # ## Another reading of the same runs
