@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     )
     from keras_pvec.features import LayerChoiceError as LayerChoiceError
     from keras_pvec.measurement import model_p_vectors as model_p_vectors
+    from keras_pvec.plots import (
+        plot_angles as plot_angles,
+        plot_matrix as plot_matrix,
+        plot_spectrum as plot_spectrum,
+    )
     from keras_pvec.pvector import (
         AmbiguousPVectorWarning as AmbiguousPVectorWarning,
         PVector as PVector,
@@ -65,6 +70,7 @@ _ROOMS = {
     ],
     "features": ["LayerChoiceError"],
     "measurement": ["model_p_vectors"],
+    "plots": ["plot_angles", "plot_matrix", "plot_spectrum"],
     "pvector": ["AmbiguousPVectorWarning", "PVector", "data_p_vector", "p_vector"],
     "samples": ["SampleSet"],
     "runs": [

@@ -48,10 +48,11 @@ class PVectorLogger(keras.callbacks.Callback):
     that `log_freq` selects. Each moment takes one forward pass over `samples` in
     inference mode, for any number of layers, and does not change the training.
 
-    At the end of an epoch the angles are added to Keras's `logs`: that of the first
-    layer as `pvec_angle_<reference>`, those of other layers as
-    `pvec_angle_<reference>_<layer>`. `CSVLogger`, `TensorBoard` and `EarlyStopping` see
-    them if they come after this callback.
+    At each moment but the first, the angles are added to Keras's `logs`: that of the
+    first layer as `pvec_angle_<reference>`, those of other layers as
+    `pvec_angle_<reference>_<layer>`. Callbacks that come after this one see them:
+    `CSVLogger` and `EarlyStopping` at the end of an epoch, and loggers of batches, such
+    as `TensorBoard(update_freq=...)`, also at the steps that `log_freq` selects.
 
     `fit` may leave another model than that of its last epoch: one with averaged weights
     (`use_ema=True`) or earlier ones (`EarlyStopping(restore_best_weights=True)`). It is
@@ -132,7 +133,22 @@ class PVectorLogger(keras.callbacks.Callback):
         "runs/mine", samples, references={"data": kp.data_p_vector(samples)}
     )
     model.fit(x, y, epochs=10, callbacks=[logger])
-    kp.open_run("runs/mine").angles(to="final")
+    logger.run.angles(to="final")   # or kp.open_run("runs/mine")
+    ```
+
+    In a training loop of your own, call the hooks. The loop counts epochs and batches
+    from 0; losses and metrics go to `on_epoch_end`:
+
+    ```python
+    logger.set_model(model)
+    logger.on_train_begin()
+    for epoch in range(10):
+        logger.on_epoch_begin(epoch)
+        for batch, (x_batch, y_batch) in enumerate(batches):
+            loss = model.train_on_batch(x_batch, y_batch)   # or your own step
+            logger.on_train_batch_end(batch)
+        logger.on_epoch_end(epoch, {"loss": float(loss)})
+    logger.on_train_end()
     ```
     """
 
@@ -229,17 +245,30 @@ class PVectorLogger(keras.callbacks.Callback):
         per_call = getattr(self.model, "steps_per_execution", None)
         training.steps.begin_epoch(per_call or 1, (self.params or {}).get("steps"))
 
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        # Steps whose end another thread reported; see `TrainingThread`.
+        training = self._training
+        if training.has_begun and training.thread.records_at_begin(batch):
+            before, now = training.steps.begin_batch(batch)
+            if self.recorder.schedule.is_due(training.epoch, before, now):
+                self._record_step(now)
+
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         training = self._training
         before, now = training.steps.add_call()
+        is_here = training.thread.reports_end()
         if self.recorder.schedule.is_due(training.epoch, before, now):
             training.check_begun()
-            training.check_thread()
-            moment = Moment(training.epoch, now)
-            with shown_warnings():
-                self.recorder.record(moment, self._measure, within_epoch=True)
+            if not is_here:
+                training.thread.note_due(now)
+                return
+            angles = self._record_step(now)
+            if logs is not None:
+                logs.update(angles)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         training = self._training
@@ -247,6 +276,7 @@ class PVectorLogger(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         with shown_warnings():
             step = training.steps.end_epoch(updates_of(self.model))
+            training.thread.end_epoch(step)
             logs.update(self.recorder.record(Moment(epoch, step), self._measure))
             training.weights_sha256 = weights_sha256(self.model)
             # Another callback's entry of that name wins.
@@ -261,6 +291,15 @@ class PVectorLogger(keras.callbacks.Callback):
             return
         later = None if training.order is None else training.order.later(self.model)
         call_after_others(None if training.has_ended else later, self._end)
+
+    def _record_step(self, step: int) -> dict[str, float]:
+        """Records a moment within an epoch; its angles by their names in `logs`."""
+        training = self._training
+        training.thread.note_recorded(step)
+        with shown_warnings():
+            return self.recorder.record(
+                Moment(training.epoch, step), self._measure, within_epoch=True
+            )
 
     def _measure(self, layers: Sequence[str] | None = None) -> Measurement:
         # On JAX, `fit` keeps the variables apart from the model within an epoch;
@@ -300,7 +339,8 @@ class PVectorLogger(keras.callbacks.Callback):
         if (default := self._probe.default) is None:
             return
         self.recorder.folder.note(default_layer=default.watched.label)
-        if self.params.get("verbose"):
+        # A training loop of the user's own need not set parameters.
+        if (self.params or {}).get("verbose"):
             print(f"P-vectors of {default.describe()}; choose others with `layers=`.")
 
     def _begin(self, epoch: int) -> None:

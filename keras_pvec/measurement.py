@@ -7,7 +7,7 @@ import dataclasses
 import math
 import numbers
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,6 +16,7 @@ import numpy as np
 from keras_pvec.features import FeatureExtractor, LayerChoice, LayerChoiceError
 from keras_pvec.features.default import DefaultChoice
 from keras_pvec.features.forward import check_has_forward_pass, in_inference_mode
+from keras_pvec.pass_bars import PassBars, Verbose
 from keras_pvec.pvector import PVector, from_triplets
 from keras_pvec.samples import (
     FiniteSource,
@@ -153,19 +154,23 @@ class PVectorProbe:
         """As in `FeatureExtractor`, once the layers are measured."""
         return self._extractor.by_our_labels(entries)
 
-    def measure(self, layers: Collection[str] | None = None) -> Measurement:
+    def measure(
+        self, layers: Collection[str] | None = None, *, bars: PassBars | None = None
+    ) -> Measurement:
         """Measures the P-vectors of the model with its current weights.
 
         Args:
             layers: Labels of the layers to measure; default: all watched layers.
+            bars: Shows the forward passes; default: nothing is shown.
 
         Returns:
             P-vectors and failures by layer.
         """
+        bars = PassBars(0) if bars is None else bars
         if self.options.method == "exact":
-            return self._measure_exact(layers)
+            return self._measure_exact(bars.over(self._features(layers), _n_rows))
         solvers: dict[str, _LayerSolver] = {}
-        for features in self._features(layers):
+        for features in bars.over(self._features(layers), _n_rows):
             if not solvers:
                 solvers = self._solvers_for(features)
             for label, block in features.items():
@@ -175,7 +180,8 @@ class PVectorProbe:
             solver.solve_held()
 
         while streamed := [x for x, solver in solvers.items() if solver.is_unfinished]:
-            for features in self._extractor.blocks(self.samples, only=streamed):
+            again = self._extractor.blocks(self.samples, only=streamed)
+            for features in bars.over(again, _n_rows):
                 for label, block in features.items():
                     solvers[label].update(block)
             for label in streamed:
@@ -195,9 +201,9 @@ class PVectorProbe:
                 failures[label] = solver.error
         return Measurement(p_vectors, failures, tuple(solvers))
 
-    def _measure_exact(self, layers: Collection[str] | None) -> Measurement:
+    def _measure_exact(self, passed: Iterable[Mapping[str, Any]]) -> Measurement:
         blocks: dict[str, list[Any]] = {}
-        for features in self._features(layers):
+        for features in passed:
             for label, block in features.items():
                 blocks.setdefault(label, []).append(block)
         p_vectors: dict[str, PVector] = {}
@@ -334,6 +340,11 @@ class _LayerSolver:
         return self._solver.result()
 
 
+def _n_rows(features: Mapping[str, Any]) -> int:
+    """Number of samples in a block of features by layer."""
+    return next((int(block.shape[0]) for block in features.values()), 0)
+
+
 def _one_line(error: Exception) -> str:
     """The text of an error without colours, and without Keras's list of arguments."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
@@ -374,6 +385,7 @@ def model_p_vectors(
     pooling: str | None = None,
     batch_size: int = 256,
     max_feature_bytes: int = 2**28,
+    verbose: Verbose = "auto",
 ) -> dict[str, PVector]:
     """Computes the P-vectors of layers of a model with its current weights.
 
@@ -390,6 +402,7 @@ def model_p_vectors(
         batch_size: Samples per forward call.
         max_feature_bytes: Largest number of bytes of features that are held at once;
             layers that do not fit take further forward passes.
+        verbose: Progress of the forward passes over the samples, as in `p_vector`.
 
     Returns:
         A dict from layer name to `PVector`.
@@ -407,7 +420,8 @@ def model_p_vectors(
     ```
     """
     options = MeasurementOptions(k, method, pooling, batch_size, max_feature_bytes)
-    measured = PVectorProbe(model, samples, layers, options).measure()
+    bars = PassBars(verbose, len(samples), "sample")
+    measured = PVectorProbe(model, samples, layers, options).measure(bars=bars)
     for label, error in measured.failures.items():
         raise type(error)(f"Layer {label!r} has no P-vector. {error}") from error
     return dict(measured.p_vectors)

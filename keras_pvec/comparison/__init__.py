@@ -19,7 +19,10 @@ from keras_pvec.comparison.comparisons import (
     describe,
 )
 from keras_pvec.comparison.ladder import NullTest, Rung, null_ladder
-from keras_pvec.comparison.nulls import permutation_cosine_moments
+from keras_pvec.comparison.nulls import (
+    permutation_band_deg,
+    permutation_cosine_moments,
+)
 
 __all__ = [
     "Comparison",
@@ -35,6 +38,7 @@ __all__ = [
     "linear_cka",
     "minibatch_cka",
     "null_ladder",
+    "permutation_band_deg",
     "permutation_cosine_moments",
     "principal_angles",
 ]

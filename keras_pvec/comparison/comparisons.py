@@ -21,8 +21,11 @@ from keras_pvec.comparison.similarity import (
     stored_energy,
     unit_row_weights,
 )
+from keras_pvec.html_tables import html_table, number_text
 from keras_pvec.pvector import PVector
 
+# A table shows at most this many elements of a list.
+_MAX_SHOWN = 5
 # Centred vectors with a larger error are left out of comparisons.
 _CENTERED_MAX_ERROR_DEG = 1.0
 
@@ -81,6 +84,20 @@ class Comparison:
             for field in dataclasses.fields(self)
             if field.name != "ladder"
         }
+
+    def _repr_html_(self) -> str:
+        """The fields as a small table, for notebooks."""
+        rows = [[name, _cell_text(value)] for name, value in self.as_row().items()]
+        rows += [
+            [
+                f"null: {test.rung.value}",
+                f"{number_text(test.angle_deg)} degrees; null "
+                + " / ".join(number_text(angle) for angle in test.null_angles_deg)
+                + f" (5 / 50 / 95%); p = {test.p_value:.3g}",
+            ]
+            for test in self.ladder
+        ]
+        return html_table(type(self).__name__, ["field", "value"], rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,6 +249,13 @@ def describe(p: PVector) -> Comparison:
         energy1=p.energy1,
         participation=p.participation,
     )
+
+
+def _cell_text(value: float | tuple[float, ...] | None) -> str:
+    if isinstance(value, tuple):
+        shown = [_cell_text(item) for item in value[:_MAX_SHOWN]]
+        return ", ".join(shown + ["..."] * (len(value) > _MAX_SHOWN)) or "-"
+    return f"{value:,}" if isinstance(value, int) else number_text(value, decimals=3)
 
 
 def _ladder(

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+# 95% of a normal distribution lie within this many standard deviations.
+_BAND_STD = 1.96
+
 
 def permutation_cosine_moments(
     cos_ones: Any, cos_ones_reference: Any, n_samples: Any
@@ -31,6 +34,27 @@ def permutation_cosine_moments(
     if np.ndim(std) == 0:
         return float(a * b), float(std)
     return a * b, std
+
+
+def permutation_band_deg(
+    cos_ones: Any, cos_ones_reference: Any, n_samples: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """The band that holds 95% of the angles under the permutation null.
+
+    Args:
+        cos_ones: As in `permutation_cosine_moments`.
+        cos_ones_reference: Likewise.
+        n_samples: Likewise.
+
+    Returns:
+        The lower and the upper edge, in degrees, arrays of the shape of the arguments.
+    """
+    mean, std = permutation_cosine_moments(cos_ones, cos_ones_reference, n_samples)
+    low, high = (
+        np.degrees(np.arccos(np.clip(np.abs(mean) + s * _BAND_STD * std, 0, 1)))
+        for s in (1, -1)
+    )
+    return low, high
 
 
 def null_angle_deg(null_cosine: float) -> float:

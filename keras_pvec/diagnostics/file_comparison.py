@@ -5,10 +5,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_pvec.comparison import DetailedComparison, compare_in_detail, describe
+import numpy as np
+
+from keras_pvec.comparison import (
+    DetailedComparison,
+    NullTest,
+    compare_in_detail,
+    describe,
+    null_ladder,
+)
 from keras_pvec.diagnostics.angles import Verdict, judge
 from keras_pvec.diagnostics.findings import Kind
 from keras_pvec.diagnostics.report import ANGLE_HEADER, angle_cells, angle_legend
@@ -41,6 +49,7 @@ class LayerComparison:
         comparison: The comparison of the two P-vectors.
         verdict: How the angle compares with its null.
         kinds: Ways in which one of the P-vectors may mislead, if any.
+        ladder: Tests of the angle against the ladder of nulls, if they were wanted.
     """
 
     layer: str
@@ -48,6 +57,7 @@ class LayerComparison:
     comparison: DetailedComparison
     verdict: Verdict
     kinds: tuple[Kind, ...]
+    ladder: tuple[NullTest, ...] = ()
 
     @property
     def name(self) -> str:
@@ -58,7 +68,12 @@ class LayerComparison:
 
 
 def compare_files(
-    first: str | os.PathLike, second: str | os.PathLike, layer: str | None = None
+    first: str | os.PathLike,
+    second: str | os.PathLike,
+    layer: str | None = None,
+    *,
+    n_permutations: int = 0,
+    samples: Mapping[str, np.ndarray] | None = None,
 ) -> list[LayerComparison]:
     """Compares the P-vectors of two files, layer by layer.
 
@@ -68,6 +83,9 @@ def compare_files(
         layer: The layer to compare; default: all common layers, and layers whose names
             differ only in a number (`dense_7`, `dense_9`), in order. Files with one
             layer each are compared whatever the names of the layers.
+        n_permutations: Random permutations on each rung of the ladder of nulls; 0
+            leaves the ladder out.
+        samples: Data about the samples, for the ladder, as `Run.samples` gives them.
 
     Returns:
         One comparison per layer, in the order of the first file.
@@ -94,9 +112,26 @@ def compare_files(
             f"No layer to compare: {first} has {list(first_vectors)}, {second} has "
             f"{list(second_vectors)}.{received}"
         )
-    return [
+    compared = [
         _compare_layers(name, first_vectors[name], other, second_vectors[other])
         for name, other in pairs
+    ]
+    if not n_permutations:
+        return compared
+    data = samples or {}
+    ladders = [
+        null_ladder(
+            first_vectors[name],
+            second_vectors[other],
+            labels=data.get("labels"),
+            statistics=data,
+            n_permutations=n_permutations,
+        )
+        for name, other in pairs
+    ]
+    return [
+        dataclasses.replace(layer, ladder=ladder)
+        for layer, ladder in zip(compared, ladders, strict=True)
     ]
 
 
@@ -150,7 +185,8 @@ def _compare_layers(name: str, p: PVector, other: str, q: PVector) -> LayerCompa
 
 
 def comparison_text(comparisons: Sequence[LayerComparison], width: int = 80) -> str:
-    """Three tables: the angles, other measures, and the most influential samples.
+    """Tables: the angles, other measures, the most influential samples, and the ladder
+    of nulls if it was computed.
 
     Args:
         comparisons: One for each layer, at least one.
@@ -203,7 +239,35 @@ def comparison_text(comparisons: Sequence[LayerComparison], width: int = 80) -> 
             width,
         ),
     ]
+    if any(layer.ladder for layer in comparisons):
+        sections += _ladder_sections(comparisons, width)
     return "\n\n".join(sections)
+
+
+def _ladder_sections(comparisons: Sequence[LayerComparison], width: int) -> list[str]:
+    rows = [
+        [
+            layer.name,
+            test.rung.value,
+            format_number(test.angle_deg),
+            *map(format_number, test.null_angles_deg),
+            format_number(test.calibrated_cosine, decimals=2),
+            format_number(test.p_value, decimals=3),
+        ]
+        for layer in comparisons
+        for test in layer.ladder
+    ]
+    header = ("layer", "null", "angle", "5%", "median", "95%", "calibrated", "p")
+    return [
+        format_table(header, rows, names=2, width=width),
+        wrap(
+            "null: what is removed. 5% to 95%: quantiles of the angle under the null. "
+            "calibrated: the cosine on a scale from 0, its 95% quantile under the "
+            "null, to 1. p: probability under the null of an angle at most as large. "
+            "Nulls whose data are not known are left out.",
+            width,
+        ),
+    ]
 
 
 def _first(values: Sequence[str]) -> str:
@@ -226,6 +290,7 @@ def comparison_json(
                     "verdict": layer.verdict,
                     "kinds": layer.kinds,
                     **layer.comparison.as_row(),
+                    **({"ladder": layer.ladder} if layer.ladder else {}),
                 }
                 for layer in comparisons
             ],

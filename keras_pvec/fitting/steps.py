@@ -19,6 +19,7 @@ class StepCounter:
     def __init__(self) -> None:
         self.total = 0
         self._before_epoch = 0
+        self._at_last_begin = 0
         self._calls_in_epoch = 0
         self._steps_per_call = 1
         self._steps_in_epoch: int | None = None
@@ -36,6 +37,7 @@ class StepCounter:
         self._steps_in_epoch = steps_in_epoch
         self._calls_in_epoch = 0
         self._before_epoch = self.total
+        self._at_last_begin = self.total
 
     def add_call(self) -> tuple[int, int]:
         """Counts a call of `on_train_batch_end`.
@@ -51,6 +53,16 @@ class StepCounter:
                 steps = min(steps, self._steps_in_epoch)
             self.total = self._before_epoch + steps
             return before, self.total
+
+    def begin_batch(self, batch: int) -> tuple[int, int]:
+        """Takes the index of a batch that begins, as `on_train_batch_begin` does.
+
+        Returns:
+            The numbers of steps done when the batch before it began, and now.
+        """
+        before = self._at_last_begin
+        self._at_last_begin = max(before, self._before_epoch + batch)
+        return before, self._at_last_begin
 
     def end_epoch(self, updates: int) -> int:
         """The number of steps at the end of an epoch.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import keras
 
 from keras_pvec.fitting.end import HistoryOrder
 from keras_pvec.fitting.steps import StepCounter
+from keras_pvec.fitting.threads import TrainingThread
 
 _HOOKS = (
     "A training loop of your own calls set_model(model), on_train_begin(), "
@@ -28,7 +27,7 @@ class Training:
         epoch: The current epoch.
         has_begun: Whether the model before the first epoch is logged.
         has_ended: Whether the model that the training leaves is logged.
-        thread: The thread in which the current epoch began.
+        thread: The thread that trains.
         weights_sha256: Fingerprint of the weights at the end of the last epoch.
     """
 
@@ -38,7 +37,7 @@ class Training:
         self.epoch = 0
         self.has_begun = False
         self.has_ended = False
-        self.thread: threading.Thread | None = None
+        self.thread = TrainingThread()
         self.weights_sha256: str | None = None
 
     def check_model(self, model: keras.Model | None) -> None:
@@ -49,16 +48,7 @@ class Training:
     def begin_epoch(self, epoch: int) -> None:
         """Notes that an epoch begins, in the thread that trains."""
         self.epoch = epoch
-        self.thread = threading.current_thread()
-
-    def check_thread(self) -> None:
-        """Raises `RuntimeError` in another thread than that which trains, where the
-        weights may change while they are read."""
-        if threading.current_thread() is not self.thread:
-            raise RuntimeError(
-                "Keras calls a callback that is not in a list from another thread, "
-                "where steps cannot be logged. Pass callbacks=[logger]."
-            )
+        self.thread.begin_epoch()
 
     def check_begun(self) -> None:
         """Raises `RuntimeError` if the callback was not told that an epoch began."""

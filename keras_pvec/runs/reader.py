@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_pvec.comparison import compare
+from keras_pvec.html_tables import html_table
 from keras_pvec.pvector import PVector
 from keras_pvec.runs.after_fit import AFTER_FIT, after_fit_path
 from keras_pvec.runs.arrays import parse_arrays
 from keras_pvec.runs.checked import CheckedFiles
-from keras_pvec.runs.errors import DamagedRunError, RunNotFoundError
+from keras_pvec.runs.errors import DamagedRunError, RunError, RunNotFoundError
 from keras_pvec.runs.folder import RunFolder
 from keras_pvec.runs.info import RunInfo
 from keras_pvec.runs.reading import exists
+from keras_pvec.runs.run_html import run_html
 from keras_pvec.runs.schema import LOG_COLUMNS, Moment, log_row
 from keras_pvec.runs.tables import moment_of, parse_log, parse_table, whole_lines
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
 
 
 class Run:
@@ -48,6 +52,13 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """The last angles of each layer as a small table, for notebooks."""
+        try:
+            return run_html(self)
+        except RunError as error:
+            return html_table(repr(self), ["cannot be read"], [[str(error)]])
 
     def on(self, split: str) -> Run:
         """The same training on the samples of another split.
@@ -194,6 +205,42 @@ class Run:
             p = self._layer_of(p_vectors, layer)
             rows.append(log_row(moment, p, label, compare(p, reference)))
         return pandas.DataFrame(rows, columns=list(LOG_COLUMNS))
+
+    def plot(
+        self,
+        to: str | int | PVector = "final",
+        layers: str | Sequence[str] | None = None,
+        *,
+        centered: bool = False,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Plots the angles of the layers over the epochs, with their permutation null.
+
+        Args:
+            to: As in `angles`; or the name of a logged reference, such as `"data"`.
+            layers: Names of the layers to plot; default: all of them.
+            centered: Whether to plot the angles of mean-centred features.
+            ax: Axes of Matplotlib to draw on; default: those of a new figure.
+
+        Returns:
+            The axes, for styling.
+
+        Raises:
+            RunNotFoundError: See `p_vector`.
+            SampleMismatchError: `to` is a `PVector` of different samples.
+            ValueError: The log has no reference of that name.
+            ModuleNotFoundError: Matplotlib is not installed.
+
+        Example:
+
+        ```python
+        ax = kp.open_run("runs/mine").plot(to="data")
+        ax.figure.savefig("angles.png")
+        ```
+        """
+        from keras_pvec.plots import plot_run
+
+        return plot_run(self, to=to, layers=layers, centered=centered, ax=ax)
 
     def _p_vector_after_fit(self, layer: str | None) -> PVector:
         after_fit = self.info.after_fit

@@ -249,6 +249,48 @@ def test_other_callbacks_see_the_angles(data, samples, tmp_path):
     np.testing.assert_allclose(metrics["learning_rate"], 1e-3)
 
 
+class BatchLogs(keras.callbacks.Callback):
+    """Notes the logs of batches."""
+
+    def __init__(self):
+        super().__init__()
+        self.logs = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.logs.append(dict(logs))
+
+
+@pytest.mark.parametrize("log_freq", [5, {"first_epoch": 1}])
+def test_angles_within_an_epoch_are_in_the_logs(log_freq, data, samples, tmp_path):
+    """Of the steps at which they are measured, and of no other."""
+    logger = kp.PVectorLogger(
+        tmp_path,
+        samples,
+        ["features", "conv"],
+        references={"data": kp.data_p_vector(samples)},
+        log_freq=log_freq,
+        layers_within_epoch="first",
+    )
+    seen = BatchLogs()
+    fit(build(), data, [logger, seen])
+    assert len(seen.logs) == 2 * N_STEPS
+    log = logger.run.log.query("layer == 'features' and step > 0")
+    within = {
+        step: logs["pvec_angle_data"]
+        for step, logs in enumerate(seen.logs, start=1)
+        if "pvec_angle_data" in logs
+    }
+    expected = {
+        step: angle
+        for step, angle in zip(log["step"], log["angle_deg"], strict=True)
+        if logger.recorder.schedule.is_due((step - 1) // N_STEPS, step - 1, step)
+    }
+    assert within == expected
+    assert len(within) == (4 if log_freq == 5 else N_STEPS)
+    assert all("loss" in logs for logs in seen.logs)
+    assert not any("pvec_angle_data_conv" in logs for logs in seen.logs)
+
+
 def test_previous_moment_as_reference(data, samples, tmp_path):
     logger = kp.PVectorLogger(
         tmp_path, samples, "features", references={"before": "previous"}

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import threading
 import warnings
 
 import keras
@@ -396,12 +397,46 @@ def test_a_callback_without_a_list(data, samples, tmp_path):
     fit(build(), data, logger)
     assert [step for _, step in logger.run.moments] == [0, 4, 8]
     logger = kp.PVectorLogger(tmp_path / "steps", samples, log_freq=2)
-    if BACKEND == "tensorflow":
-        fit(build(), data, logger)
-        assert [step for _, step in logger.run.moments] == [0, 2, 4, 6, 8]
-    else:
-        with pytest.raises(RuntimeError, match="list"):
-            fit(build(), data, logger)
+    fit(build(), data, logger)
+    assert [step for _, step in logger.run.moments] == [0, 2, 4, 6, 8]
+    in_list = kp.PVectorLogger(tmp_path / "list", samples, log_freq=2)
+    fit(build(), data, [in_list])
+    assert (tmp_path / "steps" / "log.csv").read_bytes() == (
+        tmp_path / "list" / "log.csv"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("per_call", [1, 3])
+def test_steps_of_a_callback_without_a_list(per_call, data, samples, tmp_path):
+    """Keras may report them from other threads; the weights are those of the step."""
+    if per_call > 1 and BACKEND == "torch":
+        pytest.skip("Keras runs one step per call on PyTorch")
+    logger = kp.PVectorLogger(tmp_path / "alone", samples, log_freq={"first_epoch": 1})
+    model = build(steps_per_execution=per_call)
+    fit(model, data, logger, epochs=3)
+    in_list = kp.PVectorLogger(tmp_path / "list", samples, log_freq={"first_epoch": 1})
+    other = build(steps_per_execution=per_call)
+    fit(other, data, [in_list], epochs=3)
+    assert len(logger.run.moments) == 3 + (4 if per_call == 1 else 2)
+    assert logger.run.moments == in_list.run.moments
+    assert (tmp_path / "alone" / "log.csv").read_bytes() == (
+        tmp_path / "list" / "log.csv"
+    ).read_bytes()
+    for weight, same in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, same)
+
+
+def test_hooks_of_several_threads(data, samples, tmp_path):
+    logger, model = kp.PVectorLogger(tmp_path, samples, log_freq=1), build()
+    logger.set_model(model)
+    logger.on_train_begin()
+    logger.on_epoch_begin(0)
+    for batch in range(2):
+        elsewhere = threading.Thread(target=logger.on_train_batch_end, args=(batch,))
+        elsewhere.start()
+        elsewhere.join()
+    with pytest.raises(RuntimeError, match="thread"):
+        logger.on_epoch_end(0)
 
 
 @pytest.mark.parametrize("add_history", [True, False])
@@ -420,9 +455,11 @@ def test_a_callback_list(add_history, data, samples, tmp_path):
     assert logger.run.info.complete
 
 
-@pytest.mark.parametrize("calls_batch_hooks", [True, False])
-def test_a_loop_of_the_users_own(calls_batch_hooks, data, samples, tmp_path):
-    logger, model = kp.PVectorLogger(tmp_path, samples, "hidden", log_freq=3), build()
+@pytest.mark.parametrize(
+    ("calls_batch_hooks", "layers"), [(True, "hidden"), (False, "hidden"), (True, None)]
+)
+def test_a_loop_of_the_users_own(calls_batch_hooks, layers, data, samples, tmp_path):
+    logger, model = kp.PVectorLogger(tmp_path, samples, layers, log_freq=3), build()
     logger.set_model(model)
     logger.on_train_begin()
     for epoch in range(2):

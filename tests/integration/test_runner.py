@@ -74,12 +74,18 @@ def test_how_many_workers_makes_no_difference_to_the_rows(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_run_that_fails_does_not_stop_the_others(tmp_path):
+def test_a_run_that_fails_does_not_stop_the_others(tmp_path, capsys):
     jobs = jobs_in(tmp_path, n=3)
     wrong = dataclasses.replace(jobs[1].settings, layers=["fc"])
     jobs[1] = dataclasses.replace(jobs[1], settings=wrong)
     runs, failures = train_jobs(jobs, workers=2)
     assert set(runs) == {jobs[0].path, jobs[2].path}
+    # Outside of a terminal, a line for each run that ends.
+    shown = [
+        li for li in capsys.readouterr().err.split("\n") if " of 3 runs done" in li
+    ]
+    assert len(shown) >= 3 and "\r" not in "".join(shown)
+    assert shown[-1].startswith("2 of 3 runs done, 0 running, 1 failed")
     (failure,) = failures
     assert failure.path == jobs[1].path
     assert "'fc'" in failure.reason
@@ -92,11 +98,13 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path):
     assert not report.exists()
 
 
-def test_a_model_that_cannot_be_built_does_not_stop_the_others(tmp_path):
+def test_a_model_that_cannot_be_built_does_not_stop_the_others(tmp_path, capsys):
     jobs = jobs_in(tmp_path, n=3)
     wrong = dataclasses.replace(jobs[0].settings, model_options={"width": -1})
     jobs[0] = dataclasses.replace(jobs[0], settings=wrong)
     runs, failures = train_jobs(jobs)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("2 of 3 runs done, 0 running, 1 failed")
     assert len(runs) == 2
     assert len(failures) == 1
 

@@ -1,6 +1,7 @@
 """The command line: exit status, JSON, and one sentence for a mistake."""
 
 import csv
+import importlib
 import json
 import re
 import shutil
@@ -8,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from oracles import degrees_between
 from run_folders import MOMENTS, N, p_vectors_of_features, write_run
 
-from keras_pvec.cli import angle_table, main
+import keras_pvec as kp
+from keras_pvec.cli import main
+from keras_pvec.cli.export import angle_table
 from keras_pvec.runs import RunFolder, open_run, save_p_vectors
 from keras_pvec.runs.spreadsheet import write_spreadsheet
 
@@ -78,6 +82,94 @@ def test_compare(run, made, capsys):
     (layer,) = entries["layers"]
     assert layer["angle_deg"] == pytest.approx(expected, abs=1e-9)
     assert len(layer["influential_samples"]) == N // 100
+
+
+def test_compare_with_the_ladder_of_nulls(run, made, capsys):
+    files = sorted(str(path) for path in (run / "pvectors").glob("*.npz"))[:2]
+    labels = np.arange(N) % 4
+    (run / "samples.npz").unlink()
+    RunFolder(run).write_samples(labels, {"mean": made[3].vector, "std": labels})
+    assert main(["compare", *files, "--ladder", "--permutations=49", "--json"]) == 0
+    (layer,) = json_of(capsys)["layers"]
+    expected = kp.null_ladder(
+        *made[:2],
+        labels=labels,
+        statistics={"mean": made[3].vector, "std": labels},
+        n_permutations=49,
+    )
+    assert [test["rung"] for test in layer["ladder"]] == [
+        t.rung.value for t in expected
+    ]
+    assert [test["p_value"] for test in layer["ladder"]] == [
+        test.p_value for test in expected
+    ]
+    assert {test["n_draws"] for test in layer["ladder"]} == {49}
+    assert main(["compare", *files, "--ladder", "--permutations=49"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for test in expected:
+        (line,) = (li for li in lines if f"  {test.rung.value} " in li)
+        assert line.split()[-1] == f"{test.p_value:.3f}"
+    # Files outside of a run folder have no labels.
+    outside = [shutil.copy(file, run.parent) for file in files]
+    assert main(["compare", *outside, "--ladder", "--permutations=9", "--json"]) == 0
+    (layer,) = json_of(capsys)["layers"]
+    assert [test["rung"] for test in layer["ladder"]] == ["permutation"]
+
+
+def test_plots(run, made, tmp_path, capsys):
+    other = write_run(tmp_path / "other", made[1:4], {"data": made[3]})
+    assert main(["plot", str(run)]) == 0
+    assert capsys.readouterr().out.split()[-1] == str((run / "angles.png").resolve())
+    picture = plt.imread(run / "angles.png")
+    assert picture.min() < 0.5 < picture.max()
+    both = [str(run), str(other)]
+    for arguments in (
+        ["--kind=matrix", f"--out={tmp_path / 'a.pdf'}"],
+        ["--to=data", "--centered", f"--out={tmp_path / 'b.svg'}"],
+        ["--to=-1", "--layer=features", f"--out={tmp_path / 'c.png'}"],
+    ):
+        assert main(["plot", *both, *arguments]) == 0
+        assert Path(arguments[-1].removeprefix("--out=")).stat().st_size > 1000
+    assert main(["plot", str(run), "--kind=spectrum"]) == 0
+    assert (run / "spectrum.png").exists()
+
+
+def test_reproduce_passes_its_flags_on(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["reproduce", "--help"])
+    assert end.value.code in (0, 1)  # absl's own
+    assert "--datasets" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("missing", ["absl", "tensorflow"])
+def test_reproduce_names_the_extra_that_it_needs(missing):
+    code = (
+        "import sys\n"
+        "class Blocked:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] == {missing!r}:\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Blocked())\n"
+        "from keras_pvec.cli import main\n"
+        "sys.exit(main(['reproduce']))"
+    )
+    result = run_program(code)
+    (line,) = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert "keras-pvec[reproduction]" in line and repr(missing) in line
+
+
+def test_arguments_of_no_command_are_refused(run, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["doctor", str(run), "--nothing"])
+    assert end.value.code == 2
+    assert "--nothing" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == kp.__version__
 
 
 def test_export(run, made, tmp_path, capsys):
@@ -147,7 +239,7 @@ def test_lack_of_memory_is_told_in_one_sentence(run, capsys, monkeypatch):
     def lacking(*_):
         raise MemoryError
 
-    monkeypatch.setattr("keras_pvec.cli.diagnose", lacking)
+    monkeypatch.setattr("keras_pvec.cli.doctor.diagnose", lacking)
     assert main(["doctor", str(run)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "memory" in line
@@ -231,6 +323,16 @@ def damaged_copies(run, folder):
         ("export dangling", "dangling"),
         ("export header", "header/log.csv"),
         ("export run --out=run/log.csv", "run/log.csv"),
+        ("compare FILE FILE --permutations=9", "--ladder"),
+        ("plot nowhere", "nowhere"),
+        ("plot run run", "--out"),
+        ("plot run --out=a.xyz", "a.xyz"),
+        ("plot run --out=run/log.csv", "run/log.csv"),
+        ("plot run --to=nothing", "'nothing'"),
+        ("plot run --layer=nothing", "'nothing'"),
+        ("plot run --kind=matrix", "1"),
+        ("plot run run --kind=spectrum --out=a.png", "2"),
+        ("plot blank", "blank/log.csv"),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence(
@@ -291,5 +393,7 @@ def test_a_reader_that_closes_the_pipe_is_no_error(run):
 
 
 def test_the_console_script_names_the_function_that_runs():
-    (target,) = re.findall(r'"keras-pvec = ([\w.:]+)"', (ROOT / "setup.py").read_text())
-    assert target == f"{main.__module__}:{main.__name__}"
+    text = (ROOT / "pyproject.toml").read_text()
+    (target,) = re.findall(r'^keras-pvec = "([\w.:]+)"', text, re.M)
+    module, name = target.split(":")
+    assert getattr(importlib.import_module(module), name) is main

@@ -4,10 +4,8 @@ import dataclasses
 import re
 from pathlib import Path
 
-import keras
-import numpy as np
 from absl.flags import FlagValues
-from keras import layers
+from readme_example import run_example
 
 import keras_pvec as kp
 from keras_pvec.reproduction.flags import define_reproduction_flags
@@ -17,21 +15,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 def test_the_callback_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    code, ladder = re.findall(r"```python\n(.*?)```", README, re.S)
-    rng = np.random.default_rng(0)
-    inputs = keras.Input((8, 8, 1))
-    block = layers.Conv2D(4, 3, name="block_1")(inputs)
-    features = layers.GlobalAveragePooling2D(name="avg_pool")(block)
-    model = keras.Model(inputs, layers.Dense(2)(features))
-    model.compile("sgd", "mse")
-    names = {
-        "model": model,
-        "x": rng.random((40, 8, 8, 1)),
-        "y": rng.random((40, 2)),
-        "x_test": rng.random((30, 8, 8, 1)),
-        "y_test": np.arange(30) % 3,
-    }
-    exec(code.replace("epochs=10", "epochs=2"), names)
+    names = run_example(README)
     run = names["run"]
     assert [epoch for epoch, _ in run.moments] == [-1, 0, 1]
     assert run.layers == ["avg_pool", "block_1"]
@@ -40,6 +24,7 @@ def test_the_callback_example_runs(tmp_path, monkeypatch, capsys):
         "p": run.p_vector(0, "avg_pool"),
         "q": run.p_vector("final", "avg_pool"),
     }
+    ladder = re.findall(r"```python\n(.*?)```", README, re.S)[1]
     exec(ladder, names)
     printed = capsys.readouterr().out.splitlines()
     rungs = [rung.value for rung in kp.Rung][:3]

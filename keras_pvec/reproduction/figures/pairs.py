@@ -14,15 +14,13 @@ from keras_pvec.reproduction.analysis import schema as col
 from keras_pvec.reproduction.figures.legends import hollow_entry, legend_below
 from keras_pvec.reproduction.figures.look import (
     ANGLE_LABEL,
+    cell_colour,
     entitle,
     new_figure,
     number_text,
     plain_text,
     style,
 )
-
-# Text on a cell with a smaller angle is white.
-_DARK_BELOW_DEG = 55
 
 
 class PairOfGroups(NamedTuple):
@@ -69,7 +67,7 @@ def angle_matrix_figure(pairs: pd.DataFrame, title: str) -> Figure:
         a, b = labels.index(first), labels.index(second)
         angle = cells[a][b] = cells[b][a] = rows[col.ANGLE_DEG].mean()
         look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": "small"}
-        look["color"] = "white" if angle < _DARK_BELOW_DEG else "black"
+        look["color"] = cell_colour(angle)
         for x, y in {(a, b), (b, a)}:
             axes.text(x, y, _cell_text(rows), **look)
     colours = colormaps["viridis"].with_extremes(bad="white")

@@ -8,6 +8,7 @@ from pathlib import Path
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.runner.job import DamagedRun, Job
 from keras_pvec.reproduction.runner.progress import Forecast
+from keras_pvec.reproduction.runner.sweep_state import duration_text
 
 
 def announce_jobs(
@@ -38,7 +39,7 @@ def announce_time(forecasts: Collection[Forecast], workers: int) -> None:
     """Prints how long the missing runs are expected to take."""
     seconds = sum(forecast.seconds for forecast in forecasts) / workers
     by = f" with {workers} workers" if workers > 1 else ""
-    print(f"Expected time: about {_duration(seconds)}{by}.", flush=True)
+    print(f"Expected time: about {duration_text(seconds)}{by}.", flush=True)
 
 
 def forecast_jobs(jobs: Sequence[Job]) -> dict[Path, Forecast]:
@@ -58,9 +59,3 @@ def forecast_jobs(jobs: Sequence[Job]) -> dict[Path, Forecast]:
             seconds = 0.0
         forecasts[job.path] = Forecast(seconds, done / settings.epochs)
     return forecasts
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,16 +1,13 @@
-"""The progress of trainings: reported by a callback, displayed as one bar."""
+"""The progress of trainings, reported by a callback."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
-from tqdm import tqdm
 
-from keras_pvec.reproduction.runner.job import Job
+from keras_pvec.reproduction.runner.job import RunFailure
 
 _METRICS = ("loss", "val_accuracy", "pvec_angle_data")
 _STEPS_BETWEEN_REPORTS = 10
@@ -38,6 +35,16 @@ class Forecast(NamedTuple):
 
     seconds: float
     fraction_done: float
+
+
+class Finished(NamedTuple):
+    """The end of a training.
+
+    Attributes:
+        failure: The failure, or `None`.
+    """
+
+    failure: RunFailure | None
 
 
 class ProgressReporter(keras.callbacks.Callback):
@@ -72,45 +79,3 @@ class ProgressReporter(keras.callbacks.Callback):
             if key in _METRICS
         }
         self._report(Progress((epoch + 1) / self._epochs, self._shown))
-
-
-class ProgressBar:
-    """One bar over all runs, whose length is the expected time.
-
-    Args:
-        forecasts: The remaining work of each run, by its folder.
-        workers: Number of runs that are trained at the same time.
-    """
-
-    def __init__(self, forecasts: Mapping[Path, Forecast], workers: int) -> None:
-        self._forecasts = forecasts
-        self._workers = workers
-        self._advanced = dict.fromkeys(forecasts, 0.0)
-        total = sum(forecast.seconds for forecast in forecasts.values()) / workers
-        self._bar = tqdm(
-            total=round(total, 1),
-            disable=not forecasts,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
-            "{postfix}",
-            # Keeps log files short.
-            mininterval=0.5 if sys.stderr.isatty() else 30,
-        )
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def update(self, job: Job, progress: Progress) -> None:
-        """Displays the progress of a run."""
-        forecast = self._forecasts[job.path]
-        remaining = max(1 - forecast.fraction_done, 1e-9)
-        done = (progress.fraction - forecast.fraction_done) / remaining
-        position = forecast.seconds / self._workers * min(max(done, 0.0), 1.0)
-        step = position - self._advanced[job.path]
-        self._advanced[job.path] = position
-        self._bar.set_description(job.name, refresh=False)
-        self._bar.set_postfix(progress.shown, refresh=False)
-        # The total is rounded, and must not be exceeded.
-        self._bar.update(min(step, self._bar.total - self._bar.n))

@@ -13,9 +13,10 @@ from keras_pvec.reproduction.runner.announcement import (
     announce_time,
     forecast_jobs,
 )
+from keras_pvec.reproduction.runner.displays import SweepDisplay
 from keras_pvec.reproduction.runner.execution import train_job
 from keras_pvec.reproduction.runner.job import DamagedRun, Job, RunFailure
-from keras_pvec.reproduction.runner.progress import ProgressBar
+from keras_pvec.reproduction.runner.progress import Finished
 from keras_pvec.reproduction.runner.stored import stored_runs
 from keras_pvec.reproduction.runner.workers import WorkerPool, share_cores
 from keras_pvec.runs import Run
@@ -78,7 +79,7 @@ def train_jobs(
     forecasts = forecast_jobs(missing)
     if missing:
         announce_time(forecasts.values(), workers)
-    with ProgressBar(forecasts, workers) as bar:
+    with SweepDisplay(forecasts, workers) as bar:
         if workers == 1:
             failures = _train_in_this_process(missing, bar)
         else:
@@ -93,10 +94,11 @@ def train_jobs(
     return TrainedRuns(ordered, [*damaged, *failures, *spoiled])
 
 
-def _train_in_this_process(jobs: Sequence[Job], bar: ProgressBar) -> list[RunFailure]:
+def _train_in_this_process(jobs: Sequence[Job], bar: SweepDisplay) -> list[RunFailure]:
     failures = []
     for job in jobs:
         failure = train_job(job, functools.partial(bar.update, job))
+        bar.update(job, Finished(failure))
         if failure is not None:
             failures.append(failure)
     return failures

@@ -10,12 +10,11 @@ import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import NamedTuple
 
 from keras_pvec.reproduction.devices import prepare_process
 from keras_pvec.reproduction.runner.execution import train_job
 from keras_pvec.reproduction.runner.job import Job, RunFailure
-from keras_pvec.reproduction.runner.progress import Progress
+from keras_pvec.reproduction.runner.progress import Finished, Progress
 
 # Environment variables that limit threads; TensorFlow has its own.
 _THREAD_VARIABLES = (
@@ -25,16 +24,6 @@ _THREAD_VARIABLES = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
-
-
-class Finished(NamedTuple):
-    """The message of a worker that has ended a run.
-
-    Attributes:
-        failure: The failure, or `None`.
-    """
-
-    failure: RunFailure | None
 
 
 class Worker:
@@ -85,7 +74,7 @@ class WorkerPool:
         jobs: The runs, in the order in which they are started.
         cores: Ids of the cores of each worker.
         device: As in `prepare_process`.
-        report: Receives the progress of the runs.
+        report: Receives the progress and the end of each run.
     """
 
     def __init__(
@@ -93,7 +82,7 @@ class WorkerPool:
         jobs: Sequence[Job],
         cores: Sequence[Sequence[int]],
         device: str,
-        report: Callable[[Job, Progress], None],
+        report: Callable[[Job, Progress | Finished], None],
     ) -> None:
         self._waiting = collections.deque(jobs)
         self._cores = cores
@@ -137,12 +126,11 @@ class WorkerPool:
         except (EOFError, OSError):
             self._replace(worker)
             return
+        self._report(self._running[worker], message)
         if isinstance(message, Finished):
             if message.failure is not None:
                 self._failures.append(message.failure)
             self._assign(worker)
-        else:
-            self._report(self._running[worker], message)
 
     def _replace(self, worker: Worker) -> None:
         """Records that a worker died, and starts another one if runs are left."""
@@ -151,7 +139,9 @@ class WorkerPool:
         reason = f"its process ended with exit code {code}"
         if code == -signal.SIGKILL:
             reason += ", as happens when the system runs out of memory"
-        self._failures.append(RunFailure(job.path, reason))
+        failure = RunFailure(job.path, reason)
+        self._failures.append(failure)
+        self._report(job, Finished(failure))
         self._workers.remove(worker)
         worker.stop()
         if self._waiting:

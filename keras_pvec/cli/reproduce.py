@@ -1,0 +1,44 @@
+"""`keras-pvec reproduce`: all studies of the reproduction, and the report."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+
+from keras_pvec.cli.commands import Commands
+
+# As `python -m` runs it; its flags are its own.
+_PROGRAM = "keras_pvec.reproduction"
+# Installed by the extra [reproduction].
+_OF_THE_EXTRA = (
+    *("absl", "matplotlib", "PIL", "sklearn", "tqdm"),
+    *("tensorflow", "tensorflow_datasets"),
+)
+
+
+def add(commands: Commands) -> None:
+    """Adds the command to the command line."""
+    commands.add(
+        "reproduce",
+        "train the networks of the reproduction and report on its claims; "
+        "its flags: keras-pvec reproduce --help",
+        _reproduce,
+        has_json=False,
+        takes_rest=True,
+    )
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    sys.argv = [sys.argv[0], *options.rest]
+    try:
+        runpy.run_module(_PROGRAM, run_name="__main__", alter_sys=True)
+    except ModuleNotFoundError as error:
+        if str(error.name).split(".")[0] not in _OF_THE_EXTRA:
+            raise
+        raise ModuleNotFoundError(
+            f"The reproduction needs {error.name!r}, which is not installed. Install "
+            "all that it needs: pip install 'keras-pvec[reproduction]'",
+            name=error.name,
+        ) from error
+    return 0
