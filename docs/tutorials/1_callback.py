@@ -93,32 +93,25 @@ run.log[columns].tail(6).round(2)
 # %% [markdown]
 # ## The angle to the end of training
 #
-# The last P-vector is known only after training. Since the callback stores P-vectors and not only angles, `run.angles(to="final")` computes the angle of each earlier moment to it, without the network.
+# The last P-vector is known only after training. Since the callback stores P-vectors and not only angles, the angle of each earlier moment to it can be computed now, without the network: `run.plot()` draws it, and `run.angles(to="final")` returns it as a table.
 
 # %% alt="Angle of the P-vector to the end of the run, falling to zero, with its permutation null"
-table = run.angles(to="final", layer="avg_pool")
-figure, axes = plt.subplots(figsize=(7, 3.2))
-axes.plot(table.epoch + 1, table.angle_deg, "o-", label="P-vector")
-axes.plot(table.epoch + 1, table.null_angle_deg, ":k", label="its permutation null")
-axes.plot(
-    table.epoch + 1, table.centered_angle_deg, "s--", label="features mean-centred"
-)
-axes.set(
-    xlabel="epochs trained",
-    ylabel="angle to the last epoch\n(degrees; 0 = same, 90 = unrelated)",
-    ylim=(0, 90),
-)
-axes.legend()
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+run.plot(layers="avg_pool", ax=left)
+run.plot(layers="avg_pool", centered=True, ax=right)
+left.set_title("P-vector")
+right.set_title("features mean-centred")
 plt.show()
 
 # %% [markdown]
 # How to read it:
 #
-# - The solid curve is the angle between the P-vector after each epoch and the last one. It ends at 0 by construction.
+# - Left, the solid curve is the angle between the P-vector after each epoch and the last one. It ends at 0 by construction.
 # - The dotted curve is the angle that would remain if the samples of one side were shuffled. Features after a ReLU are non-negative, so *all* P-vectors have a large component along the constant vector, and this null angle is far below 90 degrees. Only a curve clearly below its null shows something about the samples.
-# - The dashed curve removes that component: it is the angle after each feature is mean-centred. Its null is 90 degrees, up to sampling noise.
+# - Right, that component is removed: the angle after each feature is mean-centred. Its null is 90 degrees, up to sampling noise.
 
 # %%
+table = run.angles(to="final", layer="avg_pool")
 start, end = table.iloc[0], table.iloc[-2]
 for name, row in (("before training", start), ("one epoch before the end", end)):
     print(

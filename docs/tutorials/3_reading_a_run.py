@@ -60,6 +60,12 @@ run, other = train(0), train(1)
 sorted(path.name for path in run.path.iterdir())
 
 # %% [markdown]
+# In a notebook, a run shows itself as a small table; `kp.open_run(folder)` opens it again.
+
+# %%
+run
+
+# %% [markdown]
 # ## Moments, layers, log
 #
 # A moment is a pair `(epoch, step)`. `step` is the number of training steps done, so moments sort in time.
@@ -85,35 +91,32 @@ print(run.info.complete, run.info.logged_with.n_samples, run.info.failures)
 #
 # P-vectors are stored, so any two moments of any two runs on the same samples can be compared afterwards.
 
-# %% alt="Angles of two seeds to each other and to their own ends"
-fig, axes = plt.subplots(figsize=(7, 3.2))
-curves = {
-    "to its own end": run.angles(to="final", layer="avg_pool"),
-    "to the end of another seed": run.angles(
-        to=other.p_vector("final", "avg_pool"), layer="avg_pool"
-    ),
-    "to its own start": run.angles(to=-1, layer="avg_pool"),
-}
-for label, table in curves.items():
-    (line,) = axes.plot(table.step, table.angle_deg, ".-", label=label)
-    axes.plot(table.step, table.null_angle_deg, ":", color=line.get_color())
-axes.set(
-    xlabel="training steps (dotted: permutation null)",
-    ylabel="angle (degrees)\n0 = same, 90 = unrelated",
-    ylim=0,
-)
-axes.legend()
+# %% alt="Angles of two seeds to the end of the first one; shares of the first singular directions"
+end = run.p_vector("final", "avg_pool")
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
+kp.plot_angles([run, other], to=end, layers="avg_pool", ax=left)
+kp.plot_spectrum(run, layer="avg_pool", ax=right)
+left.set_title("angles to the end of seed 0")
+right.set_title("spectrum of seed 0")
 plt.show()
 
 # %% [markdown]
-# The first steps are log-dense here because of `log_freq={"first_epoch": 3}`.
-#
+# `run.angles` gives the same angles as a table. The moments of the first epoch are there because of `log_freq={"first_epoch": 3}`. The spectrum needs no reference: it is the share of the features in each singular direction, with that of the constant vector dotted.
+
+# %%
+table = run.angles(to=end, layer="avg_pool")
+table[["epoch", "step", "angle_deg", "null_angle_deg", "centered_angle_deg"]].round(1)
+
+# %% [markdown]
 # ## One comparison in full
 #
 # `kp.compare_in_detail` adds what the stored vectors say beyond the angle: which samples decide it, and what the other singular vectors do.
 
 # %%
-p, q = run.p_vector("final", "avg_pool"), other.p_vector("final", "avg_pool")
+p, q = end, other.p_vector("final", "avg_pool")
+kp.compare(p, q)
+
+# %%
 detail = kp.compare_in_detail(p, q)
 print(
     f"angle                 {detail.angle_deg:.1f} (null {detail.null_angle_deg:.1f})"
