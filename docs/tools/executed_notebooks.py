@@ -29,6 +29,13 @@ _SETUP = """\
 %matplotlib inline
 import matplotlib
 matplotlib.rcParams.update({"figure.dpi": 144, "figure.constrained_layout.use": True})
+
+def _checked(command, shell=get_ipython(), run=get_ipython().system):
+    run(command)
+    if shell.user_ns["_exit_code"]:  # of which IPython only takes note
+        raise RuntimeError(f"{command!r} failed")
+
+get_ipython().system = _checked
 """
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -72,7 +72,7 @@ run
 
 # %%
 print(run.layers)
-print([tuple(moment) for moment in run.moments])
+print([tuple(moment) for moment in run.moments[:6]], "...")
 
 # %%
 run.log[["epoch", "step", "layer", "angle_deg", "null_angle_deg", "z"]].head(4).round(2)
