@@ -15,13 +15,24 @@ program.
 """
 
 
+# Its help lists the flags of an experiment, several pages of them.
+_LEFT_OUT = "reproduce"
+
+
 def command_line_page() -> str:
-    """The page, with the help of the program and of each of its commands."""
+    """The page, with the help of the program and of each of its commands.
+
+    Raises:
+        ValueError: The help of the program lists no command.
+    """
     overview = _help()
-    commands = re.search(r"\{([\w,-]+)\}", overview)
+    commands = re.findall(r"^    (\w+)(?:\s|$)", overview, re.M)
+    if not commands:
+        raise ValueError(f"No command is listed in the help:\n{overview}")
     parts = [_INTRODUCTION, _fenced(overview)]
-    for command in commands[1].split(",") if commands else ():
-        parts += [f"## {command}", _fenced(_help(command))]
+    for command in commands:
+        if command != _LEFT_OUT:
+            parts += [f"## {command}", _fenced(_help(command))]
     return "\n\n".join(parts) + "\n"
 
 

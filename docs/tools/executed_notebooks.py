@@ -31,6 +31,7 @@ import matplotlib
 matplotlib.rcParams.update({"figure.dpi": 144, "figure.constrained_layout.use": True})
 
 def _checked(command, shell=get_ipython(), run=get_ipython().system):
+    command = shell.var_expand(command, depth=1)  # in the frame of the cell
     run(command)
     if shell.user_ns["_exit_code"]:  # of which IPython only takes note
         raise RuntimeError(f"{command!r} failed")
