@@ -13,16 +13,20 @@ EXTRAS = {
     "jax": ["jax>=0.4.36"],
     "torch": ["torch>=2.4"],
 }
-EXTRAS["reproduction"] = [
-    *EXTRAS["tensorflow"],
+# What the experiments need on every backend.
+EXTRAS["experiments"] = [
     "absl-py",
     "matplotlib>=3.7",
     "scikit-learn>=1.3",
+    "pillow>=9.1",
+    "tqdm>=4.65",
+]
+EXTRAS["reproduction"] = [
+    *EXTRAS["experiments"],
+    *EXTRAS["tensorflow"],
     "tensorflow-datasets>=4.9.4",
     # tensorflow-datasets imports it when it downloads, and does not ask for it.
     "importlib_resources",
-    "pillow>=9.1",
-    "tqdm>=4.65",
 ]
 EXTRAS["test"] = [
     *EXTRAS["reproduction"],

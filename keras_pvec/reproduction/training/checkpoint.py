@@ -19,7 +19,12 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_pvec.reproduction.training.weights import assign_npz, npz_of
+from keras_pvec.reproduction.backends import backend
+from keras_pvec.reproduction.training.weights import (
+    assign_npz,
+    npz_of,
+    random_state_in,
+)
 from keras_pvec.runs import DamagedRunError, RunFolder, replace_file
 
 _CHECKPOINT = re.compile(r"^checkpoint_(\d+)-([0-9a-f]{16})\.npz$")
@@ -96,7 +101,7 @@ def checkpoints(folder: RunFolder) -> list[Checkpoint]:
 
 def save_checkpoint(model: keras.Model, folder: RunFolder, epochs: int) -> Path:
     """Saves the complete state of a model after some epochs; returns the file."""
-    content = npz_of(_state(model))
+    content = npz_of(_state(model), random_state=backend().random_state())
     path = folder.path / f"checkpoint_{epochs:04d}-{_checksum(content)}.npz"
     replace_file(path, content)
     return path
@@ -119,6 +124,7 @@ def restore_checkpoint(model: keras.Model, folder: RunFolder) -> int:
     for checkpoint in reversed(found):
         if checkpoint.is_intact():
             assign_npz(_state(model), checkpoint.path)
+            backend().set_random_state(random_state_in(checkpoint.path))
             if skipped:
                 noted = folder.read_info().notes.get("damaged_checkpoints", [])
                 folder.note(damaged_checkpoints=sorted({*noted, *skipped}))
