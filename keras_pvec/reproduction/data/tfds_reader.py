@@ -157,8 +157,9 @@ def _tensorflow_datasets(name: str) -> ModuleType:
         packages = " ".join(missing).replace("_", "-")
         raise DatasetUnavailableError(
             f"Reading the data set {name} needs tensorflow-datasets and TensorFlow on "
-            f"every Keras backend: pip install {packages}. Data sets that were read "
-            "once are cached without them, and 'digits' needs neither."
+            f"every Keras backend: pip install {packages}. Neither is needed for "
+            "'digits', nor for a data set in --data_dir or TFDS_DATA_DIR whose arrays "
+            "are cached from an earlier read."
         )
     import tensorflow_datasets as tfds
 
