@@ -49,7 +49,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(
         data,
         architecture,
         model_options=options,
-        epochs=2,
+        epochs=3,
         batch_size=40,
         num_samples={"train": 60},
     )

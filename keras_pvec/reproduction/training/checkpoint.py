@@ -69,13 +69,23 @@ class CheckpointWriter(keras.callbacks.Callback):
         started: Time at which this process started the run, as from `time.monotonic`,
             in seconds.
         earlier_s: Seconds of training before that.
+        first_epoch: The epoch that the training starts with.
     """
 
-    def __init__(self, folder: RunFolder, started: float, earlier_s: float) -> None:
+    def __init__(
+        self, folder: RunFolder, started: float, earlier_s: float, first_epoch: int
+    ) -> None:
         super().__init__()
+        self._first_epoch = first_epoch
         self._folder = folder
         self._started = started
         self._earlier_s = earlier_s
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        # Not earlier: `fit` draws random numbers before it calls this.
+        for checkpoint in checkpoints(self._folder):
+            if checkpoint.epochs == self._first_epoch:
+                backend().set_random_state(random_state_in(checkpoint.path))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         newest = save_checkpoint(self.model, self._folder, epoch + 1)
@@ -124,7 +134,6 @@ def restore_checkpoint(model: keras.Model, folder: RunFolder) -> int:
     for checkpoint in reversed(found):
         if checkpoint.is_intact():
             assign_npz(_state(model), checkpoint.path)
-            backend().set_random_state(random_state_in(checkpoint.path))
             if skipped:
                 noted = folder.read_info().notes.get("damaged_checkpoints", [])
                 folder.note(damaged_checkpoints=sorted({*noted, *skipped}))

@@ -133,7 +133,7 @@ def train(
         logging = [
             *_loggers(settings, samples, references, folder),
             *_weight_keepers(settings, data, folder, first_epoch),
-            CheckpointWriter(folder, started, earlier_s),
+            CheckpointWriter(folder, started, earlier_s, first_epoch),
         ]
         _fit(model, settings, data, first_epoch, [*logging, *callbacks])
         complete_logs(folder, settings)
