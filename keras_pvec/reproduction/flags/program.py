@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from absl import app
 
 from keras_pvec.features import LayerChoiceError
+from keras_pvec.reproduction.backends import UnsupportedOnBackendError
 from keras_pvec.reproduction.config import ConfigError
 from keras_pvec.reproduction.data import DatasetUnavailableError
 from keras_pvec.reproduction.devices import DeviceUnavailableError
@@ -27,6 +28,7 @@ USER_ERRORS = (
     NoRunsError,
     ResultsNotWrittenError,
     RunError,
+    UnsupportedOnBackendError,
     WeightsUnavailableError,
 )
 INTERRUPTED = 130

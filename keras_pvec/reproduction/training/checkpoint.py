@@ -14,10 +14,12 @@ import hashlib
 import re
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from keras_pvec.reproduction.backends import backend
 from keras_pvec.reproduction.training.weights import (
@@ -69,23 +71,13 @@ class CheckpointWriter(keras.callbacks.Callback):
         started: Time at which this process started the run, as from `time.monotonic`,
             in seconds.
         earlier_s: Seconds of training before that.
-        first_epoch: The epoch that the training starts with.
     """
 
-    def __init__(
-        self, folder: RunFolder, started: float, earlier_s: float, first_epoch: int
-    ) -> None:
+    def __init__(self, folder: RunFolder, started: float, earlier_s: float) -> None:
         super().__init__()
-        self._first_epoch = first_epoch
         self._folder = folder
         self._started = started
         self._earlier_s = earlier_s
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # Not earlier: `fit` draws random numbers before it calls this.
-        for checkpoint in checkpoints(self._folder):
-            if checkpoint.epochs == self._first_epoch:
-                backend().set_random_state(random_state_in(checkpoint.path))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         newest = save_checkpoint(self.model, self._folder, epoch + 1)
@@ -94,6 +86,36 @@ class CheckpointWriter(keras.callbacks.Callback):
         for checkpoint in checkpoints(self._folder)[:-_CHECKPOINTS_KEPT]:
             if checkpoint.path != newest:
                 checkpoint.path.unlink()
+
+
+class RandomStateRestorer(keras.callbacks.Callback):
+    """Restores the state of the framework's random generators at the first batch.
+
+    Not earlier: on PyTorch, `fit` draws from them when it starts to read batches.
+
+    Args:
+        state: The state, as from `stored_random_state`.
+    """
+
+    def __init__(self, state: Mapping[str, np.ndarray]) -> None:
+        super().__init__()
+        self._state: Mapping[str, np.ndarray] | None = state
+
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        if self._state is not None:
+            backend().set_random_state(self._state)
+            self._state = None
+
+
+def stored_random_state(folder: RunFolder, epochs: int) -> dict[str, np.ndarray]:
+    """The random state after some epochs; empty on backends whose generators belong to
+    the model, and if there is no such checkpoint."""
+    for checkpoint in checkpoints(folder):
+        if checkpoint.epochs == epochs:
+            return random_state_in(checkpoint.path)
+    return {}
 
 
 def checkpoints(folder: RunFolder) -> list[Checkpoint]:

@@ -22,8 +22,10 @@ from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.training.build import build_model
 from keras_pvec.reproduction.training.checkpoint import (
     CheckpointWriter,
+    RandomStateRestorer,
     remove_checkpoints,
     restore_checkpoint,
+    stored_random_state,
 )
 from keras_pvec.reproduction.training.gate import rate_training
 from keras_pvec.reproduction.training.linear_evaluation import note_linear_accuracy
@@ -133,8 +135,10 @@ def train(
         logging = [
             *_loggers(settings, samples, references, folder),
             *_weight_keepers(settings, data, folder, first_epoch),
-            CheckpointWriter(folder, started, earlier_s, first_epoch),
+            CheckpointWriter(folder, started, earlier_s),
         ]
+        if random_state := stored_random_state(folder, first_epoch):
+            logging.append(RandomStateRestorer(random_state))
         _fit(model, settings, data, first_epoch, [*logging, *callbacks])
         complete_logs(folder, settings)
         accuracy = _note_evaluation(model, settings, data, folder)
