@@ -37,10 +37,11 @@ def check_convertible(value: Any, name: str) -> None:
             f"{name} must have samples of one shape. Received: {kind}. Pad it, e.g. "
             "`.to_tensor()` or keras.utils.pad_sequences."
         )
-    if "Sparse" in kind or type(value).__module__.startswith("scipy.sparse"):
+    is_sparse = "sparse" in str(getattr(value, "layout", ""))  # PyTorch's
+    if is_sparse or "Sparse" in kind or "sparse" in type(value).__module__:
         raise ValueError(
             f"{name} must be a dense array. Received: {kind}. Convert it, e.g. "
-            "`.toarray()` or tf.sparse.to_dense."
+            "`.toarray()`, `.to_dense()` or tf.sparse.to_dense."
         )
     if "complex" in str(getattr(value, "dtype", "")):
         raise ValueError(

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from frameworks import as_numpy
 from oracles import degrees_between, lapack_vector
 
 import keras_pvec as kp
@@ -50,7 +51,7 @@ def check_program(
     assert list(features) == run.layers
     for layer, matrix in features.items():
         found = run.p_vector("final", layer)
-        truth = lapack_vector(np.asarray(matrix, np.float64))
+        truth = lapack_vector(as_numpy(matrix))
         assert degrees_between(found.vector, truth) < max_degrees, layer
     assert run.info.complete
     return logged, run

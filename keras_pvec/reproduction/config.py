@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex, TypeGuard
 
 import numpy as np
 
+from keras_pvec.reproduction.backends import DISTRIBUTIONS
 from keras_pvec.reproduction.claims import ReadingChoice
 from keras_pvec.reproduction.data import DATASETS, SPLITS
 from keras_pvec.reproduction.devices import DEVICES
@@ -23,7 +24,6 @@ from keras_pvec.reproduction.training.references import TWIN_SEED_OFFSET
 METHODS = ("fast", "exact")
 OPTIMIZERS = ("sgd", "adam")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
-DISTRIBUTIONS = ("none", "mirrored")
 CLUSTERS = ("none", "ray")
 POOLINGS = ("avg", None)
 READINGS = tuple(choice.value for choice in ReadingChoice)
@@ -76,8 +76,8 @@ class ExperimentConfig:
         precision: Keras's dtype policy.
         jit_compile: Whether to train under XLA.
         deterministic: Whether training must be reproducible bit for bit.
-        distribute: `"none"`, or `"mirrored"` to share each batch among all
-            accelerators of this machine.
+        distribute: `"none"`, or how each batch is shared among all accelerators of
+            this machine: `"mirrored"` on TensorFlow, `"data_parallel"` on JAX.
         workers: Number of runs that are trained at the same time.
         cluster: `"none"` for this machine, or `"ray"` for a Ray cluster.
         ray_address: As in `RayCluster`.

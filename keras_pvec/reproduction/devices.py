@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
-import keras
+from keras_pvec.reproduction.backends import backend
 
 DEVICES = ("auto", "cpu", "gpu")
 
@@ -27,27 +25,15 @@ def prepare_process(device: str = "auto", *, shared: bool = False) -> None:
     """
     if device not in DEVICES:
         raise ValueError(f"`device` must be one of {DEVICES}. Received: {device!r}")
-    if keras.backend.backend() != "tensorflow":
-        return
-    import tensorflow as tf
-
-    tf.get_logger().addFilter(_is_no_retracing_warning)
-    logging.getLogger("absl").addFilter(_is_no_retracing_warning)
+    framework = backend()
+    framework.prepare()
     if device == "cpu":
-        tf.config.set_visible_devices([], "GPU")
+        framework.use_cpu()
         return
-    accelerators = tf.config.list_physical_devices("GPU")
-    if device == "gpu" and not accelerators:
-        raise DeviceUnavailableError(
-            "The device 'gpu' was requested, but TensorFlow finds no GPU. Use 'auto' "
-            "or 'cpu', or install TensorFlow with GPU support."
-        )
     if shared:
-        for accelerator in accelerators:
-            tf.config.experimental.set_memory_growth(accelerator, True)
-
-
-def _is_no_retracing_warning(record: logging.LogRecord) -> bool:
-    # TensorFlow counts traces over all models of the process, each of which is traced
-    # once.
-    return "triggered tf.function retracing" not in record.getMessage()
+        framework.allocate_as_needed()
+    if device == "gpu" and not framework.has_gpu():
+        raise DeviceUnavailableError(
+            f"The device 'gpu' was requested, but {framework.TITLE} finds no GPU. Use "
+            f"'auto' or 'cpu', or install {framework.TITLE} with GPU support."
+        )

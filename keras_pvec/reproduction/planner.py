@@ -177,9 +177,10 @@ def _base_job(
         keep_weights=config.keeps_weights,
     )
     suffix = "" if config.pooling == "avg" else "_flattened"
+    path = _run_path(config, model, seed, lambda name: f"{name}{suffix}")
     return Job(
-        settings,
-        _run_path(config, model, seed, lambda name: f"{name}{suffix}"),
+        _on_stored_backend(settings, path, config),
+        path,
         data,
         REFERENCE_ACCURACIES.get((config.preset, config.dataset, model)),
     )
@@ -221,7 +222,17 @@ def _variant_job(config: ExperimentConfig, base: Job, variant: Variant) -> Job:
         settings.seed,
         lambda name: f"variants/{name}/{variant.name}",
     )
-    return Job(settings, path, data)
+    return Job(_on_stored_backend(settings, path, config), path, data)
+
+
+def _on_stored_backend(
+    settings: RunSettings, path: Path, config: ExperimentConfig
+) -> RunSettings:
+    """The settings of a run; those of one that is only analysed have the backend that
+    it was trained on, since its P-vectors are compared like any others."""
+    if config.train:
+        return settings
+    return dataclasses.replace(settings, backend=training.stored_backend(path))
 
 
 def _run_path(

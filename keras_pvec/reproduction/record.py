@@ -122,6 +122,11 @@ class TrainingRecord:
         return self.settings.get("seed")
 
     @property
+    def backend(self) -> str:
+        """The Keras backend. Earlier versions trained on TensorFlow only."""
+        return self.settings.get("backend", "tensorflow")
+
+    @property
     def variant(self) -> str:
         """Name of the variant in the generalization study; else empty."""
         return self.settings.get("variant", "")
@@ -188,6 +193,7 @@ _IS_VALID_SETTING: Mapping[str, Callable[[Any], bool]] = {
     "model_options": lambda value: value is None or _is_mapping(value),
     "seed": _is_count,
     "variant": _is_text,
+    "backend": _is_text,
     "layers": _are_names,
     "num_samples": _are_numbers,
     "recipe": _is_mapping,

@@ -364,7 +364,7 @@ def _files_in(folder: Path) -> list[Path]:
 def library_versions() -> dict[str, str]:
     """Versions of Python and of the packages that affect the numbers."""
     versions = {"python": platform.python_version()}
-    for name in ("keras-pvec", "keras", "tensorflow", "numpy"):
+    for name in ("keras-pvec", "keras", "tensorflow", "jax", "torch", "numpy"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

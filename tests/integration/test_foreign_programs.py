@@ -6,11 +6,14 @@ Each is trained with and without the callback; see `tests/foreign.py`.
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from foreign import check_program, output_of, seeded
+from frameworks import BACKEND, needs_tensorflow
 from keras import layers, ops
 
 import keras_pvec as kp
+
+if BACKEND == "tensorflow":
+    import tensorflow as tf
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((40, 8, 8, 1)).astype("float32")
@@ -42,7 +45,8 @@ def test_sequential_images_with_batch_statistics_and_dropout(tmp_path):
                 layers.Dense(3),
             ]
         )
-        options = {"steps_per_execution": 5}
+        # PyTorch has one step per execution.
+        options = {} if BACKEND == "torch" else {"steps_per_execution": 5}
         return fit(model, IMAGES, CLASSES, callbacks, **options)
 
     names = ["norm", "noisy"]
@@ -359,6 +363,7 @@ class GraphNetwork(keras.Model):
         return self.out(self.graph([self.select([x, mask]), owner]))
 
 
+@needs_tensorflow
 def test_graph_network_with_masked_nodes(tmp_path):
     graphs = {
         "nodes": RNG.random((40, 6, 4)).astype("float32"),
@@ -401,6 +406,7 @@ class Unmanaged(layers.Layer):
         return x + noise / self.count
 
 
+@needs_tensorflow
 @pytest.mark.parametrize("run_eagerly", [False, True])
 def test_state_that_keras_does_not_track(run_eagerly, tmp_path):
     def train(callbacks):

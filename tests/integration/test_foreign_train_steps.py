@@ -1,16 +1,20 @@
 """Programs with a `train_step` of their own, most of them without a `call`.
 
-Each is trained with and without the callback; see `tests/foreign.py`.
+A training step is written for one backend; these are for TensorFlow. Each is trained
+with and without the callback; see `tests/foreign.py`.
 """
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from foreign import check_program, output_of
 from keras import layers, ops
 
 import keras_pvec as kp
+
+tf = pytest.importorskip("tensorflow")
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("training steps of TensorFlow", allow_module_level=True)
 
 IMAGES = np.random.default_rng(0).random((40, 8, 8, 1)).astype("float32")
 SAMPLES = kp.SampleSet(IMAGES[:20], name="images")

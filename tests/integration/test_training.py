@@ -378,7 +378,7 @@ def test_mirrored_training_is_that_of_one_device(tmp_path):
         from small_models import small_settings
         from keras_pvec.reproduction import training
         from keras_pvec.reproduction.data import load_data
-        from keras_pvec.reproduction.training import build
+        from keras_pvec.reproduction.backends.tensorflow import mirrored_strategy
 
         class Interrupt(keras.callbacks.Callback):
             def on_train_batch_end(self, batch, logs=None):
@@ -401,7 +401,7 @@ def test_mirrored_training_is_that_of_one_device(tmp_path):
                 except KeyboardInterrupt:
                     pass
             runs[name] = training.train(settings, data, path)
-        assert build._mirrored_strategy().num_replicas_in_sync == 2
+        assert mirrored_strategy().num_replicas_in_sync == 2
         for column in ("loss", "accuracy", "val_loss"):
             np.testing.assert_allclose(
                 runs["mirrored"].metrics[column],

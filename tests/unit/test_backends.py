@@ -79,6 +79,21 @@ def test_one_error_names_what_to_install():
     )
 
 
+def test_a_program_without_its_backend_ends_with_one_sentence():
+    run_without(
+        FRAMEWORKS,
+        f"""
+        try:
+            import keras_pvec.reproduction.flags
+        except SystemExit as end:
+            assert "[{BACKEND},experiments]" in end.code
+            assert end.code.isprintable()  # one line
+        else:
+            raise AssertionError
+        """,
+    )
+
+
 def with_fixed_weights():
     """A network whose weights NumPy has drawn, so that they are the same everywhere."""
     inputs = keras.Input((8, 8, 1))

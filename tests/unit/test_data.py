@@ -185,6 +185,28 @@ def test_evaluation_batches_are_the_images_in_order():
         EvaluationBatches(data.test, batch_size=0, task="classification")
 
 
+@pytest.mark.parametrize("n", [48, 50, 65])
+def test_batches_that_devices_share_are_filled_up(n):
+    data, batch_size = position_data(n), 16
+    options = {"batch_size": batch_size, "task": "classification"}
+    plain = TrainingBatches(data, seed=0, augment=False, **options)
+    shared = TrainingBatches(data, seed=0, augment=False, n_shares=4, **options)
+    assert shared.steps_per_epoch == plain.steps_per_epoch
+    missing = -n % batch_size % 4
+    evaluation = [
+        EvaluationBatches(data.train, n_shares=shares, **options) for shares in (4, 1)
+    ]
+    last = shared.steps_per_epoch - 1
+    for batches, expected in ((shared, plain), evaluation):
+        first_labels = expected[0][1][:missing]
+        np.testing.assert_array_equal(batches[0][0], expected[0][0])
+        labels = np.concatenate([expected[last][1], first_labels])
+        np.testing.assert_array_equal(batches[last][1], labels)
+        assert len(labels) % 4 == 0
+    with pytest.raises(ValueError, match=r"3.*16"):
+        EvaluationBatches(data.train, n_shares=3, **options)
+
+
 def test_draws_are_uniform_and_those_of_seed_epoch_and_step():
     data = position_data(64)
     options = {"batch_size": 32, "augment": True, "task": "contrastive"}

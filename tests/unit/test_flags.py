@@ -12,7 +12,7 @@ from keras_pvec.features import LayerChoiceError
 from keras_pvec.reproduction import flags
 from keras_pvec.reproduction.config import ConfigError, ExperimentConfig
 from keras_pvec.reproduction.data import DatasetUnavailableError
-from keras_pvec.reproduction.devices import DeviceUnavailableError, prepare_process
+from keras_pvec.reproduction.devices import DeviceUnavailableError
 from keras_pvec.reproduction.experiment import NoRunsError, Outcome
 from keras_pvec.reproduction.flags.program import exit_code
 from keras_pvec.reproduction.imagenet import PretrainedConfig
@@ -221,14 +221,3 @@ def test_an_interrupted_program_ends_with_130():
 def test_arguments_that_are_no_flags_are_refused(tmp_path, capsys):
     assert exit_code(lambda: Outcome(tmp_path), ["cifar100"]) == 1
     assert "cifar100" in capsys.readouterr().err
-
-
-def test_a_device_that_is_not_there():
-    import tensorflow as tf
-
-    if tf.config.list_physical_devices("GPU"):
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(DeviceUnavailableError, match="gpu"):
-        prepare_process("gpu")
-    with pytest.raises(ValueError, match="tpu"):
-        prepare_process("tpu")

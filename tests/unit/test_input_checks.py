@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-import tensorflow as tf
-from keras import layers
+from frameworks import BACKEND
+from keras import layers, ops
 
 import keras_pvec as kp
 from keras_pvec.input_checks import check_finite
@@ -32,10 +32,8 @@ UNUSABLE = {
     "complex": (np.ones((4, 2)) + 1j, "complex128"),
     "complex list": ([[1j, 2.0], [3.0, 4.0]], "complex128"),
     "ragged": ([[1.0, 2.0], [3.0]], "pad_sequences"),
-    "ragged tensor": (tf.ragged.constant([[1.0, 2.0], [3.0]]), "RaggedTensor"),
     "ragged objects": (np.array([np.ones(2), np.ones(3)], object), "ndarray"),
     "sparse": (scipy.sparse.eye(4).tocsr(), "toarray"),
-    "sparse tensor": (tf.sparse.eye(4), "SparseTensor"),
     "words of a table": (pd.DataFrame({"a": ["x", "y"]}), "str.*astype"),
     "a table of two types": (pd.DataFrame({"a": ["x", "y"], "b": [1, 2]}), "int.*str"),
     "dates": (np.array(["2020-01-01", "2021-01-01"], "datetime64[D]"), "datetime64"),
@@ -45,6 +43,25 @@ UNUSABLE = {
     "images and labels": ((np.ones((4, 3)), np.arange(4)), r"SampleSet\(x, y\)"),
     "images and one-hot labels": ((np.ones((4, 5, 5, 1)), np.eye(4)), r"\(4, 4\)"),
 }
+# Tensors whose rows have no array.
+TENSORS = {}
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    TENSORS["ragged tensor"] = (
+        tf.ragged.constant([[1.0, 2.0], [3.0]]),
+        "RaggedTensor",
+    )
+    TENSORS["sparse tensor"] = (tf.sparse.eye(4), "SparseTensor")
+elif BACKEND == "jax":
+    from jax.experimental import sparse
+
+    TENSORS["sparse tensor"] = (sparse.eye(4), "BCOO")
+elif BACKEND == "torch":
+    import torch
+
+    TENSORS["sparse tensor"] = (torch.eye(4).to_sparse(), "dense")
+UNUSABLE |= TENSORS
 
 
 class OnAnotherDevice:
@@ -88,7 +105,9 @@ def test_samples_that_can_be_used(rng):
     assert kp.SampleSet(np.ma.masked_array(x)).sha256 == expected  # nothing is masked
     assert kp.SampleSet(pd.DataFrame(x)).sha256 == expected
     assert kp.SampleSet(x.tolist()).sha256 == expected
-    assert kp.SampleSet(tf.constant(x)).sha256 == expected
+    single = x.astype("float32")
+    tensor = kp.SampleSet(ops.convert_to_tensor(single))
+    assert tensor.sha256 == kp.SampleSet(single).sha256
     assert len(kp.SampleSet(pd.Series(["a", "bb"]).astype(str).to_numpy("U"))) == 2
     assert len(kp.SampleSet([x, x[:, 0]])) == 5  # two inputs
     assert len(kp.SampleSet((x, x))) == 5
@@ -119,7 +138,7 @@ def test_blocks_are_checked_to_the_last_entry(rng):
         ([np.ones((4, 2)), MASKED], "3 masked"),
         ([], "empty"),
         (np.ones((4, 2)) + 1j, "complex128"),
-        (tf.ragged.constant([[1.0, 2.0], [3.0]]), "RaggedTensor"),
+        *TENSORS.values(),
         (pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}), "to_numpy"),
         (np.array([["a", "b"], ["c", "d"]]), "U1"),
     ],

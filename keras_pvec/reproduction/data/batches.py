@@ -39,6 +39,8 @@ class TrainingBatches(keras.utils.PyDataset):
             learning, where the model makes two views of each image.
         task: One of `TASKS`.
         first_epoch: The epoch that batch 0 belongs to.
+        n_shares: Number of devices among which each batch is shared equally. The last
+            batch of an epoch is filled up with some of its first images.
 
     Batches are tuples:
 
@@ -49,7 +51,8 @@ class TrainingBatches(keras.utils.PyDataset):
       views of each image.
 
     Raises:
-        ValueError: An unknown task, or a batch size below one.
+        ValueError: An unknown task, a batch size below one, or one that cannot be
+            shared.
     """
 
     def __init__(
@@ -61,11 +64,13 @@ class TrainingBatches(keras.utils.PyDataset):
         augment: bool,
         task: str,
         first_epoch: int = 0,
+        n_shares: int = 1,
     ) -> None:
         super().__init__()
-        _check(batch_size, task)
+        _check(batch_size, task, n_shares)
         self.batch_size = batch_size
         self.steps_per_epoch = math.ceil(len(data.train) / batch_size)
+        self._n_shares = n_shares
         self._split = data.train
         self._seed = seed
         self._crop = augment and task != "contrastive"
@@ -80,7 +85,9 @@ class TrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         epoch, step = divmod(index, self.steps_per_epoch)
         epoch += self._first_epoch
-        chosen = self._order_of(epoch)[step * self.batch_size :][: self.batch_size]
+        order = self._order_of(epoch)
+        chosen = order[step * self.batch_size :][: self.batch_size]
+        chosen = _filled_up(chosen, order, self._n_shares)
         images = self._split.images[chosen]
         if self._crop:
             rng = np.random.default_rng([self._seed, _CROPS, epoch, step])
@@ -112,15 +119,20 @@ class EvaluationBatches(keras.utils.PyDataset):
         split: The images.
         batch_size: Images per batch; the last batch may have fewer.
         task: One of `TASKS`. Batches are tuples as in `TrainingBatches`.
+        n_shares: As in `TrainingBatches`.
 
     Raises:
-        ValueError: An unknown task, or a batch size below one.
+        ValueError: An unknown task, a batch size below one, or one that cannot be
+            shared.
     """
 
-    def __init__(self, split: ImageSplit, *, batch_size: int, task: str) -> None:
+    def __init__(
+        self, split: ImageSplit, *, batch_size: int, task: str, n_shares: int = 1
+    ) -> None:
         super().__init__()
-        _check(batch_size, task)
+        _check(batch_size, task, n_shares)
         self.batch_size = batch_size
+        self._n_shares = n_shares
         self._split = split
         self._task = task
 
@@ -129,7 +141,8 @@ class EvaluationBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         start = index * self.batch_size
-        chosen = slice(start, start + self.batch_size)
+        order = np.arange(len(self._split))
+        chosen = _filled_up(order[start:][: self.batch_size], order, self._n_shares)
         images = self._split.images[chosen]
         draws = None
         if self._task == "contrastive":
@@ -139,11 +152,23 @@ class EvaluationBatches(keras.utils.PyDataset):
         )
 
 
-def _check(batch_size: int, task: str) -> None:
+def _filled_up(chosen: np.ndarray, order: np.ndarray, n_shares: int) -> np.ndarray:
+    """A batch that can be shared equally: images of an epoch, and the first ones of its
+    order if some are missing."""
+    missing = -len(chosen) % n_shares
+    return np.concatenate([chosen, np.resize(order, missing)]) if missing else chosen
+
+
+def _check(batch_size: int, task: str, n_shares: int) -> None:
     if task not in TASKS:
         raise ValueError(f"`task` must be one of {TASKS}. Received: {task!r}")
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: {batch_size}")
+    if batch_size % n_shares:
+        raise ValueError(
+            f"`batch_size` must be a multiple of {n_shares}, the number of devices "
+            f"that share a batch. Received: {batch_size}"
+        )
 
 
 def _draws(n: int, seed: list[int]) -> np.ndarray:

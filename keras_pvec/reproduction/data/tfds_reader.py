@@ -7,6 +7,7 @@ backend.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import socket
@@ -21,6 +22,8 @@ import numpy as np
 from keras_pvec.reproduction.data.images import SPLITS, ImageSplit
 
 _LARGEST_PIXEL = 255
+# What reading takes.
+_PACKAGES = ("tensorflow_datasets", "tensorflow")
 
 
 class DatasetUnavailableError(RuntimeError):
@@ -148,13 +151,18 @@ def _root(data_dir: str | os.PathLike[str] | None) -> Path:
 
 
 def _tensorflow_datasets(name: str) -> ModuleType:
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
+    # tensorflow-datasets imports TensorFlow only when it reads.
+    missing = [m for m in _PACKAGES if importlib.util.find_spec(m) is None]
+    if missing:
+        packages = " ".join(missing).replace("_", "-")
         raise DatasetUnavailableError(
-            f"Reading the data set {name} needs tensorflow-datasets, which is not "
-            "installed: pip install tensorflow-datasets tensorflow."
-        ) from error
+            f"Reading the data set {name} needs tensorflow-datasets and TensorFlow on "
+            f"every Keras backend: pip install {packages}. Neither is needed for "
+            "'digits', nor for a data set in --data_dir or TFDS_DATA_DIR whose arrays "
+            "are cached from an earlier read."
+        )
+    import tensorflow_datasets as tfds
+
     if not hasattr(tfds, "builder"):  # the package hides its own import errors
         raise DatasetUnavailableError(
             f"Reading the data set {name} needs tensorflow-datasets, which is "

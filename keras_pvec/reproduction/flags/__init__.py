@@ -9,21 +9,30 @@ import os
 # TensorFlow reads this variable when it is imported, which happens below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from keras_pvec.reproduction.flags.configs import (
-    archive_config,
-    experiment_config,
-    imagenet_config,
-    publication_config,
-    reproduction_config,
-)
-from keras_pvec.reproduction.flags.definitions import (
-    define_archive_flags,
-    define_experiment_flags,
-    define_imagenet_flags,
-    define_publication_flags,
-    define_reproduction_flags,
-)
-from keras_pvec.reproduction.flags.program import run
+try:
+    from keras_pvec.reproduction.flags.configs import (
+        archive_config,
+        experiment_config,
+        imagenet_config,
+        publication_config,
+        reproduction_config,
+    )
+    from keras_pvec.reproduction.flags.definitions import (
+        define_archive_flags,
+        define_experiment_flags,
+        define_imagenet_flags,
+        define_publication_flags,
+        define_reproduction_flags,
+    )
+    from keras_pvec.reproduction.flags.program import run
+except ModuleNotFoundError as error:
+    if error.name not in ("tensorflow", "jax", "torch"):
+        raise
+    raise SystemExit(
+        f"Error: The Keras backend {error.name!r} is not installed. Install it, pip "
+        f"install '.[{error.name},experiments]', or name another one in the variable "
+        "KERAS_BACKEND: tensorflow, jax or torch."
+    ) from None
 
 __all__ = [
     "archive_config",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from keras_pvec.reproduction import config
+from keras_pvec.reproduction.backends import DISTRIBUTIONS
 from keras_pvec.reproduction.data import DATASETS, SPLITS
 from keras_pvec.reproduction.devices import DEVICES
 from keras_pvec.reproduction.flag_values import POOLINGS
@@ -262,7 +263,13 @@ def _define_training_flags(values: flags.FlagValues) -> None:
         "Keras's dtype policy.",
         flag_values=values,
     )
-    flags.DEFINE_boolean("jit_compile", False, "Train under XLA.", flag_values=values)
+    flags.DEFINE_boolean(
+        "jit_compile",
+        False,
+        "Compile the training: by XLA on TensorFlow, by torch.compile on PyTorch. JAX "
+        "always compiles it.",
+        flag_values=values,
+    )
     flags.DEFINE_boolean(
         "deterministic",
         False,
@@ -283,8 +290,9 @@ def _define_execution_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "distribute",
         "none",
-        config.DISTRIBUTIONS,
-        "'mirrored' shares each batch among all accelerators of this machine.",
+        DISTRIBUTIONS,
+        "Share each batch among all accelerators of this machine: 'mirrored' on "
+        "TensorFlow, 'data_parallel' on JAX.",
         flag_values=values,
     )
     flags.DEFINE_integer(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from absl import app
 
 from keras_pvec.features import LayerChoiceError
+from keras_pvec.reproduction.backends import UnsupportedOnBackendError
 from keras_pvec.reproduction.config import ConfigError
 from keras_pvec.reproduction.data import DatasetUnavailableError
 from keras_pvec.reproduction.devices import DeviceUnavailableError
@@ -31,6 +32,7 @@ USER_ERRORS = (
     PublicationError,
     ResultsNotWrittenError,
     RunError,
+    UnsupportedOnBackendError,
     WeightsUnavailableError,
 )
 INTERRUPTED = 130

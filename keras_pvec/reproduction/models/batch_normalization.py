@@ -1,4 +1,4 @@
-"""Batch normalization through TensorFlow's fused kernel.
+"""Batch normalization through a fused kernel, where the backend has one.
 
 Keras composes batch normalization of moments and elementwise operations, each of which
 reads and writes the feature maps once more. On a CPU, the fused kernel makes an update
@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from keras_pvec.reproduction.backends import backend
+
 _KERNEL_DTYPES = ("float16", "bfloat16", "float32")
 
 
@@ -18,8 +20,8 @@ _KERNEL_DTYPES = ("float16", "bfloat16", "float32")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` as one operation on TensorFlow.
 
-    Weights and outputs are those of the base class. The fused kernel is used with the
-    TensorFlow backend on images in channels-last format; everything else runs the base
+    Weights and outputs are those of the base class. The fused kernel is used on
+    TensorFlow, for images in channels-last format; everything else runs the base
     class. Moving variances are updated with the unbiased estimate, as fused kernels of
     all frameworks do; the base class uses the biased one.
     """
@@ -27,10 +29,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not self._is_fusable(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
-        import tensorflow as tf
-
-        fused_batch_norm = tf.compat.v1.nn.fused_batch_norm
-        parameters = {
+        fused_batch_norm = backend().fused_batch_norm
+        parameters: dict[str, Any] = {
             "scale": keras.ops.convert_to_tensor(self.gamma),
             "offset": keras.ops.convert_to_tensor(self.beta),
             "epsilon": self.epsilon,
@@ -39,10 +39,10 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         if not (training and self.trainable):
             mean, variance = map(keras.ops.convert_to_tensor, moving)
             outputs, _, _ = fused_batch_norm(
-                inputs, mean=mean, variance=variance, is_training=False, **parameters
+                inputs, moments=(mean, variance), **parameters
             )
             return outputs
-        outputs, *batch = fused_batch_norm(inputs, is_training=True, **parameters)
+        outputs, *batch = fused_batch_norm(inputs, **parameters)
         for variable, value in zip(moving, batch, strict=True):
             variable.assign(
                 variable * self.momentum
@@ -52,7 +52,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def _is_fusable(self, inputs: Any, mask: Any) -> bool:
         return (
-            keras.backend.backend() == "tensorflow"
+            backend().FUSES_BATCH_NORM
             and mask is None
             and keras.backend.standardize_dtype(inputs.dtype) in _KERNEL_DTYPES
             and len(inputs.shape) == 4

@@ -40,8 +40,9 @@ class NTXent(keras.losses.Loss):
     """Normalized temperature-scaled cross entropy of pairs of views.
 
     Among the `2 n - 1` other views, each view must identify its partner by cosine
-    similarity (Chen et al. 2020, equation 1). Under a distribution strategy, the other
-    views are those of the same replica.
+    similarity (Chen et al. 2020, equation 1). Under a distribution strategy of
+    TensorFlow, the other views are those of the same replica; under JAX's data
+    parallelism, those of the whole batch.
 
     Args:
         temperature: Divides the cosine similarities.

@@ -23,7 +23,9 @@ def settings_of(run: Run) -> RunSettings:
     """The settings of a run, for a process that trains nothing."""
     stored = dict(TrainingRecord.of(run).settings)
     stored["recipe"] = Recipe(**stored["recipe"])
-    stored |= {"distribute": "none", "jit_compile": False}
+    # Weights are the same on every backend.
+    here = keras.backend.backend()
+    stored |= {"distribute": "none", "jit_compile": False, "backend": here}
     known = {field.name for field in dataclasses.fields(RunSettings)}
     return RunSettings(**{k: value for k, value in stored.items() if k in known})
 

@@ -30,6 +30,7 @@ from keras_pvec.reproduction.training.run_state import (
     existing_or_new_path,
     is_finished,
     open_finished,
+    stored_backend,
 )
 from keras_pvec.reproduction.training.settings import (
     RunSettings,
@@ -73,6 +74,7 @@ __all__ = [
     "resolve_network",
     "scale_width",
     "steps_per_epoch",
+    "stored_backend",
     "stored_weights",
     "train",
     "watched_layers",

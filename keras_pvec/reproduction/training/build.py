@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import keras
 
 from keras_pvec.features import FeatureExtractor
+from keras_pvec.reproduction.backends import (
+    UnsupportedOnBackendError,
+    backend,
+    check_distribution,
+)
 from keras_pvec.reproduction.data import ImageData
 from keras_pvec.reproduction.training.optimizer import build_optimizer
 from keras_pvec.reproduction.training.settings import (
@@ -25,16 +28,18 @@ def build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     """Builds and compiles the model of a run; its weights depend only on the seed.
 
     Raises:
-        ValueError: The settings contradict each other.
+        ValueError: The settings contradict each other, or do not suit the Keras backend
+            in use.
     """
-    if settings.distribute == "none":
+    in_use = keras.backend.backend()
+    if settings.backend != in_use:
+        raise UnsupportedOnBackendError(
+            f"The settings are of a run on the Keras backend {settings.backend!r}. "
+            f"Received: {in_use!r}. Set KERAS_BACKEND={settings.backend}."
+        )
+    check_distribution(settings.distribute)
+    with backend().build_scope(settings.distribute):
         return _build_model(settings, data)
-    if settings.distribute == "mirrored":
-        with _mirrored_strategy().scope():
-            return _build_model(settings, data)
-    raise ValueError(
-        f"`distribute` must be 'none' or 'mirrored'. Received: {settings.distribute!r}"
-    )
 
 
 def load_model(run: str | os.PathLike) -> keras.Model:
@@ -79,22 +84,9 @@ def input_moments(data: ImageData) -> tuple[list[float], list[float]]:
     return mean, [max(v, 1e-12) for v in variance]
 
 
-@functools.cache
-def _mirrored_strategy() -> Any:
-    """One strategy for all runs of a process, since each occupies its devices.
-
-    `keras.distribution` is not ready for TensorFlow.
-    """
-    import tensorflow as tf
-
-    return tf.distribute.MirroredStrategy()
-
-
 def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
     if settings.deterministic:
-        import tensorflow as tf  # Keras has no option for it
-
-        tf.config.experimental.enable_op_determinism()
+        backend().enable_determinism()  # Keras has no option for it
     architecture = architecture_of(settings)
     if architecture.task == "contrastive" and not settings.recipe.augment:
         raise ValueError(
@@ -112,7 +104,7 @@ def _build_model(settings: RunSettings, data: ImageData) -> keras.Model:
         )
     steps = settings.epochs * steps_per_epoch(settings, data)
     optimizer = build_optimizer(settings.recipe, steps)
-    jit = settings.jit_compile
+    jit = backend().jit_option(settings.jit_compile)
     if architecture.task == "contrastive":
         model.compile(optimizer, jit_compile=jit)  # the model computes its own loss
     elif architecture.task == "reconstruction":

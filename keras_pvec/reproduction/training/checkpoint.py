@@ -14,12 +14,19 @@ import hashlib
 import re
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
-from keras_pvec.reproduction.training.weights import assign_npz, npz_of
+from keras_pvec.reproduction.backends import backend
+from keras_pvec.reproduction.training.weights import (
+    assign_npz,
+    npz_of,
+    random_state_in,
+)
 from keras_pvec.runs import DamagedRunError, RunFolder, replace_file
 
 _CHECKPOINT = re.compile(r"^checkpoint_(\d+)-([0-9a-f]{16})\.npz$")
@@ -81,6 +88,36 @@ class CheckpointWriter(keras.callbacks.Callback):
                 checkpoint.path.unlink()
 
 
+class RandomStateRestorer(keras.callbacks.Callback):
+    """Restores the state of the framework's random generators at the first batch.
+
+    Not earlier: on PyTorch, `fit` draws from them when it starts to read batches.
+
+    Args:
+        state: The state, as from `stored_random_state`.
+    """
+
+    def __init__(self, state: Mapping[str, np.ndarray]) -> None:
+        super().__init__()
+        self._state: Mapping[str, np.ndarray] | None = state
+
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        if self._state is not None:
+            backend().set_random_state(self._state)
+            self._state = None
+
+
+def stored_random_state(folder: RunFolder, epochs: int) -> dict[str, np.ndarray]:
+    """The random state after some epochs; empty on backends whose generators belong to
+    the model, and if there is no such checkpoint."""
+    for checkpoint in checkpoints(folder):
+        if checkpoint.epochs == epochs:
+            return random_state_in(checkpoint.path)
+    return {}
+
+
 def checkpoints(folder: RunFolder) -> list[Checkpoint]:
     """The checkpoints of a run, oldest first."""
     matches = (
@@ -96,7 +133,7 @@ def checkpoints(folder: RunFolder) -> list[Checkpoint]:
 
 def save_checkpoint(model: keras.Model, folder: RunFolder, epochs: int) -> Path:
     """Saves the complete state of a model after some epochs; returns the file."""
-    content = npz_of(_state(model))
+    content = npz_of(_state(model), random_state=backend().random_state())
     path = folder.path / f"checkpoint_{epochs:04d}-{_checksum(content)}.npz"
     replace_file(path, content)
     return path

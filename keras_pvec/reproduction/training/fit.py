@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from keras_pvec.callback import PVectorLogger
+from keras_pvec.reproduction.backends import backend
 from keras_pvec.reproduction.data import (
     SPLITS,
     EvaluationBatches,
@@ -21,8 +22,10 @@ from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.training.build import build_model
 from keras_pvec.reproduction.training.checkpoint import (
     CheckpointWriter,
+    RandomStateRestorer,
     remove_checkpoints,
     restore_checkpoint,
+    stored_random_state,
 )
 from keras_pvec.reproduction.training.gate import rate_training
 from keras_pvec.reproduction.training.linear_evaluation import note_linear_accuracy
@@ -136,6 +139,8 @@ def train(
             *_weight_keepers(settings, data, folder, first_epoch),
             CheckpointWriter(folder, started, earlier_s),
         ]
+        if random_state := stored_random_state(folder, first_epoch):
+            logging.append(RandomStateRestorer(random_state))
         _fit(model, settings, data, first_epoch, [*logging, *callbacks])
         complete_logs(folder, settings)
         accuracy = _note_evaluation(model, settings, data, folder)
@@ -175,6 +180,7 @@ def _fit(
     first_epoch: int,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
+    n_shares = backend().n_shares(settings.distribute)
     batches = TrainingBatches(
         data,
         batch_size=settings.batch_size,
@@ -182,17 +188,19 @@ def _fit(
         augment=settings.recipe.augment and data.augment,
         task=architecture_of(settings).task,
         first_epoch=first_epoch,
+        n_shares=n_shares,
     )
-    model.fit(
-        batches,
-        steps_per_epoch=batches.steps_per_epoch,
-        epochs=settings.epochs,
-        initial_epoch=first_epoch,
-        validation_data=_evaluation_batches(settings, data, "test"),
-        callbacks=[*callbacks],
-        shuffle=False,  # the batches are shuffled already
-        verbose=0,
-    )
+    with backend().fit_scope(settings.distribute):
+        model.fit(
+            batches,
+            steps_per_epoch=batches.steps_per_epoch,
+            epochs=settings.epochs,
+            initial_epoch=first_epoch,
+            validation_data=_evaluation_batches(settings, data, "test", n_shares),
+            callbacks=[*callbacks],
+            shuffle=False,  # the batches are shuffled already
+            verbose=0,
+        )
 
 
 def _loggers(
@@ -263,10 +271,11 @@ def _note_evaluation(
 
 
 def _evaluation_batches(
-    settings: RunSettings, data: ImageData, split: str
+    settings: RunSettings, data: ImageData, split: str, n_shares: int = 1
 ) -> EvaluationBatches:
     return EvaluationBatches(
         getattr(data, split),
         batch_size=settings.batch_size,
         task=architecture_of(settings).task,
+        n_shares=n_shares,
     )

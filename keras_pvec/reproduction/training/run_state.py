@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import keras
+
 from keras_pvec.reproduction.record import TrainingRecord
 from keras_pvec.reproduction.training.checkpoint import (
     checkpoints,
@@ -22,6 +24,7 @@ from keras_pvec.runs import (
     Moment,
     Run,
     RunConflictError,
+    RunError,
     RunFolder,
     check_file,
     complete_log,
@@ -129,6 +132,18 @@ def epochs_done(path: str | os.PathLike) -> int:
     """Number of finished epochs of an unfinished run, wherever its files are."""
     folder = RunFolder(current_folder(Path(path)))
     return max((c.epochs for c in checkpoints(folder)), default=0)
+
+
+def stored_backend(path: str | os.PathLike) -> str:
+    """The Keras backend that a run was trained on; the one in use if there is no run.
+
+    Nothing is said about whether the run is damaged.
+    """
+    try:
+        record = TrainingRecord.of(RunFolder(path).read_info())
+    except RunError:
+        return keras.backend.backend()
+    return record.backend if record.settings else keras.backend.backend()
 
 
 def existing_or_new_path(

@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import keras
+
 from keras_pvec.reproduction.data import ImageData
 from keras_pvec.reproduction.model_names import SIMCLR
 from keras_pvec.reproduction.models import MODELS, Architecture, parse_model_name
@@ -42,12 +44,13 @@ class RunSettings:
         variant: Name of the variant in a study that varies networks; else empty.
         precision: Keras's dtype policy, such as `"mixed_float16"`.
         jit_compile: Whether to compile the training with XLA.
-        deterministic: Whether TensorFlow is restricted to deterministic operations,
+        deterministic: Whether the framework is restricted to deterministic operations,
             which can be slower. The restriction lasts for the rest of the process.
-        distribute: `"none"`, or `"mirrored"` to share each batch among all
-            accelerators of the machine.
+        distribute: `"none"`, or how each batch is shared among all accelerators of the
+            machine: `"mirrored"` on TensorFlow, `"data_parallel"` on JAX.
         keep_weights: Whether to keep the weights of some moments (`weight_moments`).
         batches: Version of the batches that are drawn for a seed.
+        backend: The Keras backend; default: the one in use.
     """
 
     dataset: str
@@ -73,6 +76,7 @@ class RunSettings:
     distribute: str = "none"
     keep_weights: bool = False
     batches: int = BATCHES_VERSION
+    backend: str = dataclasses.field(default_factory=keras.backend.backend)
 
     def as_json(self) -> dict[str, Any]:
         """The settings as they are read back from a JSON file."""
@@ -92,7 +96,7 @@ class Difference(NamedTuple):
 
 
 # Behaviour of earlier versions, whose `run.json` lacks these entries.
-_EARLIER_DEFAULTS = {"keep_weights": False, "batches": 1}
+_EARLIER_DEFAULTS = {"keep_weights": False, "batches": 1, "backend": "tensorflow"}
 
 
 def differences(

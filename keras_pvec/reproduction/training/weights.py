@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from keras_pvec.runs import (
 
 # Arrays that are not values of variables.
 _NAMES = ("paths", "written_as")
+_RANDOM = "random_"
 
 
 class WeightKeeper(keras.callbacks.Callback):
@@ -154,12 +155,17 @@ def check_weights(model: keras.Model, path: Path) -> None:
         raise DamagedRunError(path, "it is missing") from error
 
 
-def npz_of(variables: Sequence[keras.Variable], file: str | None = None) -> bytes:
+def npz_of(
+    variables: Sequence[keras.Variable],
+    file: str | None = None,
+    random_state: Mapping[str, np.ndarray] | None = None,
+) -> bytes:
     """The content of an `.npz` file with the values of variables, in their order.
 
     Args:
         variables: The variables.
         file: Name of the file, which shows later whether files were exchanged.
+        random_state: State of random generators, for `random_state_in`.
     """
     arrays = {
         f"{i:04d}": keras.ops.convert_to_numpy(variable)
@@ -168,6 +174,8 @@ def npz_of(variables: Sequence[keras.Variable], file: str | None = None) -> byte
     arrays["paths"] = np.array([variable.path for variable in variables])
     if file is not None:
         arrays["written_as"] = np.array(file)
+    for name, state in (random_state or {}).items():
+        arrays[_RANDOM + name] = state
     content = io.BytesIO()
     np.savez(content, **arrays)
     return content.getvalue()
@@ -185,13 +193,27 @@ def assign_npz(variables: Sequence[keras.Variable], path: str | os.PathLike) -> 
         variable.assign(value)
 
 
+def random_state_in(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """The state of random generators in a file made by `npz_of`."""
+    arrays = read_arrays(Path(path))
+    return {
+        name.removeprefix(_RANDOM): values
+        for name, values in arrays.items()
+        if name.startswith(_RANDOM)
+    }
+
+
 def _values_of(variables: Sequence[keras.Variable], path: Path) -> list[np.ndarray]:
     """The values in a file made by `npz_of`, if they are those of such variables."""
     arrays = read_arrays(path)
     written_as = str(arrays.get("written_as", path.name))
     if written_as != path.name:
         raise DamagedRunError(path, f"it was written as {written_as!r}")
-    values = [arrays[name] for name in sorted(arrays) if name not in _NAMES]
+    values = [
+        arrays[name]
+        for name in sorted(arrays)
+        if name not in _NAMES and not name.startswith(_RANDOM)
+    ]
     shapes = [value.shape for value in values]
     expected = [tuple(variable.shape) for variable in variables]
     if shapes != expected or any(value.dtype.kind in "SUOM" for value in values):
