@@ -31,10 +31,9 @@ _SMALL_PRODUCT = 700_000
 # products.
 _TILE_ROWS = 64
 _FEWEST_ROWS = 32
-# Longer rows are cut into tiles, so that a part has more than 500 products with each
-# direction: NumPy keeps other threads from running while it computes fewer numbers.
-_SHORT_ROW_BYTES = 1 << 12
-_TILE_ROW_BYTES = 1 << 11
+# Rows are cut into tiles so that a part has at least so many products with each
+# direction: NumPy keeps other threads from running while it computes fewer than 500.
+_FEWEST_PRODUCTS = 512
 # Elsewhere, up to so many directions are faster one by one: they read the rows from the
 # cache in place. The second number is for rows of which few fit into the cache.
 _ONE_BY_ONE = 8
@@ -81,13 +80,15 @@ def choose_tiling(n_directions: int, n_features: int, itemsize: int) -> Tiling:
     """
     row_bytes = n_features * itemsize
     part_rows = min(_CACHED_PART_BYTES // row_bytes, _MAX_PART_ROWS)
-    tile_columns = n_features
-    if row_bytes > _SHORT_ROW_BYTES:
-        tile_columns = _TILE_ROW_BYTES // itemsize
+    tile_rows = min(max(part_rows, _FEWEST_ROWS), _TILE_ROWS)
+    n_high = max(part_rows // tile_rows, 1)
+    n_wide = math.ceil(_FEWEST_PRODUCTS / (n_high * tile_rows))
+    tile_columns = math.ceil(n_features / n_wide)
     if itemsize == 4 and multiplies_small_matrices():
         # One direction more for the sums of the columns.
-        most = _SMALL_PRODUCT // ((n_directions + 1) * tile_columns)
-        tile_rows = min(max(part_rows, _FEWEST_ROWS), _TILE_ROWS, max(most, 1))
+        largest = _SMALL_PRODUCT // (n_directions + 1)
+        tile_columns = max(min(tile_columns, largest // _FEWEST_ROWS), 1)
+        tile_rows = max(min(tile_rows, largest // tile_columns), 1)
         part_rows = max(part_rows // tile_rows, 1) * tile_rows
         return Tiling(part_rows, tile_rows, tile_columns, one_by_one=False)
     is_wide = part_rows < _WIDE_PART_ROWS
