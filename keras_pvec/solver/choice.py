@@ -14,7 +14,7 @@ from keras_pvec.solver.state import History, State
 # A vector that the first passes do not determine well converges slowly. Its passes
 # improve so many pairs, which costs little more than one.
 _SLOW_PAIRS = 3
-_SLOW_DEG = 0.05
+_SLOW_DEG = 10.0
 # Where a pass improves more pairs than these, it improves a wide block of them.
 _FEW_DIRECTIONS = 5
 # The sample resembles the matrix if their products with a Ritz vector differ by less

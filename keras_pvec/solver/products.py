@@ -34,8 +34,9 @@ _FEWEST_ROWS = 32
 # Rows are cut into tiles so that a part has at least so many products with each
 # direction: NumPy keeps other threads from running while it computes fewer than 500.
 _FEWEST_PRODUCTS = 512
-# Elsewhere, up to so many directions are faster one by one: they read the rows from the
-# cache in place. The second number is for rows of which few fit into the cache.
+# A single direction, and elsewhere up to so many, are faster one by one: they read the
+# rows from the cache in place. The second number is for rows of which few fit into the
+# cache.
 _ONE_BY_ONE = 8
 _ONE_BY_ONE_WIDE = 3
 _WIDE_PART_ROWS = 32
@@ -84,14 +85,15 @@ def choose_tiling(n_directions: int, n_features: int, itemsize: int) -> Tiling:
     n_high = max(part_rows // tile_rows, 1)
     n_wide = math.ceil(_FEWEST_PRODUCTS / (n_high * tile_rows))
     tile_columns = math.ceil(n_features / n_wide)
-    if itemsize == 4 and multiplies_small_matrices():
+    is_wide = part_rows < _WIDE_PART_ROWS
+    in_place = itemsize == 4 and multiplies_small_matrices()
+    if in_place and (n_directions > 1 or is_wide):
         # One direction more for the sums of the columns.
         largest = _SMALL_PRODUCT // (n_directions + 1)
         tile_columns = max(min(tile_columns, largest // _FEWEST_ROWS), 1)
         tile_rows = max(min(tile_rows, largest // tile_columns), 1)
         part_rows = max(part_rows // tile_rows, 1) * tile_rows
         return Tiling(part_rows, tile_rows, tile_columns, one_by_one=False)
-    is_wide = part_rows < _WIDE_PART_ROWS
     if n_directions <= (_ONE_BY_ONE_WIDE if is_wide else _ONE_BY_ONE):
         part_rows = max(part_rows, _FEWEST_ROWS_SINGLE)
         return Tiling(part_rows, part_rows, tile_columns, one_by_one=True)
