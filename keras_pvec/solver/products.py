@@ -24,44 +24,55 @@ from keras_pvec.solver.threads import (
     worker_pool,
 )
 
-# Up to this many directions, products are faster one by one: they read the rows from
-# the cache in place, where a general matrix product copies them into shape first.
-_ONE_BY_ONE = 8
-# Up to this many where the rows are too long for the cache.
-_ONE_BY_ONE_WIDE = 3
-# Float32 sums are accurate over this many rows.
-_MAX_PART_ROWS = 2048
-# Small enough for a core's second-level cache, from which the second product reads.
-_CACHED_PART_BYTES = 1 << 19
-_SINGLE_PART_ROWS = 8
-# With fewer rows than these, adding up the products takes longer than the products.
-_SMALL_PART_ROWS = 32
-# Matrices of at most a million products of entries are multiplied in place.
+# Matrices of at most this many products of entries are multiplied in place where the
+# BLAS can; a general matrix product first copies the rows into shape.
 _SMALL_PRODUCT = 700_000
-# A general matrix product copies the rows once for all directions; it is slow with
-# fewer rows than these.
+# Most rows of a tile, and fewest: adding up the products of fewer takes longer than the
+# products.
+_TILE_ROWS = 64
+_FEWEST_ROWS = 32
+# Rows are cut into tiles so that a part has at least so many products with each
+# direction: NumPy keeps other threads from running while it computes fewer than 500.
+_FEWEST_PRODUCTS = 512
+# A single direction, and elsewhere up to so many, are faster one by one: they read the
+# rows from the cache in place. The second number is for rows of which few fit into the
+# cache.
+_ONE_BY_ONE = 8
+_ONE_BY_ONE_WIDE = 3
+_WIDE_PART_ROWS = 32
+_FEWEST_ROWS_SINGLE = 8
+# A part is about as large as a core's second-level cache, from which the second product
+# reads. Several threads are slower on smaller parts, since they may wait for each other
+# where they return to Python.
+_CACHED_PART_BYTES = 1 << 21
+# Parts for general matrix products, which are slow with fewer rows than these.
 _PART_BYTES = 1 << 22
 _PART_ROWS = 64
+# Float32 sums are accurate over this many rows.
+_MAX_PART_ROWS = 2048
 
 
 @dataclasses.dataclass(frozen=True)
-class Parts:
-    """How rows are cut into parts, and how a part is multiplied.
+class Tiling:
+    """How a block of rows is cut. `np.matmul` loops over the tiles of a part without
+    returning to Python.
 
     Attributes:
-        n_rows: Rows of a part.
-        n_columns: Columns that are multiplied at a time.
-        one_by_one: Whether each direction is multiplied by itself.
+        part_rows: Rows of a part, a multiple of `tile_rows`.
+        tile_rows: Rows of a tile.
+        tile_columns: Columns of a tile.
+        one_by_one: Whether each direction is multiplied by itself, with whole parts.
     """
 
-    n_rows: int
-    n_columns: int
+    part_rows: int
+    tile_rows: int
+    tile_columns: int
     one_by_one: bool
 
 
 @functools.cache
-def choose_parts(n_directions: int, n_features: int, itemsize: int) -> Parts:
-    """The fastest parts for directions that are not the identity.
+def choose_tiling(n_directions: int, n_features: int, itemsize: int) -> Tiling:
+    """The fastest tiling for directions that are not the identity.
 
     Args:
         n_directions: Number of directions.
@@ -69,18 +80,25 @@ def choose_parts(n_directions: int, n_features: int, itemsize: int) -> Parts:
         itemsize: Bytes of an entry.
     """
     row_bytes = n_features * itemsize
-    if n_directions > 1 and itemsize == 4 and multiplies_small_matrices():
+    part_rows = min(_CACHED_PART_BYTES // row_bytes, _MAX_PART_ROWS)
+    tile_rows = min(max(part_rows, _FEWEST_ROWS), _TILE_ROWS)
+    n_high = max(part_rows // tile_rows, 1)
+    n_wide = math.ceil(_FEWEST_PRODUCTS / (n_high * tile_rows))
+    tile_columns = math.ceil(n_features / n_wide)
+    is_wide = part_rows < _WIDE_PART_ROWS
+    in_place = itemsize == 4 and multiplies_small_matrices()
+    if in_place and (n_directions > 1 or is_wide):
         # One direction more for the sums of the columns.
         largest = _SMALL_PRODUCT // (n_directions + 1)
-        n_rows = max(_CACHED_PART_BYTES // row_bytes, _SMALL_PART_ROWS)
-        n_rows = min(n_rows, max(largest // n_features, _SMALL_PART_ROWS))
-        return Parts(n_rows, max(largest // n_rows, 1), one_by_one=False)
-    is_wide = row_bytes * _SINGLE_PART_ROWS > _CACHED_PART_BYTES
+        tile_columns = max(min(tile_columns, largest // _FEWEST_ROWS), 1)
+        tile_rows = max(min(tile_rows, largest // tile_columns), 1)
+        part_rows = max(part_rows // tile_rows, 1) * tile_rows
+        return Tiling(part_rows, tile_rows, tile_columns, one_by_one=False)
     if n_directions <= (_ONE_BY_ONE_WIDE if is_wide else _ONE_BY_ONE):
-        n_rows = max(_CACHED_PART_BYTES // row_bytes, _SINGLE_PART_ROWS)
-        return Parts(min(n_rows, _MAX_PART_ROWS), n_features, one_by_one=True)
-    n_rows = max(_PART_BYTES // row_bytes, _PART_ROWS)
-    return Parts(min(n_rows, _MAX_PART_ROWS), n_features, one_by_one=False)
+        part_rows = max(part_rows, _FEWEST_ROWS_SINGLE)
+        return Tiling(part_rows, part_rows, tile_columns, one_by_one=True)
+    part_rows = min(max(_PART_BYTES // row_bytes, _PART_ROWS), _MAX_PART_ROWS)
+    return Tiling(part_rows, part_rows, n_features, one_by_one=False)
 
 
 def row_products(
@@ -110,99 +128,115 @@ def row_products(
     n_directions = len(v)
     v = np.ascontiguousarray(v, dtype)
     is_identity = n_directions == n_features
-    parts = choose_parts(n_directions, n_features, v.itemsize)
-    one_by_one = parts.one_by_one and not is_identity
-    # Products with a last row of ones are the sums of the columns.
-    y = np.ones((n_directions + with_sums, n_rows), dtype)
+    tiling = choose_tiling(n_directions, n_features, v.itemsize)
+    # Products with a last column of ones are the sums of the columns.
+    y = np.ones((n_rows, n_directions + with_sums), dtype)
     row_squares = np.zeros(n_rows if with_squares else 0)
 
     def work(edges: np.ndarray) -> np.ndarray:
-        z = np.zeros((len(y), n_features))
+        z = np.zeros((y.shape[1], n_features))
         # Non-finite entries raise an error later, so warnings are suppressed.
         with np.errstate(all="ignore"):
             for start, stop in itertools.pairwise(edges):
                 x = np.ascontiguousarray(block[start:stop], dtype)
                 if scale != 1.0:
                     x = x * dtype(scale)
-                y_part = y[:, start:stop]
-                squares = row_squares[start:stop] if with_squares else None
-                if one_by_one:
-                    _multiply_one_by_one(x, v, y_part, z, squares)
-                elif is_identity:
-                    y_part[:n_directions] = x.T
-                    z += y_part @ x
-                    if squares is not None:
-                        squares += _squares(x)
+                y_part = y[start:stop]
+                if with_squares:
+                    row_squares[start:stop] = _squares(x, tiling)
+                if is_identity:
+                    y_part[:, :n_directions] = x
+                    z += y_part.T @ x
+                elif tiling.one_by_one:
+                    _multiply_one_by_one(x, v, y_part, z)
                 else:
-                    _multiply_together(x, v, y_part, z, squares, parts.n_columns)
+                    _multiply_tiles(x, v, y_part, z, tiling)
         return z
 
-    shares = _shares(n_rows, parts.n_rows)
+    shares = _shares(n_rows, tiling)
     # The calling thread takes a share itself, which saves waking another one.
     others = [worker_pool().submit(work, share) for share in shares[1:]]
     z = work(shares[0])
     for other in others:
         z += other.result()
     return RowProducts(
-        y[:n_directions], z[:n_directions], z[n_directions:].ravel(), row_squares
+        y[:, :n_directions].T, z[:n_directions], z[n_directions:].ravel(), row_squares
     )
 
 
 def _multiply_one_by_one(
-    x: np.ndarray,
-    v: np.ndarray,
-    y: np.ndarray,
-    z: np.ndarray,
-    squares: np.ndarray | None,
+    x: np.ndarray, v: np.ndarray, y: np.ndarray, z: np.ndarray
 ) -> None:
     """Multiplies a part of the rows.
 
     Args:
         x: The part, shape `(rows, n_features)`.
         v: Directions, shape `(directions, n_features)`.
-        y: Its first rows are set to `v X^T`; more rows may follow, which are given.
-        z: `y X` is added to it.
-        squares: The sums of squares of the rows are added to it.
+        y: Its first columns are set to `X V`; more columns may follow, which are given.
+        z: `y^T X` is added to it.
     """
-    for direction, product in zip(v, y, strict=False):
-        np.dot(x, direction, out=product)
-    for product, total in zip(y, z, strict=True):
-        total += np.dot(product, x)
-    if squares is not None:
-        squares += _squares(x)
+    for i, direction in enumerate(v):
+        y[:, i] = np.dot(x, direction)
+    for product, total in zip(y.T, z, strict=True):
+        total += np.dot(np.ascontiguousarray(product), x)
 
 
-def _multiply_together(
-    x: np.ndarray,
-    v: np.ndarray,
-    y: np.ndarray,
-    z: np.ndarray,
-    squares: np.ndarray | None,
-    n_columns: int,
+def _multiply_tiles(
+    x: np.ndarray, v: np.ndarray, y: np.ndarray, z: np.ndarray, tiling: Tiling
 ) -> None:
-    """The same, `n_columns` of the columns at a time."""
-    y_wanted = y[: len(v)]
-    y_wanted[:] = 0
-    tiles = [slice(s, s + n_columns) for s in range(0, x.shape[1], n_columns)]
-    for columns in tiles:
-        tile = x[:, columns]
-        y_wanted += v[:, columns] @ tile.T
-        if squares is not None:
-            squares += _squares(tile)
-    for columns in tiles:
-        z[:, columns] += y @ x[:, columns]
+    """The same, tile by tile."""
+    for rows, n_high in _grid(len(x), tiling.tile_rows):
+        parts_of_y = []
+        for columns, n_wide in _grid(x.shape[1], tiling.tile_columns):
+            tiles = _tiles(x[rows, columns], n_high, n_wide)
+            (directions,) = _tiles(v[:, columns], 1, n_wide)
+            products = tiles @ directions.swapaxes(1, 2)
+            parts_of_y.append(_sum(products, 1).reshape(-1, len(v)))
+        y[rows, : len(v)] = functools.reduce(np.add, parts_of_y)
+        factors = y[rows].reshape(n_high, 1, -1, y.shape[1]).swapaxes(2, 3)
+        for columns, n_wide in _grid(x.shape[1], tiling.tile_columns):
+            products = factors @ _tiles(x[rows, columns], n_high, n_wide)
+            z[:, columns] += _sum(products, 0).swapaxes(0, 1).reshape(len(z), -1)
 
 
-def _squares(x: np.ndarray) -> np.ndarray:
-    """Sums of squares of the rows; one BLAS product per row takes half the time of
-    einsum."""
-    return np.matmul(x[:, None, :], x[:, :, None])[:, 0, 0]
+def _sum(products: np.ndarray, axis: int) -> np.ndarray:
+    """Sum over the tiles along an axis, of which there often is only one."""
+    return products.sum(axis) if products.shape[axis] > 1 else products.squeeze(axis)
+
+
+def _grid(size: int, tile: int) -> list[tuple[slice, int]]:
+    """The part of an axis that is made of whole tiles, and the rest: each as its range
+    and its number of tiles."""
+    n = size // tile
+    whole, rest = (slice(0, n * tile), n), (slice(n * tile, size), 1)
+    return [span for span in (whole, rest) if span[0].start < span[0].stop]
+
+
+def _tiles(x: np.ndarray, n_high: int, n_wide: int) -> np.ndarray:
+    """A view of a matrix as tiles, shape `(n_high, n_wide, rows, columns)`."""
+    n_rows, n_columns = x.shape
+    shape = n_high, n_rows // n_high, n_wide, n_columns // n_wide
+    return x.reshape(shape).swapaxes(1, 2)
+
+
+def _squares(x: np.ndarray, tiling: Tiling) -> np.ndarray:
+    """Sums of squares of the rows, as BLAS products of the rows of the tiles."""
+    sums = []
+    for columns, n_wide in _grid(x.shape[1], tiling.tile_columns):
+        (tiles,) = _tiles(x[:, columns], 1, n_wide)
+        squares = tiles[:, :, None] @ tiles[..., None]
+        sums.append(squares[..., 0, 0].sum(axis=0, dtype=np.float64))
+    return functools.reduce(np.add, sums)
 
 
 @functools.cache
-def _shares(n_rows: int, part_rows: int) -> list[np.ndarray]:
+def _shares(n_rows: int, tiling: Tiling) -> list[np.ndarray]:
     """Edges of the parts of each thread; all threads have equally many parts."""
-    n_threads = min(available_cores(), math.ceil(n_rows / part_rows))
-    each = math.ceil(n_rows / part_rows / n_threads)
-    edges = np.linspace(0, n_rows, n_threads * each + 1).round().astype(int)
+    n_parts = math.ceil(n_rows / tiling.part_rows)
+    n_threads = min(available_cores(), n_parts)
+    each = math.ceil(n_parts / n_threads)
+    n_tiles = n_rows / tiling.tile_rows
+    edges = np.linspace(0, n_tiles, n_threads * each + 1).round().astype(int)
+    edges *= tiling.tile_rows
+    edges[-1] = n_rows
     return [edges[i * each : (i + 1) * each + 1] for i in range(n_threads)]

@@ -285,9 +285,8 @@ def test_rooms_import_only_what_they_may(path):
             assert set(rooms_named(module)) <= allowed(room), f"{path}: {module}"
             if room in LIBRARY:
                 assert not module.startswith("keras_pvec.reproduction"), path
-        if room in LIBRARY:
-            if not (room == "plots" and top == "matplotlib"):
-                assert top not in NOT_FOR_THE_LIBRARY, f"{path}: {module}"
+        if room in LIBRARY and not (room == "plots" and top == "matplotlib"):
+            assert top not in NOT_FOR_THE_LIBRARY, f"{path}: {module}"
         # A framework is imported in the module that is named for it.
         assert top not in FRAMEWORKS or path.stem == top, f"{path}: {module}"
         if room in WITHOUT_KERAS:

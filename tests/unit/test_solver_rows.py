@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_pvec.solver.products import choose_parts, row_products
+from keras_pvec.solver.products import choose_tiling, row_products
 from keras_pvec.solver.rows import (
     as_rows,
     check_finite,
@@ -26,12 +26,12 @@ def brute_force(x, v):
 @pytest.fixture(params=[False, True])
 def multiplies_small(request, monkeypatch):
     """A BLAS with and without fast products of small matrices."""
-    choose_parts.cache_clear()
+    choose_tiling.cache_clear()
     monkeypatch.setattr(
         "keras_pvec.solver.products.multiplies_small_matrices", lambda: request.param
     )
     yield
-    choose_parts.cache_clear()
+    choose_tiling.cache_clear()
 
 
 # Fewer rows than a part, several parts for each thread, tiles of wide rows, and one
