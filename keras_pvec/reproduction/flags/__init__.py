@@ -28,9 +28,12 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("tensorflow", "jax", "torch"):
         raise
+    _extras = (
+        "reproduction" if error.name == "tensorflow" else f"{error.name},experiments"
+    )
     raise SystemExit(
         f"Error: The Keras backend {error.name!r} is not installed. Install it, pip "
-        f"install '.[{error.name},experiments]', or name another one in the variable "
+        f"install 'keras-pvec[{_extras}]', or name another one in the variable "
         "KERAS_BACKEND: tensorflow, jax or torch."
     ) from None
 
