@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +23,8 @@ _DETERMINISM_FLAG = "--xla_gpu_deterministic_ops=true"
 
 
 def prepare() -> None:
-    pass
+    # It tells which accelerators it has no library for.
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
 
 
 def use_cpu() -> None:
