@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import signal
 import threading
@@ -22,6 +23,7 @@ from ray_jobs import (
 )
 from stored_data import store_dataset
 
+import keras_pvec as kp
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import ImageDataSpec
 from keras_pvec.reproduction.runner import ClusterError, train_jobs
@@ -42,7 +44,6 @@ def cluster():
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")
         patch.setenv("RAY_worker_niceness", "0")
-        patch.setenv("RAY_raylet_start_wait_time_s", "120")
         # A node that is suspended is dead after about ten seconds, and a task on it is
         # retried when its connection does not answer.
         health = {
@@ -332,7 +333,7 @@ def test_a_worker_without_the_package_is_named(cluster, tmp_path, monkeypatch):
         env_vars={"PYTHONPATH": str(broken.parent)},
     )
     try:
-        with pytest.raises(ClusterError, match="keras_pvec"):
+        with pytest.raises(ClusterError, match=re.escape(kp.__version__)):
             train_jobs(
                 jobs_in(tmp_path / "runs"),
                 cluster=cluster_at(cluster.address, num_cpus=2),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import socket
+import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -91,6 +93,7 @@ def train_attempt(
     if difference is not None:
         return OtherVersion(socket.gethostname(), difference)
     job, device, shares_device, lease_s = pickle.loads(order)
+    _heed_cancellation()
     try:
         prepare_process(device, shared=shares_device)
         if not needs_training(job):
@@ -103,6 +106,12 @@ def train_attempt(
         if isinstance(error, RunConflictError) and _is_finished(job):
             return Ended()  # another worker was faster
         return Ended(save_failure(job, error))
+
+
+def _heed_cancellation() -> None:
+    """Lets Ray interrupt this process, even if Ray was started with `nohup`."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _train(job: Job, whole: ImageData, lease: RunLease) -> Outcome:
