@@ -10,8 +10,8 @@ import sys
 _INTRODUCTION = """\
 # Command line
 
-`keras-pvec` reads and compares stored P-vectors. `python -m keras_pvec` is the same
-program.
+`keras-pvec` reads, compares and plots stored P-vectors, and runs the reproduction.
+`python -m keras_pvec` is the same program.
 """
 
 
