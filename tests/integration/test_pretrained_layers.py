@@ -98,7 +98,8 @@ def test_several_layers_against_a_computation_by_hand(pictures):
     network = mobilenet()
     maps, scores = by_hand(network, "conv_pw_11_relu", pictures)
     # The true class is the best of the first four images, and the worst of the others.
-    labels = np.where(np.arange(9) < 4, scores.argmax(axis=1), scores.argmin(axis=1))
+    order = np.argsort(-scores, axis=1, kind="stable")
+    labels = np.where(np.arange(9) < 4, order[:, 0], order[:, -1])
     keras.utils.set_random_seed(3)
     measured = measure_networks(
         [network], Images(pictures), n_layers=3, labels=labels, batch_size=4
@@ -112,6 +113,21 @@ def test_several_layers_against_a_computation_by_hand(pictures):
     alone = measure_networks([network], Images(pictures))[network.name]
     assert alone.accuracy is None
     assert kp.angle(alone.features, measured.features) < 1e-3
+
+
+def test_equal_scores_are_no_accuracy(pictures):
+    """A network whose output is constant is right where `argmax` is."""
+
+    def build(weights):
+        inputs = keras.Input((SIDE, SIDE, 3))
+        features = keras.layers.GlobalAveragePooling2D()(inputs)
+        zeros = keras.layers.Dense(20, kernel_initializer="zeros")(features)
+        return keras.Model(inputs, zeros)
+
+    network = Network("constant", build, keras.applications.resnet.preprocess_input)
+    labels = np.array([0, 1, 4, 5, 6, 7, 8, 9, 19])
+    found = measure_networks([network], Images(pictures), labels=labels)["constant"]
+    assert found.accuracy == (1 / 9, 3 / 9)
 
 
 def test_classes_that_a_network_does_not_have(pictures):

@@ -43,6 +43,8 @@ def accuracy(
         if scores.shape[1] <= labels.max():
             return None
         own = np.take_along_axis(scores, of_batch[:, None], axis=1)
-        ranks.append((scores > own).sum(axis=1))
+        # Equal scores rank by index, as for `argmax`: a constant output tells nothing.
+        is_earlier = np.arange(scores.shape[1]) < of_batch[:, None]
+        ranks.append(((scores > own) | ((scores == own) & is_earlier)).sum(axis=1))
     rank = np.concatenate(ranks)
     return Accuracy(float(np.mean(rank < 1)), float(np.mean(rank < _TOP)))
