@@ -15,7 +15,7 @@ from keras_pvec.reproduction.report.specification import specification_summary
 from keras_pvec.reproduction.report.specification_text import summary_text
 
 _WIDTH = 88
-_MARGIN = 22
+_MARGIN = 30
 
 
 def render_claims(results: Sequence[ClaimResult]) -> str:
@@ -60,7 +60,7 @@ def _render(result: ClaimResult) -> str:
         lines += textwrap.wrap(
             text,
             _WIDTH,
-            initial_indent=f"  {name}".ljust(_MARGIN),
+            initial_indent=f"  {name} ".ljust(_MARGIN),
             subsequent_indent=" " * _MARGIN,
             break_on_hyphens=False,
         )
