@@ -96,7 +96,7 @@ def _section(section: Section, i: int) -> Iterator[str]:
         curve = curves.pop(result.claim, "")
         yield from _claim(result, _anchor(i, j, result), curve)
     for j, (caption, figure) in enumerate(section.figures.items()):
-        yield _figure(caption, figure, figure_id(i, j))
+        yield _figure(caption, figure, figure_id(i, j) if figure.chart else "")
         if isinstance(figure.chart, MatrixChart):
             table = pairs_html(figure.chart)
             yield f"<div{_claims_of(figure)}>{table}</div>"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from keras_pvec.reproduction.claims import Verdict
@@ -142,7 +143,10 @@ def pairs_html(chart: MatrixChart) -> str:
         Row(
             [
                 *(Cell(pair.first), Cell(pair.second)),
-                *map(_value, (pair.angle, pair.null, pair.z, pair.centred)),
+                *(
+                    _value(value, decimals=2)
+                    for value in (pair.angle, pair.null, pair.z, pair.centred)
+                ),
             ],
             filter_attributes(pair.runs),
         )
@@ -161,16 +165,18 @@ def _cell(cell: Cell) -> str:
     return f"<td{order}>{html.escape(cell.text)}</td>"
 
 
-def _value(value: object) -> Cell:
+def _value(value: object, decimals: int = 3) -> Cell:
     """A cell of text, of a truth value, or of a number, sorted by its value."""
     if pd.isna(value):
         return Cell("")
     if isinstance(value, str):
         return Cell(value)
-    number = float(value)  # type: ignore[arg-type]
-    if isinstance(value, bool):
-        return Cell("yes" if value else "no", number)
-    return Cell(f"{number:g}" if number.is_integer() else f"{number:.3f}", number)
+    if isinstance(value, bool | np.bool_):
+        return Cell("yes" if value else "no", float(value))
+    if isinstance(value, int | np.integer):
+        return Cell(str(value), float(value))
+    assert isinstance(value, float | np.floating)
+    return Cell(f"{value:.{decimals}f}", float(value))
 
 
 def _share(row: pd.Series) -> Cell:

@@ -437,6 +437,15 @@
       return kind === "matrix" ? matrixScene(this.content, measure) : readingsScene(this.content);
     }
 
+    // Names and their colours.
+    legendEntries() {
+      const { kind, curves, points } = this.content;
+      if (kind === "matrix") return new Map();
+      if (kind === "readings") return new Map(points.map((p) => [p.verdict, p.colour]));
+      const shown = curves.filter((c) => ofRuns(c.runs));
+      return new Map(shown.map((c) => [c.runs[0][0], c.colour]));
+    }
+
     height(width) {
       const { kind, groups } = this.content;
       return kind === "matrix" ? Math.min(width - 20, groups.length * 56 + 90) : 260;
@@ -446,25 +455,22 @@
       if (this.figure.closest(".filtered")) return;
       const measure = this.measure();
       this.root.classList.toggle("empty", !measure);
-      const { kind, n_moments: all, n_drawn: kept, curves } = this.content;
+      const { kind, n_moments: all, n_drawn: kept } = this.content;
       const notes = [];
       if (!measure) notes.push("Not drawn under this reading; see the table of readings.");
+      const legend = this.legendEntries();
+      this.legend.replaceChildren(
+        ...[...legend].map(([name, colour]) => {
+          const swatch = element("i");
+          swatch.style.background = colour;
+          return element("span", {}, swatch, name);
+        }),
+      );
       if (kind === "curves") {
-        const legend = new Map();
-        for (const curve of curves.filter((c) => ofRuns(c.runs))) {
-          legend.set(curve.runs[0][0], curve.colour);
-        }
         if (!legend.size) notes.push("No run of this choice.");
         if (measure === "angle") notes.push("Angles in degrees; dotted: permutation null.");
         if (measure === "centred") notes.push("Column-centred angles in degrees.");
         if (kept < all) notes.push(`${kept} of ${all} moments are drawn; peaks are kept.`);
-        this.legend.replaceChildren(
-          ...[...legend].map(([name, colour]) => {
-            const swatch = element("i");
-            swatch.style.background = colour;
-            return element("span", {}, swatch, name);
-          }),
-        );
       }
       if (kind === "matrix" && measure) {
         notes.push(`${measure === "angle" ? "Angles" : "Column-centred angles"} in degrees, means over pairs.`);
