@@ -18,7 +18,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
     not (BROWSER and DRIVER), reason="needs chromium and chromium-driver"
@@ -128,7 +128,6 @@ def test_a_click_on_a_header_sorts_the_rows(page):
     assert head.get_attribute("aria-sort") == "ascending"
     button.click()
     assert head.get_attribute("aria-sort") == "descending"
-    # By value: 24 comes before 9 and after 10.
     found = [float(text) for text in column(page, "Pairs of networks", 2)]
     assert found == sorted(map(float, angles), reverse=True)
     other = header(page, "Pairs of networks", 0)
@@ -176,7 +175,7 @@ def test_a_model_hides_the_curves_and_rows_of_others(page):
         strict=True,
     )
     assert all("mlp, seed" in first + second for first, second in pairs)
-    # Of 5 x 5 pairs of runs and both triangles, the row and the column of the model.
+    # The row and the column of the model.
     n_cells = len(page.find_elements(By.CSS_SELECTOR, "#figure-0-1 rect.cell"))
     assert n_cells == 2 * len(MODELS) - 1
     choose(page, "seed", "1")
