@@ -212,7 +212,7 @@ def _report_claims(
         specification = report.write_specification(
             experiment.results_dir, under_readings, experiment.title
         )
-    pictures: dict[str, Path] = {}
+    pictures: dict[str, report.ReportFigure] = {}
     for study, found in findings.items():
         pictures |= _pictures(found, experiment.results_dir / study.name)
     return report.Section(
@@ -265,9 +265,13 @@ def _pretrained_section(
     return report.Section(_PRETRAINED_TITLE, [result], {}, []), failures
 
 
-def _pictures(findings: Findings, folder: Path) -> dict[str, Path]:
-    """The figures (png) in a folder of results, by caption."""
+def _pictures(findings: Findings, folder: Path) -> dict[str, report.ReportFigure]:
+    """The figures in a folder of results, by caption."""
+    charts = report.charts_of(findings.tables, findings.claims)
+    tested = tuple(result.claim for result in findings.claims)
     return {
-        f"{folder.name}: {name.replace('_', ' ')}": folder / f"{name}.png"
+        f"{folder.name}: {name.replace('_', ' ')}": report.ReportFigure(
+            folder / f"{name}.png", tested, charts.get(name)
+        )
         for name in findings.figures
     }

@@ -38,6 +38,7 @@ from keras_pvec.reproduction.claims import (
     not_tested,
 )
 from keras_pvec.reproduction.report import (
+    ReportFigure,
     Section,
     claims_table,
     render_claims,
@@ -119,8 +120,9 @@ def sections(rng, tmp_path):
         not_tested("C13", Obstacle(Cause.NO_IMAGES)),
     ]
     runs = [kp.open_run(folder.path)]
+    figures = {'the "<figure>"': ReportFigure(figure)}
     return [
-        Section("cifar10 & <preset>", results, {'the "<figure>"': figure}, runs, 2),
+        Section("cifar10 & <preset>", results, figures, runs, 2),
         Section("mnist", [rated(n_met=153)], {}, []),
     ]
 
@@ -331,7 +333,7 @@ class Page(HTMLParser):
         attributes = dict(attributes)
         self.tags.append(tag)
         self.sources += [attributes[k] for k in ("src", "href") if k in attributes]
-        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.ids += [attributes["id"]] if tag == "article" else []
         if tag not in ("meta", "img", "br"):
             self.open.append(tag)
 
@@ -469,11 +471,12 @@ def test_names_from_a_run_are_shown_and_not_interpreted(name, tmp_path):
     run = kp.open_run(folder.path)
     picture = tmp_path / "a.png"
     picture.write_bytes(b"")
-    section = Section(name, [], {name: picture}, [run], left_out=[name])
+    section = Section(name, [], {name: ReportFigure(picture)}, [run], left_out=[name])
     page, document = (
         path.read_text() for path in write_report(tmp_path, [section, section])
     )
-    for text in (page.split("</style>")[1], document):
+    assert len(re.findall("<script", page)) == 2  # the page's own data and program
+    for text in (page.split("</style>")[1].split("<script")[0], document):
         assert not re.search(r"<(script|img src=x)", text)
     lines = document.splitlines()
     assert "# Heading" not in lines

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from keras_pvec.reproduction.report.chart_tables import charts_of
+from keras_pvec.reproduction.report.charts import ReportFigure
 from keras_pvec.reproduction.report.html import render_html
 from keras_pvec.reproduction.report.markdown import render_markdown
 from keras_pvec.reproduction.report.runs import runs_table
@@ -28,8 +30,10 @@ from keras_pvec.reproduction.report.terminal import render_claims, render_readin
 from keras_pvec.runs import write_atomically
 
 __all__ = [
+    "ReportFigure",
     "Section",
     "Specification",
+    "charts_of",
     "claims_table",
     "factor_influence",
     "render_claims",

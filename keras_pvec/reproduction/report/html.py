@@ -1,14 +1,34 @@
-"""A report as one HTML page that loads nothing else and fits a phone."""
+"""A report as one HTML page that loads nothing else and fits a phone.
+
+Everything is there without scripts, and printed. Scripts draw the charts in place of
+their png files, sort the tables and filter the page.
+"""
 
 from __future__ import annotations
 
 import base64
 import html
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from keras_pvec.reproduction.claims import CLAIMS, ClaimResult
 from keras_pvec.reproduction.figures import VERDICT_STYLES
+from keras_pvec.reproduction.report.charts import MatrixChart, ReportFigure
+from keras_pvec.reproduction.report.html_tables import (
+    filter_attributes,
+    pairs_html,
+    readings_html,
+    runs_html,
+    verdict_order,
+)
+from keras_pvec.reproduction.report.page_data import (
+    asset,
+    charts_of_page,
+    data_element,
+    figure_id,
+    policy,
+    reading_figure_id,
+)
+from keras_pvec.reproduction.report.runs import runs_table
 from keras_pvec.reproduction.report.section import (
     Section,
     column_titles,
@@ -18,11 +38,12 @@ from keras_pvec.reproduction.report.section import (
     provenance_of,
     used_verdicts,
 )
-from keras_pvec.reproduction.report.sentences import (
-    details,
-    evidence,
+from keras_pvec.reproduction.report.sentences import details, evidence
+from keras_pvec.reproduction.report.specification import (
+    reading_name,
+    specification_summary,
+    specification_table,
 )
-from keras_pvec.reproduction.report.specification import specification_summary
 from keras_pvec.reproduction.report.specification_files import Specification
 from keras_pvec.reproduction.report.specification_text import (
     HOW_TO_READ_READINGS,
@@ -37,93 +58,100 @@ from keras_pvec.reproduction.report.words import HOW_TO_READ, VERDICTS
 
 _COLOURS = {verdict: style.colour for verdict, style in VERDICT_STYLES.items()}
 
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #202124; background: #fff;
-       margin: 0 auto; max-width: 60rem; padding: 1rem; }
-h1, h2, h3 { line-height: 1.25; }
-h2 { margin-top: 2.5rem; border-bottom: 1px solid #dadce0; }
-article { border: 1px solid #dadce0; border-radius: 8px; padding: .75rem 1rem;
-          margin: .75rem 0; }
-article h3 { margin: 0 0 .25rem; font-size: 1.05rem; }
-article p { margin: .25rem 0; overflow-wrap: anywhere; }
-.verdict { color: #fff; border-radius: 4px; padding: .1rem .5rem; font-size: .85rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .75rem;
-     margin: .5rem 0 0; font-size: .92rem; }
-dt { color: #5f6368; } dd { margin: 0; overflow-wrap: anywhere; }
-figure { margin: 1rem 0; } img { max-width: 100%; height: auto; }
-figcaption { color: #5f6368; font-size: .85rem; }
-.wide { overflow-x: auto; }
-.wide img { max-width: none; width: 100%; min-width: 44rem; }
-summary { cursor: pointer; }
-table { border-collapse: collapse; font-size: .9rem; }
-th, td { border: 1px solid #dadce0; padding: .25rem .5rem; text-align: left;
-         vertical-align: top; min-width: 8rem; }
-@media (max-width: 36rem) { dl { grid-template-columns: 1fr; }
-                            dt { font-weight: 600; }
-                            th, td { min-width: 6rem; padding: .2rem .3rem;
-                                     font-size: .8rem; } }
-"""
-
 
 def render_html(sections: Sequence[Section]) -> str:
-    """The whole page, with its figures in it."""
+    """The whole page, with its figures, data, style and program in it."""
     return "\n".join(_page(sections))
 
 
 def _page(sections: Sequence[Section]) -> Iterator[str]:
     yield "<!doctype html>"
     yield '<html lang="en"><head><meta charset="utf-8">'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>The paper's claims, tested</title><style>{_STYLE}</style></head>"
+    yield "<title>The paper's claims, tested</title>"
+    yield f"<style>{asset('report.css')}</style></head>"
     yield "<body><h1>The paper's claims, tested</h1>"
     yield f"<p>{html.escape(HOW_TO_READ)}</p>"
     if any(section.specification for section in sections):
         yield f"<p>{html.escape(HOW_TO_READ_READINGS)}</p>"
+    yield '<div id="filters"></div>'
     yield from _overview(sections)
     yield _definitions((v.value, VERDICTS[v]) for v in used_verdicts(sections))
     for i, section in enumerate(sections):
-        yield f"<h2>{html.escape(section.title)}</h2>"
-        if section.specification is not None:
-            yield from _readings(section.specification)
-        curves = _curves(section)
-        for j, result in enumerate(section.claims):
-            curve = curves.pop(result.claim, "")
-            yield from _claim(result, _anchor(i, j, result), curve)
-        for caption, path in section.figures.items():
-            yield _figure(caption, path)
-        if section.runs or section.left_out:
-            yield "<h3>Made from</h3>"
-            yield _definitions(provenance_details(provenance_of(section)).items())
+        yield from _section(section, i)
+    yield data_element(charts_of_page(sections), sections)
+    yield f"<script>{asset('report.js')}</script>"
     yield "</body></html>"
     yield ""
 
 
+def _section(section: Section, i: int) -> Iterator[str]:
+    """What there is on one dataset, the `i`-th of the page."""
+    yield f"<h2>{html.escape(section.title)}</h2>"
+    if section.specification is not None:
+        yield from _readings(section.specification)
+    curves = _curves(section, i)
+    for j, result in enumerate(section.claims):
+        curve = curves.pop(result.claim, "")
+        yield from _claim(result, _anchor(i, j, result), curve)
+    for j, (caption, figure) in enumerate(section.figures.items()):
+        yield _figure(caption, figure, figure_id(i, j) if figure.chart else "")
+        if isinstance(figure.chart, MatrixChart):
+            table = pairs_html(figure.chart)
+            yield f"<div{_claims_of(figure)}>{table}</div>"
+    if section.runs or section.left_out:
+        yield "<h3>Made from</h3>"
+        yield _definitions(provenance_details(provenance_of(section)).items())
+    if section.runs:
+        yield runs_html(runs_table(section.runs))
+
+
 def _overview(sections: Sequence[Section]) -> Iterator[str]:
     titles = "".join(
-        f"<th>{html.escape(title)}</th>"
+        f'<th scope="col"{_readings_of_column(section, place)}>'
+        f"{html.escape(title)}</th>"
         for section in sections
-        for title in column_titles(section)
+        for place, title in enumerate(column_titles(section))
     )
-    yield f'<div class="wide"><table><tr><th>claim</th>{titles}</tr>'
+    yield '<div class="wide"><table class="sortable"><caption>Overview</caption>'
+    yield f'<thead><tr><th scope="col">claim</th>{titles}</tr></thead><tbody>'
     for claim, cells in overview(sections).items():
-        yield f"<tr><td><b>{html.escape(claim)}</b> "
+        yield f"<tr{filter_attributes(claims=[claim])}>"
+        yield f'<td data-order="{[*CLAIMS].index(claim)}"><b>{html.escape(claim)}</b> '
         yield f"{html.escape(CLAIMS[claim].statement)}</td>"
         for i, (section, cell) in enumerate(zip(sections, cells, strict=True)):
             anchors = [_anchor(i, j, result) for j, result in cell]
             results = [result for _, result in cell]
-            for column in columns(section, claim, results):
+            for place, column in enumerate(columns(section, claim, results)):
                 same = column == results
                 links = anchors if same else [next(iter(anchors), "")] * len(column)
                 found = map(_link, column, links)
-                yield f"<td>{'<br>'.join(found)}</td>"
+                orders = [verdict_order(result.verdict.value) for result in column]
+                order = f' data-order="{min(orders)}"' if orders else ""
+                yield f"<td{order}{_readings_of_column(section, place)}>"
+                yield f"{'<br>'.join(found)}</td>"
         yield "</tr>"
-    yield "</table></div>"
+    yield "</tbody></table></div>"
+
+
+def _readings_of_column(section: Section, place: int) -> str:
+    """What a column of the overview is filtered by."""
+    if section.specification is None:
+        return ""
+    names = {
+        reading_name(result)
+        for claim in CLAIMS
+        for result in section.under(claim, centred=bool(place))
+    }
+    return filter_attributes(readings=sorted(names))
 
 
 def _readings(specification: Specification) -> Iterator[str]:
-    """The overview of all readings, and which are missing."""
-    yield _figure("Verdicts under each reading", specification.overview, wide=True)
+    """The overview of all readings, their table, and which are missing."""
+    figure = ReportFigure(specification.overview)
+    yield _figure("Verdicts under each reading", figure, wide=True)
+    yield readings_html(specification_table(specification.results))
     for outcome, groups in (
         ("were not tested", unavailable_readings(specification.results)),
         ("are without some networks", incomplete_readings(specification.results)),
@@ -137,7 +165,7 @@ def _readings(specification: Specification) -> Iterator[str]:
             yield "</details>"
 
 
-def _curves(section: Section) -> dict[str, str]:
+def _curves(section: Section, i: int) -> dict[str, str]:
     """What there is to show of each claim under all of its readings, by claim."""
     if section.specification is None:
         return {}
@@ -146,8 +174,10 @@ def _curves(section: Section) -> dict[str, str]:
         claim, text = row["claim"], summary_text(row)
         curves[claim] = f"<p>{html.escape(text)}</p>"
         if claim in section.specification.curves:
-            path = section.specification.curves[claim]
-            curves[claim] += _figure(f"{claim} under each reading", path, wide=True)
+            figure = ReportFigure(section.specification.curves[claim], (claim,))
+            caption = f"{claim} under each reading"
+            name = reading_figure_id(i, claim)
+            curves[claim] += _figure(caption, figure, name, wide=True)
     return curves
 
 
@@ -162,11 +192,13 @@ def _link(result: ClaimResult, anchor: str) -> str:
 
 def _claim(result: ClaimResult, anchor: str, curve: str) -> Iterator[str]:
     title = html.escape(f"{result.claim}: {result.spec.statement}")
-    yield f'<article id="{anchor}"><h3>{title}</h3>'
+    filters = filter_attributes(claims=[result.claim])
+    yield f'<article id="{anchor}"{filters}><h3>{title}</h3>'
+    yield f"<div{filter_attributes(readings=[reading_name(result)])}>"
     yield f'<p><span class="verdict" style="background:{_COLOURS[result.verdict]}">'
     yield f"{html.escape(result.verdict.value)}</span> "
     yield f"{html.escape(evidence(result))}</p>"
-    yield f"{_definitions(details(result).items())}{curve}</article>"
+    yield f"{_definitions(details(result).items())}</div>{curve}</article>"
 
 
 def _anchor(section: int, place: int, result: ClaimResult) -> str:
@@ -181,10 +213,20 @@ def _definitions(entries: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{''.join(pairs)}</dl>"
 
 
-def _figure(caption: str, path: Path, wide: bool = False) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
+def _figure(
+    caption: str, figure: ReportFigure, name: str = "", wide: bool = False
+) -> str:
+    """A figure, with an id if scripts may draw a chart in its place."""
+    data = base64.b64encode(figure.path.read_bytes()).decode()
     text = html.escape(caption, quote=True)
     image = f'<img alt="{text}" src="data:image/png;base64,{data}">'
-    if wide:
-        image = f'<div class="wide">{image}</div>'
-    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
+    kind = "picture wide" if wide else "picture"
+    named = f' id="{name}"' if name else ""
+    return (
+        f'<figure{named}{_claims_of(figure)}><div class="{kind}">{image}</div>'
+        f"<figcaption>{text}</figcaption></figure>"
+    )
+
+
+def _claims_of(figure: ReportFigure) -> str:
+    return filter_attributes(claims=figure.claims) if figure.claims else ""

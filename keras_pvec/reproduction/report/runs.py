@@ -49,6 +49,7 @@ def runs_table(
     """
     rows = [_finished(run) for run in runs]
     rows += [{**_identity(settings), "status": MISSING} for settings in missing]
+    rows = [{name: _storable(value) for name, value in row.items()} for row in rows]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
     return table.sort_values(["model", "variant", "seed"], ignore_index=True)
 
@@ -83,3 +84,10 @@ def _identity(settings: Mapping[str, Any]) -> dict[str, object]:
         "variant": settings.get("variant", ""),
         "seed": settings.get("seed"),
     }
+
+
+def _storable(value: object) -> object:
+    """Columns of text cannot hold names that are not UTF-8."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    return value

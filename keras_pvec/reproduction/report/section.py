@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from keras_pvec.reproduction.analysis import model_of
 from keras_pvec.reproduction.claims import CLAIMS, ClaimResult, Verdict
 from keras_pvec.reproduction.record import TrainingRecord
+from keras_pvec.reproduction.report.charts import ReportFigure
 from keras_pvec.reproduction.report.specification import column_centred
 from keras_pvec.reproduction.report.specification_files import Specification
 from keras_pvec.runs import Run
@@ -21,7 +21,7 @@ class Section:
     Attributes:
         title: Dataset and preset.
         claims: The results.
-        figures: Paths of png files, by caption.
+        figures: By caption.
         runs: The runs behind them; none for networks that came trained.
         n_missing: How many more were planned and are not finished.
         left_out: Why runs are not part of all results, one sentence each.
@@ -30,7 +30,7 @@ class Section:
 
     title: str
     claims: Sequence[ClaimResult]
-    figures: Mapping[str, Path]
+    figures: Mapping[str, ReportFigure]
     runs: Sequence[Run]
     n_missing: int = 0
     left_out: Sequence[str] = ()
