@@ -160,6 +160,10 @@ class ExperimentConfig:
             ("device", DEVICES),
         ):
             check_choice(name, getattr(self, name), choices)
+        for name in ("batch_size", "workers", "num_cpus", "num_gpus"):
+            check(
+                name, getattr(self, name), getattr(self, name) is not None, "a number"
+            )
         for name, minimum in (
             ("epochs", 1),
             ("batch_size", 1),

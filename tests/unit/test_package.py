@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 # Distributions by the name of their module, where the two differ.
 DISTRIBUTIONS = {"PIL": "pillow", "absl": "absl-py", "sklearn": "scikit-learn"}
 # pandas writes Parquet with it; its lack is told.
-OPTIONAL = {"pyarrow", "rsatoolbox"}
+OPTIONAL = {"keras_hub", "pyarrow", "rsatoolbox"}
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,9 @@ REFERENCE_ACCURACIES: dict[tuple[str, str, str], ReferenceAccuracy] = {
     ("whole", "mnist", "autoencoder"): ReferenceAccuracy(
         0.9247, f"{_LONGER}, 60 epochs"
     ),
+    ("whole", "cifar100", "autoencoder"): ReferenceAccuracy(
+        0.1745, f"{_LONGER}, 120 epochs"
+    ),
     ("whole", "cifar100", "mlp"): ReferenceAccuracy(0.2400, f"{_LONGER}, 80 epochs"),
     ("whole", "cifar100", "resnet18"): ReferenceAccuracy(
         0.6911,
