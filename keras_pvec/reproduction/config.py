@@ -269,9 +269,11 @@ def as_names(names: Iterable[str]) -> tuple[str, ...]:
     """Names as a tuple.
 
     Raises:
-        ConfigError: A single string, whose letters would be taken for names.
+        ConfigError: Not a sequence of strings, or a single string, whose letters would
+            be taken for names.
     """
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    are_names = isinstance(names, Iterable) and not isinstance(names, str)
+    if not are_names or not all(isinstance(name, str) for name in names):
         raise ConfigError(
             f"Expected a sequence of names, such as ('mlp',). Received: {names!r}"
         )
