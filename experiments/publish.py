@@ -5,7 +5,7 @@
     python experiments/publish.py --out_dir=reproduction --readme=README.md
 
 Copies the tables that are small, rounded, with the settings that made them, to
-`<folder>/<dataset>/<study>/`, and writes `<folder>/README.md` from them alone. Without
+`<folder>/<dataset>/<study>/`, and writes the page of results from them alone. Without
 `--out_dir`, only the page is written again. `--readme` names a page whose headline,
 between the lines `<!-- results: begin -->` and `<!-- results: end -->`, is written too.
 """

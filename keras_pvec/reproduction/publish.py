@@ -25,14 +25,16 @@ class PublicationConfig:
     """What is published, and where.
 
     Attributes:
-        folder: Where published tables are; its `README.md` is replaced.
+        folder: Where published tables are.
         out_dir: Results of experiments, whose tables are copied; `None` for none.
         readme: Another page, whose headline is replaced; `None` for none.
+        page: The page of results, which is replaced; default: the folder's `README.md`.
     """
 
-    folder: Path = Path("results")
+    folder: Path = Path("results/published")
     out_dir: Path | None = None
     readme: Path | None = None
+    page: Path | None = None
 
 
 def publish(config: PublicationConfig) -> Outcome:
@@ -57,7 +59,7 @@ def publish(config: PublicationConfig) -> Outcome:
                 for name, n_rows in study.left_out.items():
                     print(f"  too large: {name} ({n_rows} rows)")
         results = read_published(config.folder)
-        _write(config.folder / PAGE, render_page(results))
+        _write(config.page or config.folder / PAGE, render_page(results))
         if config.readme is not None and front is not None:
             _write(config.readme, replace_headline(front, headline(results)))
     return Outcome(config.folder)

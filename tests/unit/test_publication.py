@@ -222,3 +222,11 @@ def test_a_front_page_without_markers(config, tmp_path):
 def test_nothing_is_published_yet(tmp_path):
     with pytest.raises(PublicationError, match=re.escape(str(tmp_path))):
         publish(PublicationConfig(tmp_path))
+
+
+def test_the_committed_pages_say_what_the_committed_tables_say():
+    results = read_published(ROOT / "results" / "published")
+    page = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    assert page == render_page(results)
+    front = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert front == replace_headline(front, headline(results))

@@ -59,6 +59,7 @@ def publication_config(values: flags.FlagValues = flags.FLAGS) -> PublicationCon
         folder=Path(values["folder"].value),
         out_dir=None if out_dir is None else Path(out_dir),
         readme=None if readme is None else Path(readme),
+        page=Path(values["page"].value),
     )
 
 

@@ -52,7 +52,13 @@ def define_publication_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         flag_values=values,
     )
     flags.DEFINE_string(
-        "folder", "results", "Where published tables are.", flag_values=values
+        "folder", "results/published", "Where published tables are.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "page",
+        "results/README.md",
+        "The page that is made of the tables.",
+        flag_values=values,
     )
     flags.DEFINE_string(
         "readme", None, "Page whose headline is written too.", flag_values=values

@@ -14,7 +14,7 @@ READINGS = {"literal": "is_primary", "column-centred": "is_centred"}
 _INTRODUCTION = """\
 # What holds and what does not
 
-This page is generated from the tables beside it (`python experiments/publish.py`). \
+This page is generated from published tables alone (`python experiments/publish.py`). \
 Each claim of the paper is rated twice. The *literal* reading takes the words of the \
 paper: P-vectors of the features as they are. The *column-centred* reading subtracts \
 the mean of each feature first, since features after a ReLU share a large component \
