@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from keras_pvec.reproduction.claims import CLAIMS, Verdict
-from keras_pvec.reproduction.publication.page import READINGS, rating
+from keras_pvec.reproduction.publication.page import READINGS, met_by_null, rating
 from keras_pvec.reproduction.publication.read import PublicationError, PublishedResults
 
 _BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -51,14 +53,22 @@ def _claims_with(
     results: Sequence[PublishedResults], reading: str, verdict: Verdict
 ) -> list[str]:
     """Ids of the claims with a verdict, each with its data sets."""
-    found = []
+    found: list[str] = []
     for claim in CLAIMS:
         rows = {result.name: rating(result, claim, reading) for result in results}
         names = [
-            name
+            f"{name}{_beside(row, verdict)}"
             for name, row in rows.items()
             if row is not None and row["verdict"] == verdict.value
         ]
         if names:
             found.append(f"{claim} ({', '.join(names)})")
     return found
+
+
+def _beside(row: pd.Series, verdict: Verdict) -> str:
+    """How many units a null meets, where the claim counts as met beyond chance."""
+    if verdict not in (Verdict.REPRODUCED, Verdict.PARTLY_REPRODUCED):
+        return ""
+    by_null = met_by_null(row)
+    return f", {by_null} of {row['n']} under a null" if by_null else ""

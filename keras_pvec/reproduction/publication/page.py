@@ -149,8 +149,25 @@ def _verdict(row: pd.Series | None) -> str:
     verdict = row["verdict"]
     if verdict == Verdict.NOT_TESTED.value:
         return verdict
-    counts = f" ({row['n_met']} of {row['n']})" if pd.notna(row["n"]) else ""
-    return f"**{verdict}**{counts}"
+    if pd.isna(row["n"]):
+        return f"**{verdict}**"
+    by_null = met_by_null(row)
+    beside = f", {by_null} under a null" if by_null else ""
+    return f"**{verdict}** ({row['n_met']} of {row['n']}{beside})"
+
+
+def met_by_null(row: pd.Series) -> int:
+    """The largest number of units that meet the criterion under one null.
+
+    Untrained pairs are other units than those of the claim, and do not count.
+    """
+    counts = [0]
+    for null in Null:
+        name = null.name.lower()
+        n, n_met = row.get(f"{name}_n"), row.get(f"{name}_n_met")
+        if pd.notna(n) and pd.notna(n_met) and null is not Null.UNTRAINED:
+            counts.append(int(n_met))
+    return max(counts)
 
 
 def _claims(results: Sequence[PublishedResults]) -> Iterator[str]:
