@@ -59,7 +59,9 @@ def publish(config: PublicationConfig) -> Outcome:
                 for name, n_rows in study.left_out.items():
                     print(f"  too large: {name} ({n_rows} rows)")
         results = read_published(config.folder)
-        _write(config.page or config.folder / PAGE, render_page(results))
+        page = config.page or config.folder / PAGE
+        figures = sorted(path.name for path in page.parent.glob("*.png"))
+        _write(page, render_page(results, figures))
         if config.readme is not None and front is not None:
             _write(config.readme, replace_headline(front, headline(results)))
     return Outcome(config.folder)

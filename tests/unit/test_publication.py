@@ -227,6 +227,7 @@ def test_nothing_is_published_yet(tmp_path):
 def test_the_committed_pages_say_what_the_committed_tables_say():
     results = read_published(ROOT / "results" / "published")
     page = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    assert page == render_page(results)
+    figures = sorted(path.name for path in (ROOT / "results").glob("*.png"))
+    assert page == render_page(results, figures)
     front = (ROOT / "README.md").read_text(encoding="utf-8")
     assert front == replace_headline(front, headline(results))

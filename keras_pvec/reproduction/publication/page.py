@@ -32,11 +32,14 @@ reason that is given.
 The criteria are ours; the paper states one threshold, the 10 degrees of C3."""
 
 
-def render_page(results: Sequence[PublishedResults]) -> str:
+def render_page(
+    results: Sequence[PublishedResults], figures: Sequence[str] = ()
+) -> str:
     """The page of results.
 
     Args:
         results: The published results, one per data set.
+        figures: Names of the png files beside the page.
     """
     lines = [
         *_INTRODUCTION.splitlines(),
@@ -44,6 +47,7 @@ def render_page(results: Sequence[PublishedResults]) -> str:
         *_networks(results),
         *_verdicts(results),
         *_claims(results),
+        *_figures(figures),
         *_making(results),
     ]
     return "\n".join(lines).rstrip() + "\n"
@@ -238,6 +242,15 @@ def _readings(result: PublishedResults, claim: str) -> Iterator[str]:
         if pd.notna(row["deciding_factor"]):
             text += f"; what decides most is the {row['deciding_factor']}"
         yield text.replace("_", " ") + "."
+
+
+def _figures(names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield "## Figures"
+        yield ""
+    for name in names:
+        yield f"![{name.removesuffix('.png').replace('_', ' ')}]({name})"
+        yield ""
 
 
 def _making(results: Sequence[PublishedResults]) -> Iterator[str]:
