@@ -37,7 +37,7 @@ def test_a_device_that_is_not_there():
     assert keras.ops.convert_to_numpy(keras.ops.ones(2)).sum() == 2
 
 
-def test_each_backend_shares_batches_in_its_own_way():
+def test_each_backend_shares_batches_in_its_own_way(tmp_path):
     own = {"tensorflow": "mirrored", "jax": "data_parallel", "torch": "none"}[BACKEND]
     assert own == backend().DISTRIBUTION
     for distribute in DISTRIBUTIONS:
@@ -46,7 +46,9 @@ def test_each_backend_shares_batches_in_its_own_way():
             continue
         with pytest.raises(UnsupportedOnBackendError, match=f"{own}.*{distribute}"):
             check_distribution(distribute)
-        config = ExperimentConfig(models=("mlp",), distribute=distribute)
+        config = ExperimentConfig(
+            models=("mlp",), distribute=distribute, runs_dir=tmp_path
+        )
         with pytest.raises(ConfigError, match=distribute):
             plan_runs(config, {STUDIES["convergence"]: ["mlp"]})
 
