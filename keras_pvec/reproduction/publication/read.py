@@ -123,5 +123,8 @@ def _read(dataset: Path, studies: list[Path]) -> PublishedResults:
 def _joined(studies: list[Path], name: str) -> pd.DataFrame:
     """The tables of this name of all studies, one below the other."""
     tables = [read_table(study / name) for study in studies if (study / name).exists()]
-    tables = [table for table in tables if len(table)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    # As objects, since an empty column of one file has not the type of another file's.
+    tables = [table.astype(object) for table in tables if len(table)]
+    if not tables:
+        return pd.DataFrame()
+    return pd.concat(tables, ignore_index=True).convert_dtypes()
