@@ -226,7 +226,8 @@ def _ladder(rows: Sequence[tuple[str, pd.Series]]) -> Iterator[str]:
         for null in nulls:
             estimate = _number(row.get(f"{null.name.lower()}_estimate"), ".3g")
             meets = row.get(f"{null.name.lower()}_meets")
-            cells.append(f"{estimate}, meets it" if meets is True else estimate)
+            is_met = pd.notna(meets) and bool(meets)
+            cells.append(f"{estimate}, meets it" if is_met else estimate)
         yield _row(name, f"{row['effect']}{unit}", measured, *cells)
 
 

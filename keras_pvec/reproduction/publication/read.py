@@ -123,8 +123,21 @@ def _read(dataset: Path, studies: list[Path]) -> PublishedResults:
 def _joined(studies: list[Path], name: str) -> pd.DataFrame:
     """The tables of this name of all studies, one below the other."""
     tables = [read_table(study / name) for study in studies if (study / name).exists()]
-    # As objects, since an empty column of one file has not the type of another file's.
-    tables = [table.astype(object) for table in tables if len(table)]
-    if not tables:
-        return pd.DataFrame()
-    return pd.concat(tables, ignore_index=True).convert_dtypes()
+    tables = [table for table in tables if len(table)]
+    # A column that is empty in one file gets the type that it has in another.
+    types: dict[str, Any] = {}
+    for table in tables:
+        for column in table:
+            if table[column].notna().any():
+                types.setdefault(column, table[column].dtype)
+    typed = [
+        table.astype(
+            {
+                column: types.get(column, "string")
+                for column in table
+                if table[column].isna().all()
+            }
+        )
+        for table in tables
+    ]
+    return pd.concat(typed, ignore_index=True) if typed else pd.DataFrame()
