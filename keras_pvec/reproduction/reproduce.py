@@ -31,8 +31,6 @@ from keras_pvec.reproduction.imagenet import compare_pretrained
 from keras_pvec.reproduction.planner import plan_runs, reproduction_models
 from keras_pvec.reproduction.reproduction_config import ReproductionConfig
 from keras_pvec.reproduction.results import (
-    CLAIMS_FILE,
-    RUNS_FILE,
     ResultsNotWrittenError,
     make_folders,
     save_table,
@@ -207,8 +205,9 @@ def _report_claims(
     ]
     with writing_to(experiment.results_dir):
         runs = report.runs_table(used, missing)
-        save_table(runs, experiment.results_dir / RUNS_FILE)
-        save_table(report.claims_table(results), experiment.results_dir / CLAIMS_FILE)
+        save_table(runs, experiment.results_dir / report.RUNS_FILE)
+        path = experiment.results_dir / report.CLAIMS_FILE
+        save_table(report.claims_table(results), path)
         specification = report.write_specification(
             experiment.results_dir, under_readings, experiment.title
         )

@@ -19,9 +19,6 @@ from keras_pvec.runs import remove_partial_files, write_atomically
 from keras_pvec.runs.spreadsheet import write_spreadsheet
 
 SETTINGS_FILE = "flags.json"
-CLAIMS_FILE = "claims.csv"
-READINGS_FILE = "specifications.csv"
-RUNS_FILE = "runs.csv"
 
 
 class ResultsNotWrittenError(RuntimeError):

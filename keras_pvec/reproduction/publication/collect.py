@@ -12,12 +12,12 @@ import pandas as pd
 
 from keras_pvec.reproduction.publication.read import (
     LEFT_OUT,
-    RUNS_FILE,
     SETTINGS_FILE,
     PublicationError,
     read_settings,
     read_table,
 )
+from keras_pvec.reproduction.report import RUNS_FILE
 from keras_pvec.runs import write_atomically
 from keras_pvec.runs.spreadsheet import write_spreadsheet
 
@@ -26,7 +26,8 @@ _FLAGS_FILE = "flags.json"
 # Settings that say where files are, or how fast the work was done, not what was done.
 _LOCAL = (
     *("data_dir", "runs_dir", "out_dir", "images", "pretrained_images", "weights"),
-    *("pretrained_weights", "workers", "device", "train", "results_dir"),
+    *("pretrained_weights", "labels", "pretrained_labels", "results_dir"),
+    *("workers", "device", "train", "cluster", "ray_address", "num_cpus", "num_gpus"),
 )
 # Larger tables are made again by the command, and do not belong in a repository.
 _MAX_BYTES = 150_000

@@ -54,10 +54,7 @@ def render_page(
 
 
 def rating(result: PublishedResults, claim: str, reading: str) -> pd.Series | None:
-    """The row of a claim under one of `READINGS`, if it was rated at all.
-
-    A claim that the studies could not test has a row without a reading of its own.
-    """
+    """The row of a claim under one of `READINGS`, if the tables have it."""
     if result.claims.empty:
         return None
     of_claim = result.claims[result.claims["claim"] == claim]

@@ -10,12 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from keras_pvec.reproduction.report import typed_specifications
+from keras_pvec.reproduction.report import (
+    CLAIMS_FILE,
+    READINGS_FILE,
+    RUNS_FILE,
+    typed_specifications,
+)
 
 SETTINGS_FILE = "settings.json"
-CLAIMS_FILE = "claims.csv"
-READINGS_FILE = "specifications.csv"
-RUNS_FILE = "runs.csv"
 # Columns that the page needs; tables of earlier versions may lack some.
 _NEEDED = {
     CLAIMS_FILE: ("claim", "verdict", "evidence", "is_primary", "is_centred"),

@@ -10,6 +10,11 @@ from pathlib import Path
 
 from keras_pvec.reproduction.report.chart_tables import charts_of
 from keras_pvec.reproduction.report.charts import ReportFigure
+from keras_pvec.reproduction.report.file_names import (
+    CLAIMS_FILE,
+    READINGS_FILE,
+    RUNS_FILE,
+)
 from keras_pvec.reproduction.report.html import render_html
 from keras_pvec.reproduction.report.markdown import render_markdown
 from keras_pvec.reproduction.report.runs import runs_table
@@ -30,6 +35,9 @@ from keras_pvec.reproduction.report.terminal import render_claims, render_readin
 from keras_pvec.runs import write_atomically
 
 __all__ = [
+    "CLAIMS_FILE",
+    "READINGS_FILE",
+    "RUNS_FILE",
     "ReportFigure",
     "Section",
     "Specification",

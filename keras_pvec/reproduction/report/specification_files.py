@@ -8,6 +8,7 @@ from pathlib import Path
 
 from keras_pvec.reproduction import figures
 from keras_pvec.reproduction.claims import ClaimResult
+from keras_pvec.reproduction.report.file_names import READINGS_FILE
 from keras_pvec.reproduction.report.specification import (
     specification_summary,
     specification_table,
@@ -51,7 +52,7 @@ def write_specification(
     if not results:
         raise ValueError("There are no results under any reading to write.")
     table = specification_table(results)
-    with write_atomically(folder / "specifications.csv") as file:
+    with write_atomically(folder / READINGS_FILE) as file:
         write_spreadsheet(table, file)
     overview = figures.overview_figure(table, title)
     overview_path, _ = figures.save_figure(overview, folder / "specification_overview")
