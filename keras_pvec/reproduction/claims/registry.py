@@ -161,7 +161,7 @@ _MOST_PAIRS = 0.9
 
 C1 = ClaimSpec(
     "C1",
-    "Any two well-trained networks of one dataset have a small angle.",
+    "Any two well-trained networks of one data set have a small angle.",
     Source(),
     SmallAngle(counted=Counted.PAIRS, required_share=_MOST_PAIRS, max_deg=_SMALL_DEG),
     _OF_PAIRS,

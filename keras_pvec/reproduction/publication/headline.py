@@ -1,4 +1,4 @@
-"""The result of the reproduction in a few lines, for the front page."""
+"""The result of the reproduction in one table, for the front page."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ _BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
 
 
 def headline(results: Sequence[PublishedResults]) -> str:
-    """Which claims have which verdict on which data sets, one line per verdict.
+    """A table of the claims: which verdict each has on which data sets.
 
     Args:
         results: The published results, one per data set.
     """
-    lines = []
-    for reading in READINGS:
-        verdicts = [
-            f"*{verdict.value}*: {', '.join(claims)}"
-            for verdict in Verdict
-            if verdict is not Verdict.NOT_TESTED
-            and (claims := _claims_with(results, reading, verdict))
-        ]
-        lines.append(f"- {reading.capitalize()} reading: {'; '.join(verdicts)}.")
+    lines = [
+        f"| claim | {' | '.join(f'{reading} reading' for reading in READINGS)} |",
+        f"|---|{'---|' * len(READINGS)}",
+    ]
+    for claim, spec in CLAIMS.items():
+        cells = [_verdicts_of(results, claim, reading) for reading in READINGS]
+        if any(cells):
+            lines.append(f"| {claim}: {spec.statement} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -49,26 +48,24 @@ def replace_headline(page: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n\n{end}{after}"
 
 
-def _claims_with(
-    results: Sequence[PublishedResults], reading: str, verdict: Verdict
-) -> list[str]:
-    """Ids of the claims with a verdict, each with its data sets."""
-    found: list[str] = []
-    for claim in CLAIMS:
-        rows = {result.name: rating(result, claim, reading) for result in results}
-        names = [
-            f"{name}{_beside(row, verdict)}"
-            for name, row in rows.items()
-            if row is not None and row["verdict"] == verdict.value
-        ]
-        if names:
-            found.append(f"{claim} ({', '.join(names)})")
-    return found
+def _verdicts_of(results: Sequence[PublishedResults], claim: str, reading: str) -> str:
+    """The verdicts on a claim under a reading, each with its data sets."""
+    names: dict[str, list[str]] = {}
+    for result in results:
+        row = rating(result, claim, reading)
+        if row is not None:
+            verdict = Verdict(row["verdict"])
+            names.setdefault(verdict.value, []).append(
+                f"{result.name}{_beside(row, verdict)}"
+            )
+    return "<br>".join(
+        f"**{verdict}**: {', '.join(found)}" for verdict, found in names.items()
+    )
 
 
 def _beside(row: pd.Series, verdict: Verdict) -> str:
     """How many units a null meets, where the claim counts as met beyond chance."""
     if verdict not in (Verdict.REPRODUCED, Verdict.PARTLY_REPRODUCED):
         return ""
-    by_null = met_by_null(row)
-    return f", {by_null} of {row['n']} under a null" if by_null else ""
+    by_null, of_all = met_by_null(row), row["n"]
+    return f" ({by_null} of {of_all} under a null)" if by_null else ""
