@@ -178,6 +178,7 @@ def analyse_study(
         ResultsNotWrittenError: Results cannot be written.
     """
     choice = ReadingChoice(config.readings)
+    print(f"Analysing {study.name}: {config.title}", flush=True)
     usable, without_end = _split_usable(jobs, runs)
     failures = measure_readings(study, usable, runs, choice)
     damaged = {run.path for run in failures if isinstance(run, DamagedRun)}

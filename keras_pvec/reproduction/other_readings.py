@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from keras_pvec.reproduction.claims import ClaimResult, ReadingChoice
+from keras_pvec.reproduction.claims import ClaimResult, Reading, ReadingChoice
 from keras_pvec.reproduction.data import SPLITS
 from keras_pvec.reproduction.failures import error_text, save_traceback
 from keras_pvec.reproduction.readings import RawImages, ReadingUnavailableError
 from keras_pvec.reproduction.readings.measure import measure_reading
 from keras_pvec.reproduction.runner import DamagedRun, Job, RunFailure, damage_text
+from keras_pvec.reproduction.steps import show_steps
 from keras_pvec.reproduction.studies import (
     Options,
     Study,
@@ -65,24 +67,29 @@ def measure_readings(
         failure: the result of the reading names what is missing.
     """
     failures: dict[Path, RunFailure | DamagedRun] = {}
-    for reading in measured_readings(study, which):
-        for job in jobs:
-            if job.path in failures:
-                continue
-            try:
-                measured = measure_reading(runs[job.path], reading, job.data.load())
-            except ReadingUnavailableError:
-                continue
-            except Exception as error:
-                failures[job.path] = _failure(job, error)
-                continue
-            try:
-                _read_all(measured)
-            # What is raised depends on where a file is damaged.
-            except Exception as error:
-                text = damage_text(error)
-                failures[job.path] = DamagedRun(job.path, text, measured.path)
+    steps = list(itertools.product(measured_readings(study, which), jobs))
+    for reading, job in show_steps(steps, f"{study.name}, measuring", _name_of):
+        if job.path in failures:
+            continue
+        try:
+            measured = measure_reading(runs[job.path], reading, job.data.load())
+        except ReadingUnavailableError:
+            continue
+        except Exception as error:
+            failures[job.path] = _failure(job, error)
+            continue
+        try:
+            _read_all(measured)
+        # What is raised depends on where a file is damaged.
+        except Exception as error:
+            text = damage_text(error)
+            failures[job.path] = DamagedRun(job.path, text, measured.path)
     return list(failures.values())
+
+
+def _name_of(step: tuple[Reading, Job]) -> str:
+    reading, job = step
+    return f"{reading.measurement}, {job.name}"
 
 
 def _read_all(measured: Run) -> None:

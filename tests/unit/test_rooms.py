@@ -66,7 +66,8 @@ REPRODUCTION = {
     "figures": {"analysis", "claims"},
     "report": {"analysis", "claims", "figures", "model_names", "record"},
     "publication": {"claims", "report"},
-    "studies": {"analysis", "claims", "figures", "readings", "record"},
+    "steps": set(),
+    "studies": {"analysis", "claims", "figures", "readings", "record", "steps"},
     # From settings to runs to results.
     "config": {
         "backends",
@@ -83,6 +84,7 @@ REPRODUCTION = {
         "failures",
         "readings",
         "runner",
+        "steps",
         "studies",
     },
     "archive": {

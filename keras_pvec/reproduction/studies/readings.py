@@ -24,6 +24,7 @@ from keras_pvec.reproduction.readings import (
     RunView,
 )
 from keras_pvec.reproduction.record import LoggedRun
+from keras_pvec.reproduction.steps import show_steps
 from keras_pvec.reproduction.studies.study import Findings, Options, Study
 
 
@@ -69,7 +70,9 @@ def analyse_readings(
     """
     runs = [CachedRun(run) for run in runs]
     results: dict[tuple[str, Reading], ClaimResult] = {}
-    for combined, asked in _passes(study, which).items():
+    passes = _passes(study, which)
+    for combined in show_steps(list(passes), f"{study.name}, rating", _name_of):
+        asked = passes[combined]
         found = _rate(study, runs, options, combined, images)
         for claim, reading in asked:
             result = found[claim]
@@ -131,6 +134,10 @@ def _passes(
             )
             passes.setdefault(combined, []).append((claim, reading))
     return passes
+
+
+def _name_of(reading: Reading) -> str:
+    return ", ".join(str(level.value) for level in reading.changes(Reading()).values())
 
 
 def _rate(
