@@ -65,7 +65,7 @@ REPRODUCTION = {
     "readings": {"claims", "data", "models", "record", "training"},
     "figures": {"analysis", "claims"},
     "report": {"analysis", "claims", "figures", "model_names", "record"},
-    "publication": {"claims", "report"},
+    "publication": {"claims", "figures", "report"},
     "steps": set(),
     "studies": {"analysis", "claims", "figures", "readings", "record", "steps"},
     # From settings to runs to results.

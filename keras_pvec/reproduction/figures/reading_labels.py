@@ -13,6 +13,16 @@ _LEVEL_LABELS = {
     **{name: text.removeprefix("the ") for name, text in MATRIX_NAMES.items()},
 }
 
+# Names of factors that are not what they are called in tables.
+_FACTOR_LABELS = {
+    "compared_with": "reference of the angle",
+    "extraction": "forward pass",
+    "n_samples": "number of samples",
+    "representation": "features",
+    "start": "starting moment",
+    "vectors": "singular vectors",
+}
+
 
 def level_label(level: str) -> str:
     """A level of a factor in words."""
@@ -25,7 +35,7 @@ def factor_label(factor: str) -> str:
     Args:
         factor: Its column.
     """
-    return {"n_samples": "number of samples"}.get(factor, factor.replace("_", " "))
+    return _FACTOR_LABELS.get(factor, factor.replace("_", " "))
 
 
 def quantity_label(quantity: str, unit: str) -> str:

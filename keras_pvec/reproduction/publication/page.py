@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from keras_pvec.reproduction.claims import CLAIMS, Null, Verdict
+from keras_pvec.reproduction.figures import factor_label, quantity_label
 from keras_pvec.reproduction.publication.read import LEFT_OUT, PublishedResults
 from keras_pvec.reproduction.report import summary_of_table
 
@@ -215,7 +216,7 @@ def _ladder(rows: Sequence[tuple[str, pd.Series]]) -> Iterator[str]:
     yield _row("reading", "quantity", "measured", *(null.value for null in nulls))
     yield _rule(3 + len(nulls))
     for name, row in rows:
-        unit = f", {row['effect_unit']}" if pd.notna(row["effect_unit"]) else ""
+        unit = row["effect_unit"] if pd.notna(row["effect_unit"]) else ""
         measured = _number(row["effect_estimate"], ".3g")
         if pd.notna(row["effect_low"]):
             measured += f" ({row['effect_low']:.3g} to {row['effect_high']:.3g})"
@@ -225,7 +226,7 @@ def _ladder(rows: Sequence[tuple[str, pd.Series]]) -> Iterator[str]:
             meets = row.get(f"{null.name.lower()}_meets")
             is_met = pd.notna(meets) and bool(meets)
             cells.append(f"{estimate}, meets it" if is_met else estimate)
-        yield _row(name, f"{row['effect']}{unit}", measured, *cells)
+        yield _row(name, quantity_label(row["effect"], unit), measured, *cells)
 
 
 def _readings(result: PublishedResults, claim: str) -> Iterator[str]:
@@ -238,8 +239,9 @@ def _readings(result: PublishedResults, claim: str) -> Iterator[str]:
             continue
         text = f"- {row['n_met']} of {row['n_rated']} readings meet it"
         if pd.notna(row["deciding_factor"]):
-            text += f"; what decides most is the {row['deciding_factor']}"
-        yield text.replace("_", " ") + "."
+            factor = factor_label(row["deciding_factor"])
+            text += f"; the verdict depends most on the {factor}"
+        yield f"{text}."
 
 
 def _figures(names: Sequence[str]) -> Iterator[str]:
