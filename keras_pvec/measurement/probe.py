@@ -1,11 +1,10 @@
-"""P-vectors of the layers of a model, computed from shared forward passes."""
+"""Measures the P-vectors of a model on fixed samples, from shared forward passes."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import math
-import numbers
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,7 +15,9 @@ import numpy as np
 from keras_pvec.features import FeatureExtractor, LayerChoice, LayerChoiceError
 from keras_pvec.features.default import DefaultChoice
 from keras_pvec.features.forward import check_has_forward_pass, in_inference_mode
-from keras_pvec.pass_bars import PassBars, Verbose
+from keras_pvec.measurement.layer_solver import LayerSolver
+from keras_pvec.measurement.options import MeasurementOptions
+from keras_pvec.pass_bars import PassBars
 from keras_pvec.pvector import PVector, from_triplets
 from keras_pvec.samples import (
     FiniteSource,
@@ -24,61 +25,7 @@ from keras_pvec.samples import (
     SampleSource,
     describe_inputs,
 )
-from keras_pvec.solver import (
-    LeftSingularSolver,
-    SingularTriplets,
-    as_rows,
-    exact_singular_triplets,
-)
-
-METHODS = ("fast", "exact")
-POOLINGS = (None, "avg")
-
-# A layer too large to hold needs a forward pass for each pass of the solver.
-_STREAMED_MAX_PASSES = 30
-_STREAMED_CENTERED_PASSES = 2
-_STREAMED_BLOCK = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class MeasurementOptions:
-    """How P-vectors of a model are measured.
-
-    Attributes:
-        k: Number of left singular vectors per layer.
-        method: `"fast"`, or `"exact"` for the backend's SVD in float64, which holds all
-            features and takes every singular vector.
-        pooling: `None` flattens each sample's features to a row; `"avg"` first
-            averages over all axes but the channels.
-        batch_size: Samples per forward call.
-        max_feature_bytes: Bytes of features that are held at once, over all layers.
-            Layers that do not fit take further forward passes.
-
-    Raises:
-        ValueError: A value is out of range, or not one of those listed.
-    """
-
-    k: int = 1
-    method: str = "fast"
-    pooling: str | None = None
-    batch_size: int = 256
-    max_feature_bytes: int = 2**28
-
-    def __post_init__(self) -> None:
-        for name, lowest in (("k", 1), ("batch_size", 1), ("max_feature_bytes", 0)):
-            value = getattr(self, name)
-            is_int = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not is_int or value < lowest:
-                raise ValueError(
-                    f"`{name}` must be an int, at least {lowest}. Received: "
-                    f"{name}={value!r}"
-                )
-        for name, allowed in (("method", METHODS), ("pooling", POOLINGS)):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(
-                    f"`{name}` must be one of {allowed}. Received: {name}={value!r}"
-                )
+from keras_pvec.solver import exact_singular_triplets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +116,7 @@ class PVectorProbe:
         bars = PassBars(0) if bars is None else bars
         if self.options.method == "exact":
             return self._measure_exact(bars.over(self._features(layers), _n_rows))
-        solvers: dict[str, _LayerSolver] = {}
+        solvers: dict[str, LayerSolver] = {}
         for features in bars.over(self._features(layers), _n_rows):
             if not solvers:
                 solvers = self._solvers_for(features)
@@ -251,20 +198,13 @@ class PVectorProbe:
                 f"kp.SampleSet(x, y). {_one_line(error)}"
             ) from error
 
-    def _solvers_for(self, features: Mapping[str, Any]) -> dict[str, _LayerSolver]:
+    def _solvers_for(self, features: Mapping[str, Any]) -> dict[str, LayerSolver]:
         held = self._layers_to_hold(features)
         return {
-            label: _LayerSolver(
-                LeftSingularSolver(self.options.k)
-                if label in held
-                else LeftSingularSolver(
-                    self.options.k,
-                    max_passes=_STREAMED_MAX_PASSES,
-                    centered_passes=_STREAMED_CENTERED_PASSES,
-                    block_size=_STREAMED_BLOCK,
-                    start=self._starts.get(label),
-                ),
+            label: LayerSolver(
+                self.options.k,
                 is_streamed=label not in held,
+                start=self._starts.get(label),
             )
             for label in features
         }
@@ -284,60 +224,6 @@ class PVectorProbe:
             for label, size in zip(labels, total, strict=True)
             if size <= self.options.max_feature_bytes
         ]
-
-
-class _LayerSolver:
-    """The solver of one layer, with its features if they are held.
-
-    An error stops only this layer; the others continue.
-    """
-
-    def __init__(self, solver: LeftSingularSolver, *, is_streamed: bool) -> None:
-        self.is_streamed = is_streamed
-        self.error: ValueError | None = None
-        self._solver = solver
-        self._blocks: list[Any] = []
-
-    @property
-    def is_unfinished(self) -> bool:
-        return self.error is None and not self._solver.done
-
-    def update(self, block: Any) -> None:
-        """Takes the next block of rows of the current pass."""
-        self._feed(block)
-        if not self.is_streamed and self.error is None:
-            self._blocks.append(as_rows(block))
-
-    def end_pass(self) -> None:
-        if self.error is not None:
-            return
-        try:
-            self._solver.end_pass()
-        except ValueError as error:
-            self.error = error
-
-    def solve_held(self) -> None:
-        """Iterates on the features that are held, if any, and releases them."""
-        if not self.is_streamed:
-            blocks, self._blocks = self._blocks, []
-            while self.is_unfinished:
-                for block in blocks:
-                    self._feed(block)
-                self.end_pass()
-
-    def _feed(self, block: Any) -> None:
-        if self.error is not None:
-            return
-        try:
-            self._solver.update(block)
-        except ValueError as error:
-            self.error = error
-
-    def directions(self) -> np.ndarray:
-        return self._solver.directions()
-
-    def result(self) -> SingularTriplets:
-        return self._solver.result()
 
 
 def _n_rows(features: Mapping[str, Any]) -> int:
@@ -373,55 +259,3 @@ def _build(model: keras.Model, samples: SampleSource, batch_size: int) -> None:
         return
     with keras.StatelessScope():
         in_inference_mode(model, next(samples.batches(batch_size)))
-
-
-def model_p_vectors(
-    model: keras.Model,
-    samples: SampleSource,
-    layers: LayerChoice | Sequence[LayerChoice] | None = None,
-    *,
-    k: int = 1,
-    method: str = "fast",
-    pooling: str | None = None,
-    batch_size: int = 256,
-    max_feature_bytes: int = 2**28,
-    verbose: Verbose = "auto",
-) -> dict[str, PVector]:
-    """Computes the P-vectors of layers of a model with its current weights.
-
-    Args:
-        model: A Keras model, or a part of one, such as `gan.discriminator`; its state
-            is not changed.
-        samples: The samples to run through it.
-        layers: As in `PVectorLogger`; default: the input of the head.
-        k: Number of left singular vectors per layer.
-        method: `"fast"`, or `"exact"` for the full SVD of the Keras backend
-            (`tf.linalg.svd`, `jnp.linalg.svd`, `torch.linalg.svd`).
-        pooling: `None` flattens each sample's features; `"avg"` first averages over
-            all axes but the channels.
-        batch_size: Samples per forward call.
-        max_feature_bytes: Largest number of bytes of features that are held at once;
-            layers that do not fit take further forward passes.
-        verbose: Progress of the forward passes over the samples, as in `p_vector`.
-
-    Returns:
-        A dict from layer name to `PVector`.
-
-    Raises:
-        LayerChoiceError: A choice of layers that matches nothing.
-        ValueError: The features of a layer hold NaN or infinity, or are all zero (a
-            `ZeroMatrixError`).
-
-    Example:
-
-    ```python
-    vectors = kp.model_p_vectors(model, samples, ["avg_pool", r"re:^block_\\d+$"])
-    vectors["avg_pool"].energy1
-    ```
-    """
-    options = MeasurementOptions(k, method, pooling, batch_size, max_feature_bytes)
-    bars = PassBars(verbose, len(samples), "sample")
-    measured = PVectorProbe(model, samples, layers, options).measure(bars=bars)
-    for label, error in measured.failures.items():
-        raise type(error)(f"Layer {label!r} has no P-vector. {error}") from error
-    return dict(measured.p_vectors)
