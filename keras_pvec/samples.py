@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -165,9 +166,11 @@ def join_statistics(
 def check_sample_set(samples: object) -> None:
     """Raises `TypeError` unless `samples` is a `SampleSet`."""
     if not isinstance(samples, SampleSet):
+        is_path = isinstance(samples, (str, os.PathLike))
+        hint = "the folder is an argument of its own" if is_path else "make one"
         raise TypeError(
-            "`samples` must be a kp.SampleSet; make one with kp.SampleSet(x). "
-            f"Received: {type(samples).__name__}"
+            f"`samples` must be a kp.SampleSet; {hint}: kp.PVectorLogger(folder, "
+            f"kp.SampleSet(x)). Received: {type(samples).__name__}"
         )
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 import keras_pvec as kp
+from keras_pvec.comparison import describe
 from keras_pvec.runs import LoggedWith, RunFolder, log_row
 
 N = 200
@@ -43,6 +44,8 @@ def write_run(path, p_vectors, references, layers=("features",), complete=True):
             for of_layer in stored.values()
             for name, reference in references.items()
         ]
+        if not references:
+            rows = [log_row(moment, p, "", describe(p)) for p in stored.values()]
         folder.write_moment(moment, stored, rows)
         if moment[0] >= 0:
             folder.write_metrics(*moment, {"loss": 1.0})

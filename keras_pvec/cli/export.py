@@ -7,7 +7,7 @@ import argparse
 import pandas as pd
 
 from keras_pvec.cli.commands import Commands
-from keras_pvec.cli.output import checked_out, write_file
+from keras_pvec.cli.output import add_out_arguments, checked_out, write_file
 from keras_pvec.diagnostics.findings import Kind
 from keras_pvec.diagnostics.stored_checks import check_stored_vectors
 from keras_pvec.diagnostics.text import count_of, format_json
@@ -33,14 +33,13 @@ def add(commands: Commands) -> None:
     )
     export.add_argument("run", help="run folder")
     export.add_argument("--format", choices=["csv", "parquet"], default="csv")
-    export.add_argument(
-        "--out", help="new file to write; default: <run>/angles.<format>"
-    )
+    add_out_arguments(export, "file to write; default: <run>/angles.<format>")
 
 
 def _export(options: argparse.Namespace) -> int:
     run = open_run(options.run)
-    out = checked_out(options.out, run.path / f"angles.{options.format}")
+    default = run.path / f"angles.{options.format}"
+    out = checked_out(options.out, default, overwrite=options.overwrite)
     table = angle_table(run)
     if options.format == "csv":
         write_file(out, lambda path: write_spreadsheet(table, path))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_pvec.cli.commands import Commands
-from keras_pvec.cli.output import checked_out, write_file
+from keras_pvec.cli.output import add_out_arguments, checked_out, write_file
 from keras_pvec.plots import file_axes, plot_angles, plot_matrix, plot_spectrum
 from keras_pvec.runs import Run, open_run
 
@@ -31,17 +31,16 @@ def add(commands: Commands) -> None:
     plot.add_argument(
         "--to",
         default="final",
-        help="what angles are measured to: final, after_fit, an epoch, or the name of "
-        "a logged reference; default: final",
+        help="what angles are measured to: final, the last moment of the same run; "
+        "after_fit; an epoch; or the name of a logged reference; default: final",
     )
     plot.add_argument("--layer", help="layer to plot; default: the first one")
     plot.add_argument(
         "--centered", action="store_true", help="angles of mean-centred features"
     )
-    plot.add_argument(
-        "--out",
-        help="new file to write (.png, .pdf or .svg); default, for one run: "
-        "<run>/<kind>.png",
+    add_out_arguments(
+        plot,
+        "file to write (.png, .pdf or .svg); default, for one run: <run>/<kind>.png",
     )
 
 
@@ -49,7 +48,8 @@ def _plot(options: argparse.Namespace) -> int:
     if options.out is None and len(options.runs) > 1:
         raise ValueError("A plot of several runs needs --out=FILE.")
     runs = [open_run(path) for path in options.runs]
-    out = checked_out(options.out, runs[0].path / f"{options.kind}.png")
+    default = runs[0].path / f"{options.kind}.png"
+    out = checked_out(options.out, default, overwrite=options.overwrite)
     ending = out.suffix.lower()
     if ending not in _ENDINGS:
         raise ValueError(

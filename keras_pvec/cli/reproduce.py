@@ -10,11 +10,6 @@ from keras_pvec.cli.commands import Commands
 
 # As `python -m` runs it; its flags are its own.
 _PROGRAM = "keras_pvec.reproduction"
-# Installed by the extra [reproduction].
-_OF_THE_EXTRA = (
-    *("absl", "matplotlib", "PIL", "sklearn", "tqdm"),
-    *("tensorflow", "tensorflow_datasets"),
-)
 
 
 def add(commands: Commands) -> None:
@@ -31,14 +26,5 @@ def add(commands: Commands) -> None:
 
 def _reproduce(options: argparse.Namespace) -> int:
     sys.argv = [sys.argv[0], *options.rest]
-    try:
-        runpy.run_module(_PROGRAM, run_name="__main__", alter_sys=True)
-    except ModuleNotFoundError as error:
-        if str(error.name).split(".")[0] not in _OF_THE_EXTRA:
-            raise
-        raise ModuleNotFoundError(
-            f"The reproduction needs {error.name!r}, which is not installed. Install "
-            "all that it needs: pip install 'keras-pvec[reproduction]'",
-            name=error.name,
-        ) from error
+    runpy.run_module(_PROGRAM, run_name="__main__", alter_sys=True)
     return 0

@@ -75,8 +75,8 @@ def check_comparable(p: PVector, q: PVector) -> None:
     for name, value in (("first", p), ("second", q)):
         if not isinstance(value, PVector):
             raise TypeError(
-                f"Expected a PVector as the {name} argument; compute one with "
-                f"kp.p_vector(features). Received: {type(value).__name__}"
+                f"Expected a PVector as the {name} argument: {_how_to_get(value)}. "
+                f"Received: {type(value).__name__}"
             )
         _check_entries(value, f"The {name} P-vector")
     have_fingerprints = None not in (p.samples_sha256, q.samples_sha256)
@@ -84,7 +84,8 @@ def check_comparable(p: PVector, q: PVector) -> None:
     if differ or p.n_samples != q.n_samples:
         raise SampleMismatchError(
             "P-vectors can be compared only if they are of the same samples in the "
-            f"same order. Received: {_describe_samples(p)} and {_describe_samples(q)}."
+            f"same order. Received: {_describe_samples(p)} and {_describe_samples(q)}. "
+            "Measure both on one SampleSet."
         )
 
 
@@ -103,6 +104,13 @@ def check_samples_of(p: PVector, samples: SampleSource, name: str) -> None:
             f"{name} must be of the samples {samples.name!r} ({len(samples)} samples, "
             f"{samples.sha256[:12]}). Received: {_describe_samples(p)}."
         )
+
+
+def _how_to_get(value: object) -> str:
+    """How to get a P-vector of what was given instead."""
+    if hasattr(value, "p_vector"):
+        return 'run.p_vector("final") is one of a run'
+    return "compute one with kp.p_vector(features)"
 
 
 def _check_entries(p: PVector, name: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_pvec.comparison.angles import (
     check_comparable,
+    check_samples_of,
     line_angle_deg,
     principal_angles,
 )
@@ -23,6 +24,10 @@ from keras_pvec.comparison.similarity import (
 )
 from keras_pvec.html_tables import html_table, number_text
 from keras_pvec.pvector import PVector
+from keras_pvec.samples import SampleSet
+
+if TYPE_CHECKING:
+    import pandas
 
 # A table shows at most this many elements of a list.
 _MAX_SHOWN = 5
@@ -85,19 +90,48 @@ class Comparison:
             if field.name != "ladder"
         }
 
+    @property
+    def ladder_table(self) -> pandas.DataFrame:
+        """The ladder as a table, one row per rung: the angle, the 5%, 50% and 95%
+        quantiles of the null angle (degrees), the calibrated cosine and the p-value."""
+        import pandas
+
+        columns = ("null_5_deg", "null_50_deg", "null_95_deg")
+        rows = [
+            {
+                "angle_deg": test.angle_deg,
+                **dict(zip(columns, test.null_angles_deg, strict=True)),
+                "calibrated_cosine": test.calibrated_cosine,
+                "p_value": test.p_value,
+            }
+            for test in self.ladder
+        ]
+        names = [test.rung.value for test in self.ladder]
+        index = pandas.Index(names, name="rung", dtype=object)
+        all_columns = ["angle_deg", *columns, "calibrated_cosine", "p_value"]
+        return pandas.DataFrame(rows, index=index, columns=all_columns)
+
+    def __str__(self) -> str:
+        """The fields, and the ladder, one line each."""
+        rows = self._texts()
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name.ljust(width)}  {text}" for name, text in rows)
+
     def _repr_html_(self) -> str:
-        """The fields as a small table, for notebooks."""
-        rows = [[name, _cell_text(value)] for name, value in self.as_row().items()]
-        rows += [
-            [
+        """The same as a small table, for notebooks."""
+        return html_table(type(self).__name__, ["field", "value"], self._texts())
+
+    def _texts(self) -> list[tuple[str, str]]:
+        fields = [(name, _cell_text(value)) for name, value in self.as_row().items()]
+        return fields + [
+            (
                 f"null: {test.rung.value}",
                 f"{number_text(test.angle_deg)} degrees; null "
                 + " / ".join(number_text(angle) for angle in test.null_angles_deg)
                 + f" (5 / 50 / 95%); p = {test.p_value:.3g}",
-            ]
+            )
             for test in self.ladder
         ]
-        return html_table(type(self).__name__, ["field", "value"], rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +174,7 @@ def compare(
     q: PVector,
     *,
     n_permutations: int = 0,
-    samples: Mapping[str, np.ndarray] | None = None,
+    samples: SampleSet | Mapping[str, np.ndarray] | None = None,
     untrained_deg: Sequence[float] = (),
 ) -> Comparison:
     """Computes the angle between two P-vectors, its null and the other statistics.
@@ -151,8 +185,8 @@ def compare(
         n_permutations: Random permutations on each rung of the ladder of nulls, such as
             999. 0 leaves the ladder out; the angle of the permutation null is exact
             without it.
-        samples: Data about the samples as `Run.samples` gives them: `labels`, and
-            brightness and contrast. Rungs whose data are missing are left out.
+        samples: The samples, or data about them as `Run.samples` gives them: `labels`,
+            and brightness and contrast. Rungs whose data are missing are left out.
         untrained_deg: Angles of pairs of untrained networks of the same architectures,
             degrees, for the last rung.
 
@@ -161,7 +195,8 @@ def compare(
 
     Raises:
         TypeError: See `angle`.
-        SampleMismatchError: See `angle`.
+        SampleMismatchError: See `angle`; also if `samples` are not those of the
+            P-vectors.
         ValueError: `samples` or `untrained_deg` without `n_permutations`, or samples
             of a different number.
 
@@ -170,8 +205,7 @@ def compare(
     ```python
     run = kp.open_run("runs/a")
     p, q = run.p_vector("final"), kp.open_run("runs/b").p_vector("final")
-    for test in kp.compare(p, q, n_permutations=999, samples=run.samples).ladder:
-        print(test.rung.value, test.angle_deg, test.null_angles_deg, test.p_value)
+    print(kp.compare(p, q, n_permutations=999, samples=run.samples))
     ```
     """
     check_comparable(p, q)
@@ -180,6 +214,7 @@ def compare(
             "`samples` and `untrained_deg` are for the ladder of nulls. Pass "
             "`n_permutations` as well, such as 999."
         )
+    recorded = _recorded(samples, p)
     null_cosine, null_std = permutation_cosine_moments(
         p.cos_ones, q.cos_ones, p.n_samples
     )
@@ -194,7 +229,7 @@ def compare(
         # Permutations do not change a constant vector, so its null has no spread.
         z=(abs(cosine) - abs(null_cosine)) / null_std if null_std > 1e-12 else None,
         cos_ones_reference=q.cos_ones,
-        ladder=_ladder(p, q, n_permutations, samples or {}, untrained_deg),
+        ladder=_ladder(p, q, n_permutations, recorded, untrained_deg),
     )
 
 
@@ -256,6 +291,22 @@ def _cell_text(value: float | tuple[float, ...] | None) -> str:
         shown = [_cell_text(item) for item in value[:_MAX_SHOWN]]
         return ", ".join(shown + ["..."] * (len(value) > _MAX_SHOWN)) or "-"
     return f"{value:,}" if isinstance(value, int) else number_text(value, decimals=3)
+
+
+def _recorded(
+    samples: SampleSet | Mapping[str, np.ndarray] | None, p: PVector
+) -> Mapping[str, np.ndarray]:
+    """What the ladder needs to know of the samples."""
+    if isinstance(samples, SampleSet):
+        check_samples_of(p, samples, "The first P-vector")
+        labels = {} if samples.y is None else {"labels": samples.y}
+        return {**labels, **samples.statistics()}
+    if samples is None or isinstance(samples, Mapping):
+        return samples or {}
+    raise TypeError(
+        "`samples` must be a SampleSet, or arrays by name as Run.samples gives them. "
+        f"Received: {type(samples).__name__}"
+    )
 
 
 def _ladder(

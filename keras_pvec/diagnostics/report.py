@@ -27,6 +27,11 @@ from keras_pvec.diagnostics.text import (
     wrap,
 )
 
+_NO_REFERENCES = (
+    "The run was logged without references, so its log has no angles. Angles to its "
+    "own last moment: keras-pvec export, or keras-pvec plot. To others: the argument "
+    "`references` of PVectorLogger."
+)
 ANGLE_HEADER = ("angle", "null", "centred", "z", "energy1", "status")
 
 
@@ -150,7 +155,10 @@ def _angle_table(diagnosis: Diagnosis, width: int) -> str:
     title = f"Last angle of each layer{to}, worst first"
     header = ["layer", *(["reference"] if several else []), *ANGLE_HEADER]
     table = format_table(header, rows, names=1 + several, width=width)
-    legend = angle_legend(diagnosis.angles[0].n_samples, width)
+    if references == {""}:
+        legend = wrap(_NO_REFERENCES, width)
+    else:
+        legend = angle_legend(diagnosis.angles[0].n_samples, width)
     return f"{title}\n\n{table}\n\n{legend}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -150,7 +151,11 @@ class LabelledLayers:
                 stacklevel=2,
             )
             return [WatchedTensor(choice, layer)]
-        raise LayerChoiceError(f"The model has no layer {choice!r}. {self.listing()}")
+        close = difflib.get_close_matches(choice, self._by_label, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise LayerChoiceError(
+            f"The model has no layer {choice!r}.{hint} {self.listing()}"
+        )
 
     def _layer_named(self, choice: str) -> keras.layers.Layer | None:
         """The layer with a label, a name or the end of a path; `None` if none has.

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_pvec.comparison import permutation_band_deg
 from keras_pvec.plots.look import (
-    ANGLE_LABEL,
+    ANGLE_UNIT,
     Style,
     epoch_axis,
     marker_interval,
@@ -27,12 +27,12 @@ from keras_pvec.plots.of_runs import (
     first_layer,
     run_labels,
 )
+from keras_pvec.pvector import PVector
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
-    from keras_pvec.pvector import PVector
     from keras_pvec.runs import Run
 
 _NULL_LABEL = "permutation null, 95% band"
@@ -88,7 +88,7 @@ def plot_angles(
         for run, name in zip(found, named, strict=True)
         for layer in wanted or [first_layer(run)]
     ]
-    return draw_angle_curves(curves, centered=centered, ax=ax)
+    return draw_angle_curves(curves, to=to, centered=centered, ax=ax)
 
 
 def plot_run(
@@ -113,16 +113,18 @@ def plot_run(
         raise missing[0]
     for reason in missing:
         warnings.warn(f"A layer is left out of the plot. {reason}", stacklevel=3)
-    return draw_angle_curves(curves, centered=centered, ax=ax)
+    return draw_angle_curves(curves, to=to, centered=centered, ax=ax)
 
 
 def draw_angle_curves(
     curves: Sequence[tuple[str, pandas.DataFrame]],
     *,
+    to: str | int | PVector,
     centered: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws labelled tables of angles, with the columns of `log.csv`."""
+    """Draws labelled tables of angles, with the columns of `log.csv`; `to` is what they
+    are measured to."""
     moments = [list(zip(t["epoch"], t["step"], strict=True)) for _, t in curves]
     places = [epochs_trained(of_table) for of_table in moments]
     ax = axes_or_new(ax, 6.4, 4.2)
@@ -135,12 +137,23 @@ def draw_angle_curves(
     if centered:
         ax.axhline(90, color="black", ls=":", lw=1.5, label=_CENTERED_NULL_LABEL)
     else:
-        ax.fill_between([], [], [], color=_GREY, alpha=0.3, lw=0, label=_NULL_LABEL)
+        null = ax.fill_between([], [], [], label=_NULL_LABEL)
+        null.set(facecolor=(_GREY, 0.3), edgecolor=_GREY, linestyle=":", linewidth=1.5)
     (step_axis if counts_steps else epoch_axis)(ax)
-    ax.set_ylabel(ANGLE_LABEL)
+    ax.set_ylabel(f"angle to {_reference_text(to)}\n({ANGLE_UNIT})")
     ax.set_ylim(0, 93 if centered else None)
     ax.legend(fontsize="small")
     return ax
+
+
+def _reference_text(to: str | int | PVector) -> str:
+    """What angles are measured to, in words."""
+    if isinstance(to, PVector):
+        return "the given P-vector"
+    if isinstance(to, int):
+        return "the untrained model" if to < 0 else f"epoch {to}, counted from 0"
+    named = {"final": "the own last moment", "after_fit": "the model after fit"}
+    return named.get(to) or plain_text(to)
 
 
 def _draw_curve(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
 _MARKERS = "osD^vP*"
 
-ANGLE_LABEL = "angle (degrees; 0 = same, 90 = unrelated)"
+ANGLE_UNIT = "degrees; 0 = same, 90 = unrelated"
+ANGLE_LABEL = f"angle ({ANGLE_UNIT})"
 # A line is drawn with at most about this many markers.
 _MARKERS_PER_LINE = 20
 # Text on a cell of a matrix with a smaller angle is white.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,10 @@ from keras_pvec.runs.trajectory import Trajectory
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
+
+
+# An error names at most this many runs.
+_MAX_NAMED = 5
 
 
 class Run(Trajectory):
@@ -56,7 +61,9 @@ class Run(Trajectory):
         if not exists(self._folder.log_path):
             if self.info.complete:
                 raise DamagedRunError(self._folder.log_path, "it is missing")
-            raise RunNotFoundError(f"{self.path} holds no run: it has no log.csv.")
+            raise RunNotFoundError(
+                f"{self.path} holds no run: it has no log.csv. {_where_else(self.path)}"
+            )
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -215,6 +222,18 @@ class Run(Trajectory):
         if not exists(path):
             raise DamagedRunError(path, "it is missing, but run.json names it")
         return self._files.p_vectors(path)
+
+
+def _where_else(path: Path) -> str:
+    """Where a run may be, if a folder holds none."""
+    try:
+        runs = sorted(log.parent.name for log in path.glob("*/log.csv"))
+    except OSError:
+        runs = []
+    if runs:
+        more = f" and {len(runs) - _MAX_NAMED} more" if len(runs) > _MAX_NAMED else ""
+        return f"It holds folders of runs: {', '.join(runs[:_MAX_NAMED])}{more}."
+    return "A PVectorLogger in the `callbacks` of `fit` writes it before training."
 
 
 def open_run(path: str | os.PathLike) -> Run:

@@ -72,9 +72,10 @@ def conflict(
     next_epoch = max(folder.epoch_ends(), default=-1) + 1
     return RunConflictError(
         f"{folder.path} already holds {state} run up to epoch {logged[-1].epoch}, and "
-        f"this training starts with epoch {epoch}. To continue that run, use "
-        "PVectorLogger(..., resume=True) and the model that it left, with "
-        f"fit(..., initial_epoch={next_epoch}) or BackupAndRestore. To replace it, "
+        f"this training starts with epoch {epoch}. To continue that run, restore the "
+        f"model that it left and start with epoch {next_epoch} "
+        f"(fit(..., initial_epoch={next_epoch}), or BackupAndRestore), with "
+        "PVectorLogger(..., resume=True). To replace it, "
         "use PVectorLogger(..., overwrite=True). To keep it, choose another folder."
     )
 

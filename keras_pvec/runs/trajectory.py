@@ -75,7 +75,8 @@ class Trajectory(abc.ABC):
         if not moments:
             known = sorted({m.epoch for m in self.moments})
             raise RunNotFoundError(
-                f"{self.path} holds no epoch {epoch}; it holds {known}."
+                f"{self.path} holds no epoch {epoch!r}; it holds {known}. "
+                "'final' is the last of them, 'after_fit' the model that `fit` left."
             )
         return self._layer_of(self.p_vectors(moments[-1]), layer)
 

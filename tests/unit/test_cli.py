@@ -172,7 +172,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.strip() == kp.__version__
 
 
-def test_export(run, made, tmp_path, capsys):
+def test_export(run, made, capsys):
     assert main(["export", str(run), "--json"]) == 0
     facts = json_of(capsys)
     assert facts["file"] == str((run / "angles.csv").resolve())
@@ -183,12 +183,20 @@ def test_export(run, made, tmp_path, capsys):
     expected = [degrees_between(p.vector, made[2].vector) for p in made[:3]]
     np.testing.assert_allclose(to_final, expected, atol=1e-6)
     assert list(table["reference"])[:3] == ["data"] * 3
-    # The table that the command itself made is replaced, one that is named is not.
-    assert main(["export", str(run)]) == 0
-    named = tmp_path / "named.csv"
-    assert main(["export", str(run), f"--out={named}"]) == 0
-    assert main(["export", str(run), f"--out={named}"]) == 1
-    assert "named.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["export"], ["plot"], ["plot", "--kind=spectrum"]])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_file_is_replaced_only_if_asked_to(command, is_named, run, tmp_path, capsys):
+    out = tmp_path / f"named.{'csv' if command == ['export'] else 'png'}"
+    call = [*command, str(run), *([f"--out={out}"] if is_named else [])]
+    assert main(call) == 0
+    written = {*run.iterdir(), *tmp_path.iterdir()}
+    contents = {path: path.read_bytes() for path in written if path.is_file()}
+    assert main(call) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in contents} == contents
+    assert main([*call, "--overwrite"]) == 0
 
 
 FORMULAS = ["=1+1", "+1-1", "-1+1", "@SUM(1)", "\t=1", "\n=1", "\uff1d1"]
@@ -255,7 +263,7 @@ def test_export_of_a_run_that_is_not_whole(made, tmp_path, capsys):
     facts = json_of(capsys)
     assert facts["layers_without_final"] == ["block"]
     assert facts["complete"] is False
-    assert main(["export", str(run)]) == 0
+    assert main(["export", str(run), "--overwrite"]) == 0
     assert "block" in capsys.readouterr().out
     table = pd.read_csv(run / "angles.csv")
     to_final = table[table["reference"] == "final"]
@@ -397,3 +405,33 @@ def test_the_console_script_names_the_function_that_runs():
     (target,) = re.findall(r'^keras-pvec = "([\w.:]+)"', text, re.M)
     module, name = target.split(":")
     assert getattr(importlib.import_module(module), name) is main
+
+
+def test_doctor_of_a_run_without_references(made, tmp_path, capsys):
+    run = write_run(tmp_path, made[:3], {}, complete=True)
+    assert main(["doctor", str(run)]) == 0
+    assert "references" in capsys.readouterr().out
+
+
+def test_an_experiment_without_its_packages():
+    """One sentence names the package, and what to install."""
+    package = "matplotlib"
+    program = f"""
+import runpy, sys
+sys.modules[{package!r}] = None  # as if it were not there
+sys.argv = ["convergence.py", "--help"]
+runpy.run_path({str(ROOT / "experiments" / "convergence.py")!r}, run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if "Error" in line]
+    assert repr(package) in line
+    assert "[experiments]" in line
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_of_runs_is_not_a_run(run, tmp_path, capsys):
+    assert main(["doctor", str(run.parent)]) == 1
+    assert run.name in capsys.readouterr().err

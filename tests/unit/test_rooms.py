@@ -20,7 +20,7 @@ LIBRARY = {
     "solver": {"input_checks"},
     "samples": {"input_checks"},
     "pvector": {"input_checks", "pass_bars", "solver"},
-    "comparison": {"html_tables", "input_checks", "pvector"},
+    "comparison": {"html_tables", "input_checks", "pvector", "samples"},
     # Reads runs without importing them, so that a run can plot itself.
     "plots": {"comparison", "pvector"},
     "runs": {"comparison", "html_tables", "plots", "pvector", "samples", "solver"},

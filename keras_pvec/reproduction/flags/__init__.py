@@ -9,6 +9,9 @@ import os
 # TensorFlow reads this variable when it is imported, which happens below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Installed by the extra [experiments].
+_OF_THE_EXTRA = ("absl", "matplotlib", "PIL", "sklearn", "tqdm")
+
 try:
     from keras_pvec.reproduction.flags.configs import (
         archive_config,
@@ -26,6 +29,13 @@ try:
     )
     from keras_pvec.reproduction.flags.program import run
 except ModuleNotFoundError as error:
+    _missing = (error.name or "").split(".")[0]
+    if _missing in _OF_THE_EXTRA:
+        raise SystemExit(
+            f"Error: The experiments need {_missing!r}, which is not installed. "
+            "Install all that they need: pip install 'keras-pvec[reproduction]'; on "
+            "JAX or PyTorch, 'keras-pvec[experiments]'."
+        ) from None
     if error.name not in ("tensorflow", "jax", "torch"):
         raise
     _extras = (
