@@ -115,7 +115,7 @@ plt.show()
 # How to read it:
 #
 # - Left, the solid curve is the angle between the P-vector after each epoch and the last one. It ends at 0 by construction.
-# - The dotted curve is the angle that would remain if the samples of one side were shuffled. Features after a ReLU are non-negative, so *all* P-vectors have a large component along the constant vector, and this null angle is far below 90 degrees. Only a curve clearly below its null shows that both networks respond to the samples alike.
+# - The dotted curve is the angle that would remain if the samples of one side were shuffled. Features after a ReLU are non-negative, so *all* P-vectors have a large component along the constant vector, and this null angle is far below 90 degrees. Only where the curve is clearly below its null do both moments respond to the samples alike.
 # - Right, that component is removed: the angle after each feature is mean-centred. Its null is 90 degrees, up to sampling noise.
 
 # %%
