@@ -29,7 +29,7 @@ def test_the_callback_example_runs(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out.splitlines()
     rungs = [rung.value for rung in kp.Rung][:3]
     for line, rung in zip(printed[-3:], rungs, strict=True):
-        assert line.startswith(rung)
+        assert rung in line
 
 
 def test_columns_and_flags_that_it_names_exist():

@@ -71,7 +71,10 @@ def analyse_readings(
     runs = [CachedRun(run) for run in runs]
     results: dict[tuple[str, Reading], ClaimResult] = {}
     passes = _passes(study, which)
-    for combined in show_steps(list(passes), f"{study.name}, rating", _name_of):
+    first = next(iter(passes))
+    for combined in show_steps(
+        list(passes), f"{study.name}, rating", lambda reading: _name(reading, first)
+    ):
         asked = passes[combined]
         found = _rate(study, runs, options, combined, images)
         for claim, reading in asked:
@@ -136,8 +139,10 @@ def _passes(
     return passes
 
 
-def _name_of(reading: Reading) -> str:
-    return ", ".join(str(level.value) for level in reading.changes(Reading()).values())
+def _name(reading: Reading, first: Reading) -> str:
+    """In what a reading differs from the first one."""
+    levels = reading.changes(first).values()
+    return ", ".join(str(level.value) for level in levels) or "primary reading"
 
 
 def _rate(
