@@ -6,6 +6,7 @@
 - Entries of the navigation that end in `/*` stand for the pages not listed.
 - Formulas become MathML.
 - Figures link to themselves, to be seen in full size.
+- Short inline code, such as `--overwrite`, does not break at the end of a line.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 _NOTEBOOK_FOLDERS = ("tutorials", "method")
+_SHORT_CODE = re.compile(r"<code>([^\s<]{1,28})</code>")
 _FIGURE = re.compile(r'<img [^>]*?src="([^"]+)"[^>]*>')
 
 
@@ -57,6 +59,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, **_: Any) -> str:
+    html = _SHORT_CODE.sub(r'<code class="short">\1</code>', html)
     return _FIGURE.sub(r'<a class="figure" href="\1">\g<0></a>', with_mathml(html))
 
 

@@ -113,6 +113,7 @@ pd.DataFrame(rows).T.round(1)
 #
 # The first two rungs ask for *more* agreement than under the null: a pair that is farther apart than its null has a p-value near 1. The third compares what is left of both vectors after the constant vector, brightness and contrast have been projected out, up to sign.
 
+
 # %%
 def ladder(p, q):
     comparison = kp.compare(p, q, n_permutations=999, samples=samples)
@@ -256,7 +257,9 @@ comparison.ladder_table.round(3)
 
 # %%
 z = [kp.compare(p, q).z for p in untrained_mlps for q in untrained_cnns]
-print(f"untrained pairs: z from {min(z):.1f} to {max(z):.1f}, median {np.median(z):.1f}")
+print(
+    f"untrained pairs: z from {min(z):.1f} to {max(z):.1f}, median {np.median(z):.1f}"
+)
 print(f"trained pair:    z = {comparison.z:.1f}")
 print(f"centred angle at z = 3: {np.degrees(np.arccos(3 / np.sqrt(n - 1))):.1f}")
 

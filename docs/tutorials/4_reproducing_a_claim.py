@@ -99,7 +99,9 @@ plt.show()
 # %%
 claims = pd.read_csv(outcome.folder / "claims.csv")
 for rated in claims[claims.claim == "C3"].itertuples():
-    print(f"{rated.reading}: {rated.verdict}", *rated.evidence.split("; "), sep="\n    ")
+    print(
+        f"{rated.reading}: {rated.verdict}", *rated.evidence.split("; "), sep="\n    "
+    )
 
 # %% [markdown]
 # The two readings differ, and the reason is the component along the constant vector. Under the literal reading, nearly every run is within 10 degrees by its null already. Under the column-centred one, no null is, but only the angles to a run's own end are small; different networks are far from each other. And an angle to the own end proves little: any path whose steps shrink approaches its own end.
