@@ -109,7 +109,7 @@ pd.DataFrame(rows).T.round(1)
 # | image statistics | brightness and contrast, projected out of both | brightness and contrast |
 # | untrained pairs | nothing: compared with untrained networks | a property of the architecture and the images |
 #
-# The p-values of the first three rungs are those of permutation tests: exact at any sample size, and at least 1/1000 with 999 permutations. The last rung permutes nothing. It ranks the angle among those of untrained pairs, and pairs share networks, so its p-value is an indication and not exact.
+# The p-values of the first three rungs are those of permutation tests, at least 1/1000 with 999 permutations. On the first two rungs they are exact at any sample size. The third permutes what the projection leaves of one vector (Freedman and Lane 1983), which is exact only in the limit of many samples. The last rung permutes nothing: it ranks the angle among those of untrained pairs, and pairs share networks, so its p-value is an indication and not exact.
 #
 # The first two rungs ask for *more* agreement than under the null: a pair that is farther apart than its null has a p-value near 1. The third compares what is left of both vectors after the constant vector, brightness and contrast have been projected out, up to sign.
 
@@ -264,7 +264,7 @@ print(f"trained pair:    z = {comparison.z:.1f}")
 print(f"centred angle at z = 3: {np.degrees(np.arccos(3 / np.sqrt(n - 1))):.1f}")
 
 # %% [markdown]
-# The angle of the trained pair is smaller than those of untrained pairs, but its null is smaller too, and by `z` the trained pair is within the range of the untrained ones. The centred angle is close to the limit at which it begins to show something. What may be said of these two networks: they agree on the samples about as strongly as untrained ones may, on nothing that brightness and contrast do not explain.
+# Here the angle of the trained pair is smaller than those of untrained pairs, but its null is smaller too, and by `z` the trained pair is within the range of the untrained ones. The centred angle is close to the limit at which it begins to show something. The conclusion for these two networks: "They agree on the samples, hardly more than untrained pairs may, and brightness and contrast explain the agreement."
 #
 # The calibrated cosine is 0 at the 95% quantile of the null and 1 for equal vectors. Unlike `z`, it does not grow with the number of samples, so that it can be compared across sample sets.
 #

@@ -64,7 +64,7 @@ print(f"{len(printed.getvalue().splitlines())} lines; printed.getvalue() shows t
 #
 # ## The curves
 #
-# Each trained run is an ordinary [run folder](3_reading_a_run.md). Left: the angle to the run's *own* last epoch, so that every curve ends at 0, with the permutation null of each run (dotted). Right: the same with mean-centred features.
+# Each trained run is an ordinary [run folder](3_reading_a_run.md). Left: the angle to the run's *own* last epoch, so that every curve ends at 0, with the permutation null of each run (dotted, in its colour). Right: the same with mean-centred features.
 
 # %% alt="Angle to the own last epoch for two networks and two seeds on digits"
 runs = {
@@ -94,7 +94,7 @@ plt.show()
 # | not reproduced | too few runs meet it |
 # | described, not tested, precondition not met, inconclusive | no verdict, for a reason that is given: there is no threshold, the criterion cannot be met under this reading, or there are too few networks |
 #
-# Under each, the counts are the runs that meet the criterion, and those of which the null alone does.
+# The lines under each verdict count the runs, and the pairs of networks, that meet the criterion; in brackets, those whose permutation null meets it.
 
 # %%
 claims = pd.read_csv(outcome.folder / "claims.csv")
