@@ -278,7 +278,7 @@ print(f"centred angle at z = 3: {np.degrees(np.arccos(3 / np.sqrt(n - 1))):.1f}"
 # | `z` from -3 to 3 | no agreement is shown. It may be absent, or too weak for so few samples: `z` grows with their number | more samples; the centred angle |
 # | `z` below -3 | agreement with the opposite sign, as [above](#farther-apart-than-the-null): what activates one network most activates the other least. Not "unrelated" | correlation of the class means; *within class*; the centred angle |
 # | *permutation* passes, *within class* fails | which class a sample is of explains the agreement | report it as agreement on the classes |
-# | *permutation* passes, *image statistics* fails | brightness and contrast explain the agreement | |
+# | *permutation* passes, *image statistics* fails | brightness and contrast explain the agreement | report it as agreement on these |
 # | *permutation* fails, *within class* passes | the responses to the classes are opposite, and within the classes the networks agree | correlation of the class means |
 # | *permutation* fails, *image statistics* passes | there is a common structure apart from brightness and contrast. Either it has the opposite sign (`z` negative), or it has the same sign and opposite responses to brightness or contrast cancel it (`z` may be near 0) | the sign of `z`; the centred angle |
 # | plain and centred disagree | they answer different questions, see below | name the one that you asked |
