@@ -5,10 +5,13 @@
 - `reference/command_line.md` is made of the program's `--help`.
 - Entries of the navigation that end in `/*` stand for the pages not listed.
 - Formulas become MathML.
+- Figures link to themselves, to be seen in full size.
+- Short inline code, such as `--overwrite`, does not break at the end of a line.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 _NOTEBOOK_FOLDERS = ("tutorials", "method")
+_SHORT_CODE = re.compile(r"<code>([^\s<]{1,28})</code>")
+_FIGURE = re.compile(r'<img [^>]*?src="([^"]+)"[^>]*>')
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -54,7 +59,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    return with_mathml(html)
+    html = _SHORT_CODE.sub(r'<code class="short">\1</code>', html)
+    return _FIGURE.sub(r'<a class="figure" href="\1">\g<0></a>', with_mathml(html))
 
 
 def _notebooks(docs: Path) -> list[Path]:

@@ -1,7 +1,9 @@
 # %% [markdown]
 # # 1. The callback in your training
 #
-# You have a Keras model and a training loop. This tutorial adds one callback to it, reads what the callback wrote, and draws the angle between the network's features and its final features, epoch by epoch. It takes a few seconds on the 8 x 8 digits that come with scikit-learn.
+# You have a Keras model that you train with `fit`. This tutorial adds one callback to it, reads what the callback wrote, and draws the angle between the network's features and its final features, epoch by epoch. The data are the 8 x 8 digits that come with scikit-learn; all of it takes less than a minute.
+#
+# Install `'.[reproduction]'` from a clone, which covers all tutorials, or `'.[experiments]'` with another backend; see [Installation](../installation.md).
 
 # %%
 import tempfile
@@ -36,7 +38,9 @@ model = keras.Sequential(
     ]
 )
 model.compile(
-    keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    optimizer=keras.optimizers.Adam(3e-3),
+    loss="sparse_categorical_crossentropy",
+    metrics=["accuracy"],
 )
 
 # %% [markdown]
@@ -51,7 +55,7 @@ samples
 # %% [markdown]
 # ## The callback
 #
-# `layers` takes names as in `model.summary()`, or regular expressions after `re:`. Left out, the callback watches the input of the last Dense layer, which is `avg_pool` here. `references` names what each P-vector is compared with during training: here the P-vector of the raw pixels, and that of the moment before.
+# `layers` takes names as in `model.summary()`, or regular expressions after `re:`. Without `layers`, the callback watches the input of the model's [head](../reference/glossary.md#head), its last Dense layer: here `avg_pool`. `references` names what each P-vector is compared with during training: here the P-vector of the raw pixels, and that of the previous logged moment.
 
 # %%
 folder = Path(tempfile.mkdtemp())
@@ -73,7 +77,7 @@ history = model.fit(
 print(f"test accuracy: {history.history['val_accuracy'][-1]:.2f}")
 
 # %% [markdown]
-# Training itself is not changed: the weights are the same, bit for bit, as without the callback. Each logged moment costs one forward pass over the samples, for all layers together.
+# Training itself is not changed: the weights are the same, bit for bit, as without the callback. Each logged [moment](../reference/glossary.md#moment) costs one forward pass over the samples, for all layers together.
 #
 # The angles are in Keras's `logs` too, so `CSVLogger`, `TensorBoard` or `EarlyStopping` see them if they come *after* the logger in the list of callbacks.
 
@@ -83,17 +87,21 @@ print(f"test accuracy: {history.history['val_accuracy'][-1]:.2f}")
 # %% [markdown]
 # ## What was written
 #
-# The folder holds one row per moment, layer and reference in `log.csv`, and the P-vectors themselves in `pvectors/`. `epoch` counts from 0, as in Keras; -1 is before training.
+# The folder holds one row per moment, layer and reference in `log.csv`, and the P-vectors themselves in `pvectors/`.
+#
+# The log counts epochs from 0, as Keras does: row 0 is the state *after* the first epoch, and -1 is before training. Plots count *epochs trained*, from 0 before training to 15 here. So `run.p_vector(-1)` is the start, drawn at 0, and `run.p_vector(0)` is drawn at 1.
+#
+# `null_angle_deg` is the angle of the [permutation null](../reference/glossary.md#null), and `z` says by how many standard deviations the angle is closer than this null.
 
 # %%
 run = kp.open_run(folder / "cnn")
-columns = ["epoch", "step", "layer", "reference", "angle_deg", "null_angle_deg", "z"]
+columns = ["angle_deg", "null_angle_deg", "z", "layer", "reference", "epoch"]
 run.log[columns].tail(6).round(2)
 
 # %% [markdown]
 # ## The angle to the end of training
 #
-# The last P-vector is known only after training. Since the callback stores P-vectors and not only angles, the angle of each earlier moment to it can be computed now, without the network: `run.plot()` draws it, and `run.angles(to="final")` returns it as a table.
+# The last P-vector is known only after training. Since the callback stores P-vectors and not only angles, the angle of each earlier moment to it can be computed now, without the network: `run.plot()` draws it, and `run.angles(to="final")` returns it as a table. In a script, `run.plot().figure.savefig("angles.png")` saves the figure.
 
 # %% alt="Angle of the P-vector to the end of the run, falling to zero, with its permutation null"
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
@@ -107,7 +115,7 @@ plt.show()
 # How to read it:
 #
 # - Left, the solid curve is the angle between the P-vector after each epoch and the last one. It ends at 0 by construction.
-# - The dotted curve is the angle that would remain if the samples of one side were shuffled. Features after a ReLU are non-negative, so *all* P-vectors have a large component along the constant vector, and this null angle is far below 90 degrees. Only a curve clearly below its null shows something about the samples.
+# - The dotted curve is the angle that would remain if the samples of one side were shuffled. Features after a ReLU are non-negative, so *all* P-vectors have a large component along the constant vector, and this null angle is far below 90 degrees. Only where the curve is clearly below its null do both moments respond to the samples alike.
 # - Right, that component is removed: the angle after each feature is mean-centred. Its null is 90 degrees, up to sampling noise.
 
 # %%
@@ -120,9 +128,13 @@ for name, row in (("before training", start), ("one epoch before the end", end))
     )
 
 # %% [markdown]
+# The network *before* training is already far below its null. Nothing has been learned at that point: random filters respond to the same property of the images, mostly their brightness, as trained ones do. This agreement belongs to the architecture and the images. [Tutorial 2](2_more_than_chance.md#the-ladder-of-nulls) shows how to test for it, on the last two rungs of the ladder: without brightness and contrast, and against untrained networks.
+
+# %% [markdown]
 # ## Where to go next
 #
 # - [Is this angle more than chance?](2_more_than_chance.md) goes through the nulls in detail.
 # - [Reading a run](3_reading_a_run.md) shows the rest of what a run folder holds.
+# - [Compare two runs](../how-to/compare_runs.md) goes from one run to two seeds.
 # - [Layers](../how-to/layers.md) explains which layers can be watched, and how.
-# - Several moments within an epoch: `log_freq=100` logs also every 100 steps, `log_freq={"first_epoch": 10}` only in the first epoch.
+# - For moments within an epoch, `log_freq=100` also logs every 100 steps, and `log_freq={"first_epoch": 10}` every 10 steps of the first epoch only.

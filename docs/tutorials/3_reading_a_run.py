@@ -1,7 +1,9 @@
 # %% [markdown]
 # # 3. Reading a run
 #
-# A run is a folder. This tutorial makes one, and then answers questions about it from its files alone: no network, no forward pass, no deep-learning framework.
+# A run is a folder. This tutorial makes two, and then answers questions about them from their files alone: no network, no forward pass, no deep-learning framework.
+#
+# Install `'.[reproduction]'`, or `'.[experiments]'` with another backend; see [Installation](../installation.md).
 
 # %%
 import tempfile
@@ -68,14 +70,15 @@ run
 # %% [markdown]
 # ## Moments, layers, log
 #
-# A moment is a pair `(epoch, step)`. `step` is the number of training steps done, so moments sort in time.
+# A moment is a pair `(epoch, step)`. `step` is the number of training steps (batches) done, so moments are in the order of time. Epochs count from 0; -1 is before training.
 
 # %%
 print(run.layers)
 print([tuple(moment) for moment in run.moments[:6]], "...")
 
 # %%
-run.log[["epoch", "step", "layer", "angle_deg", "null_angle_deg", "z"]].head(4).round(2)
+columns = ["angle_deg", "null_angle_deg", "z", "layer", "epoch", "step"]
+run.log[columns].head(4).round(2)
 
 # %% [markdown]
 # `run.metrics` is the table of losses and metrics by epoch, and `run.info` the content of `run.json`: settings, versions, failures.
@@ -87,9 +90,9 @@ run.metrics[["epoch", "accuracy", "loss"]].tail(3).round(3)
 print(run.info.complete, run.info.logged_with.n_samples, run.info.failures)
 
 # %% [markdown]
-# ## Angles that nobody asked for during training
+# ## Angles that were not asked for during training
 #
-# P-vectors are stored, so any two moments of any two runs on the same samples can be compared afterwards.
+# P-vectors are stored, so any two moments of any two runs on the same samples can be compared afterwards. Here the angles of both runs are to the end of seed 0, so only its own curve has to end at 0.
 
 # %% alt="Angles of two seeds to the end of the first one; shares of the first singular directions"
 end = run.p_vector("final", "avg_pool")
@@ -101,16 +104,17 @@ right.set_title("spectrum of seed 0")
 plt.show()
 
 # %% [markdown]
-# `run.angles` gives the same angles as a table. The moments of the first epoch are there because of `log_freq={"first_epoch": 3}`. The spectrum needs no reference: it is the share of the features in each singular direction, with that of the constant vector dotted.
+# `run.angles` gives the same angles as a table. The moments of the first epoch are there because of `log_freq={"first_epoch": 3}`. The spectrum needs no reference: it is the share of the features in each singular direction, with the share of the constant vector dotted.
 
 # %%
 table = run.angles(to=end, layer="avg_pool")
-table[["epoch", "step", "angle_deg", "null_angle_deg", "centered_angle_deg"]].round(1)
+columns = ["angle_deg", "null_angle_deg", "centered_angle_deg", "step"]
+table.set_index("epoch")[columns].round(1)
 
 # %% [markdown]
 # ## One comparison in full
 #
-# `kp.compare_in_detail` adds what the stored vectors say beyond the angle: which samples decide it, and what the other singular vectors do.
+# `kp.compare_in_detail` adds what the stored vectors say beyond the angle: which samples dominate it, and how the other singular vectors compare.
 
 # %%
 p, q = end, other.p_vector("final", "avg_pool")
@@ -154,4 +158,9 @@ print(f"participation {p.participation:.0f} of {p.n_samples} samples")
 # !keras-pvec doctor {run.path}
 
 # %% [markdown]
-# `keras-pvec export` writes all angles, including those to the last epoch, to one table for a spreadsheet or for R; `keras-pvec compare` compares two files of `pvectors/`.
+# `keras-pvec export` writes all angles, including those to the last epoch, to one table for a spreadsheet or for R; `keras-pvec compare` compares two files of `pvectors/`. Both are on the page [Command line](../reference/command_line.md).
+#
+# ## Where to go next
+#
+# - [Compare two runs](../how-to/compare_runs.md): from these angles to a conclusion
+# - [Archives](../how-to/archive.md): sharing runs as one file
