@@ -6,9 +6,11 @@ the classes (samples permuted within classes), that they only follow brightness 
 contrast of the images (these projected out), and that the architectures agree before
 any training (pairs of untrained networks).
 
-Permutation p-values are `(1 + hits) / (1 + permutations)`, which makes the tests exact
-at any sample size and for any distribution of the entries (Phipson and Smyth 2010,
-"Permutation p-values should never be zero", doi 10.2202/1544-6115.1585).
+Permutation p-values are `(1 + hits) / (1 + permutations)`, which makes the first two
+tests exact at any sample size and for any distribution of the entries (Phipson and
+Smyth 2010, "Permutation p-values should never be zero", doi 10.2202/1544-6115.1585).
+The third permutes residuals and is exact in the limit of many samples. The pairs of the
+fourth share networks, so its p-value is a rank, not that of an exact test.
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ def _ladder_sections(comparisons: Sequence[LayerComparison], width: int) -> list
         wrap(
             "null: what is removed. 5% to 95%: quantiles of the angle under the null. "
             "calibrated: the cosine on a scale from 0, its 95% quantile under the "
-            "null, to 1. p: probability under the null of an angle at most as large. "
+            "null, to 1. p: probability under the null of an angle no larger. "
             "Nulls whose data are not known are left out.",
             width,
         ),
