@@ -45,7 +45,7 @@ def _page(path: Path) -> _Page:
 
 def problems_of(site: Path) -> list[str]:
     """What is wrong with a site, one line each."""
-    problems = []
+    problems = [] if any(site.rglob("*.html")) else [f"{site} holds no page"]
     for path in sorted(site.rglob("*.html")):
         if path.name == "404.html":  # its links are absolute
             continue

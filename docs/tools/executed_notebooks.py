@@ -22,7 +22,7 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-_TIMEOUT_S = 300
+_TIMEOUT_S = 900
 # Two kernels at a time: half of a kernel's time goes to importing a framework.
 _KERNELS = 2
 _SETUP = """\
