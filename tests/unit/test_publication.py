@@ -37,7 +37,7 @@ def write_results(out_dir, dataset="digits", claim="C1", study="convergence"):
     rng = np.random.default_rng(0)
     small = pd.DataFrame({"epoch": range(20), "angle_deg": rng.uniform(0, 90, 20)})
     small.to_csv(folder / "angles.csv", index=False)
-    large = pd.DataFrame(rng.uniform(size=(20000, 2)), columns=["a", "b"])
+    large = pd.DataFrame({"a": np.zeros(20000, int)})
     large.to_csv(folder / "large.csv", index=False)
     runs = pd.DataFrame(
         {

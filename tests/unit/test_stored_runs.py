@@ -133,11 +133,11 @@ ANY = {
     "dangling": dangling,
 }
 DAMAGES = [
-    *((name, kind) for name in (FINAL, EARLIER, f"test/{FINAL}") for kind in ANY),
-    *((name, kind) for name in ("log.csv", "test/log.csv", "run.json") for kind in ANY),
+    *((name, kind) for name in (FINAL, "log.csv", "run.json") for kind in ANY),
+    *((name, "noise") for name in (EARLIER, f"test/{FINAL}", "test/log.csv")),
     *(("samples.npz", kind) for kind in ("empty", "noise", "folder")),
-    *((name, truncated) for name in (FINAL, EARLIER, "samples.npz", "run.json")),
-    *((name, of_other_run) for name in (FINAL, EARLIER, f"test/{FINAL}")),
+    *((name, truncated) for name in (FINAL, "samples.npz", "run.json")),
+    *((name, of_other_run) for name in (EARLIER, f"test/{FINAL}")),
     *((name, os.unlink) for name in (FINAL, EARLIER, "log.csv", "run.json")),
     ("test/log.csv", os.unlink),
     (FINAL, arrays(x=np.zeros(3))),
