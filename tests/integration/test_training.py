@@ -484,18 +484,6 @@ def test_a_killed_run_resumes_and_ends_with_the_same_rows(convolutional_run, tmp
                 np.testing.assert_array_equal(a[key], b[key])
 
 
-def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(
-    mlp_run, mlp_settings, data, tmp_path
-):
-    interrupted(mlp_settings, data, tmp_path, epoch=2)
-    older, newest = (c.path for c in checkpoints(RunFolder(tmp_path)))
-    newest.write_bytes(newest.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match=newest.name):
-        resumed = training.train(mlp_settings, data, tmp_path)
-    assert not older.exists()
-    assert log_of(resumed) == log_of(mlp_run)
-
-
 @pytest.mark.parametrize("n_damaged", [1, 2])
 def test_a_run_that_was_interrupted_after_its_last_epoch_resumes(
     n_damaged, mlp_run, mlp_settings, data, tmp_path, monkeypatch
