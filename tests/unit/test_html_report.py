@@ -139,22 +139,27 @@ def test_filters_list_what_there_is(tables, tmp_path):
     assert {"primary", "column-centred"} <= {*filters["reading"]}
 
 
+def page_of_a_name(name, folder):
+    """A written report in which a model, a title and a caption have that name."""
+    tables = {
+        "angle_to_final": made_up_report.angle_to_final((name,)),
+        "angle_matrix": made_up_report.angle_matrix((name,)),
+    }
+    section = made_up_report.section(folder, tables, name, centring_decides())
+    path, _ = report.write_report(folder, [section])
+    return Page(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def harmless(tmp_path_factory):
+    return page_of_a_name("harmless", tmp_path_factory.mktemp("harmless"))
+
+
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_names_stay_names(name, tmp_path):
-    """Of a model, a title and a caption: no element more than with a harmless name,
-    and the embedded data hold the name as it is."""
-    pages = []
-    for i, model in enumerate(("harmless", name)):
-        folder = tmp_path / str(i)
-        folder.mkdir()
-        tables = {
-            "angle_to_final": made_up_report.angle_to_final((model,)),
-            "angle_matrix": made_up_report.angle_matrix((model,)),
-        }
-        section = made_up_report.section(folder, tables, model, centring_decides())
-        path, _ = report.write_report(folder, [section])
-        pages.append(Page(path.read_text()))
-    harmless, hostile = pages
+def test_names_stay_names(name, harmless, tmp_path):
+    """No element more than with a harmless name, and the embedded data hold the name
+    as it is."""
+    hostile = page_of_a_name(name, tmp_path)
     assert hostile.tags == harmless.tags
     named = [{*attributes} for attributes in hostile.attributes]
     assert named == [{*attributes} for attributes in harmless.attributes]
