@@ -168,7 +168,7 @@ def test_two_loggers_of_one_training(data, samples, tmp_path):
 def test_mixed_precision(data, samples, tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        with_logger, without = build_with_state(), build_with_state()
+        with_logger, without = build(), build()
     finally:
         keras.config.set_dtype_policy("float32")
     fit(with_logger, data, [kp.PVectorLogger(tmp_path, samples, "features")])

@@ -106,8 +106,14 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("logger_first", [True, False])
-@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize(
+    ("name", "logger_first"),
+    [
+        *((name, True) for name in ENDS),
+        ("best", False),
+        ("averages, then restored", False),
+    ],
+)
 def test_the_model_that_fit_leaves_is_measured(
     name, logger_first, data, samples, tmp_path
 ):

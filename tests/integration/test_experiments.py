@@ -99,15 +99,11 @@ def test_tables_figures_and_last_line(finished):
         assert f"\n{claim} " in printed
 
 
-@pytest.mark.parametrize(
-    ("program", "flag", "named"),
-    [("reproduce", "--nonsense=1", "nonsense"), ("imagenet", "--models=Le", "'Le'")],
-)
-def test_a_mistake_gets_no_traceback_and_leaves_nothing(program, flag, named, tmp_path):
-    result = start(tmp_path, flag, program=program)
+def test_a_mistake_gets_no_traceback_and_leaves_nothing(tmp_path):
+    result = start(tmp_path, "--models=Le", program="imagenet")
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
-    assert named in result.stderr
+    assert "'Le'" in result.stderr
     assert not any(tmp_path.iterdir())
 
 
@@ -308,7 +304,7 @@ def test_variants_of_a_classifier(tmp_path, capsys):
 
 
 def test_one_failing_run_does_not_stop_the_others(tmp_path):
-    place = tmp_path / "runs" / "digits" / "small" / "mlp"
+    place = tmp_path / "runs" / "digits" / "small" / "autoencoder"
     place.mkdir(parents=True)
     (place / "seed_0").write_text("a file where the run's folder has to be")
     config = dataclasses.replace(
@@ -320,4 +316,4 @@ def test_one_failing_run_does_not_stop_the_others(tmp_path):
     assert "FileExistsError" in failure
     assert "Traceback" in (place / "seed_0_error.txt").read_text()
     table = pd.read_csv(outcome.folder / "angle_to_final.csv")
-    assert set(table["run"]) == {"autoencoder, seed 0"}
+    assert set(table["run"]) == {"mlp, seed 0"}

@@ -38,7 +38,11 @@ class Interrupt(keras.callbacks.Callback):
     ("architecture", "options"),
     [
         # Batch statistics and momentum; PyTorch's dropout has random state of its own.
-        ("wide_resnet", {**SMALL_MODELS["wide_resnet"], "dropout": 0.3}),
+        pytest.param(
+            "wide_resnet",
+            {**SMALL_MODELS["wide_resnet"], "dropout": 0.3},
+            marks=pytest.mark.slow if BACKEND == "tensorflow" else (),
+        ),
         ("denoising_autoencoder", {"width": 4, "noise": 0.2}),
         ("simclr", SMALL_MODELS["simclr"]),
     ],

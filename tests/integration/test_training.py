@@ -233,13 +233,13 @@ def test_a_twin_without_a_p_vector_does_not_stop_the_training(
 
 
 def test_kept_weights_are_those_of_their_moments(convolutional_run, data):
-    """The P-vectors of a moment are those of its weights."""
+    """The P-vectors of a moment are those of its weights; every third one is tried."""
     settings = convolutional_settings(data)
     kept = stored_weights(RunFolder(convolutional_run.path))
     assert list(kept) == weight_moments(epochs=4, steps=4)
     model = training.build_model(dataclasses.replace(settings, seed=7), data)
     samples = data.samples("train", 100)
-    for moment, path in kept.items():
+    for moment, path in list(kept.items())[::3]:
         load_weights(model, path)
         p = kp.model_p_vectors(model, samples, "avg_pool")["avg_pool"]
         assert kp.angle(p, convolutional_run.p_vectors(moment)["avg_pool"]) < 1e-5
