@@ -1,5 +1,6 @@
 """What several test modules need: matrices of known spectra, and real data."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,22 @@ _CACHE = tempfile.TemporaryDirectory(prefix="keras_pvec_cache_")
 os.environ["KERAS_PVEC_CACHE"] = _CACHE.name
 _KERAS_HOME = tempfile.TemporaryDirectory(prefix="keras_home_")
 os.environ["KERAS_HOME"] = _KERAS_HOME.name
+
+
+def pytest_collection_finish() -> None:
+    """Exempts what is imported by now, mostly TensorFlow, from garbage collection."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_garbage_collections() -> Iterator[None]:
+    """Exempts what outlives a module, such as the graphs that TensorFlow keeps.
+    Otherwise each collection visits them all, and the last modules take three times
+    as long as the first ones."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

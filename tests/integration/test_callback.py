@@ -27,7 +27,27 @@ def samples(data):
     return kp.SampleSet(data[0][:40], data[1][:40], name="toy")
 
 
-def build(**compile_options):
+CROSSENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def build():
+    """A network that is quick to trace, for what depends on the callback alone."""
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            layers.Flatten(),
+            layers.Dense(8, activation="relu", name="features"),
+            layers.Dense(4, name="logits"),
+        ]
+    )
+    model.compile("sgd", CROSSENTROPY)
+    return model
+
+
+def build_with_state(**compile_options):
+    """A network with moving statistics, random state, metrics and moments of Adam."""
     keras.utils.set_random_seed(7)
     model = keras.Sequential(
         [
@@ -41,8 +61,7 @@ def build(**compile_options):
             layers.Dense(4, name="logits"),
         ]
     )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, **{"metrics": ["accuracy"], **compile_options})
+    model.compile("adam", CROSSENTROPY, metrics=["accuracy"], **compile_options)
     return model
 
 
@@ -57,38 +76,31 @@ def assert_same_weights(a, b):
         np.testing.assert_array_equal(one, other)
 
 
-def weighted(data):
-    return {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5, 3: 1.0}}
-
-
-def as_dataset(data):
-    dataset = tf.data.Dataset.from_tensor_slices(data).shuffle(96, seed=1).batch(8)
-    return {"x": dataset}
-
-
 @pytest.mark.parametrize(
-    ("compile_options", "fit_options"),
+    ("log_freq", "compile_options", "fit_options"),
     [
-        ({}, {}),
-        ({"jit_compile": True}, {}),
-        ({"run_eagerly": True}, {}),
-        ({"steps_per_execution": 4}, {}),
-        ({"steps_per_execution": 5}, {}),  # does not divide the 12 steps
-        ({}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5, 3: 1.0}}),
-        ({}, {"validation_split": 0.25}),
+        ("epoch", {}, {}),
+        (3, {}, {}),
+        (3, {"jit_compile": True}, {}),
+        (3, {"run_eagerly": True}, {}),
+        (3, {"steps_per_execution": 4}, {}),
+        # Does not divide the 12 steps.
+        ("epoch", {"steps_per_execution": 5}, {}),
+        (3, {"steps_per_execution": 5}, {}),
+        (3, {}, {"class_weight": {0: 1.0, 1: 2.0, 2: 0.5, 3: 1.0}}),
+        ("epoch", {}, {"validation_split": 0.25}),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("log_freq", ["epoch", 3])
 def test_training_is_bit_for_bit_the_same(
-    compile_options, fit_options, log_freq, data, samples, tmp_path
+    log_freq, compile_options, fit_options, data, samples, tmp_path
 ):
     logger = kp.PVectorLogger(
         tmp_path, samples, ["conv", "features"], log_freq=log_freq
     )
     if BACKEND == "torch" and "steps_per_execution" in compile_options:
         pytest.skip("Keras has no steps_per_execution on PyTorch")
-    with_logger, without = build(**compile_options), build(**compile_options)
+    with_logger, without = (build_with_state(**compile_options) for _ in range(2))
     fit(with_logger, data, [logger], **fit_options)
     fit(without, data, **fit_options)
     assert_same_weights(with_logger, without)
@@ -246,7 +258,7 @@ def test_other_callbacks_see_the_angles(data, samples, tmp_path):
     assert any(b"pvec_angle_data" in event.read_bytes() for event in events)
     metrics = kp.open_run(tmp_path / "run").metrics
     np.testing.assert_allclose(metrics["pvec_angle_data"], of_epochs["angle_deg"])
-    np.testing.assert_allclose(metrics["learning_rate"], 1e-3)
+    np.testing.assert_allclose(metrics["learning_rate"], 0.01)
 
 
 class BatchLogs(keras.callbacks.Callback):
@@ -464,7 +476,7 @@ def test_functional_model_with_several_inputs_and_outputs(rng, tmp_path):
 @needs_tensorflow
 def test_sequential_model_on_tf_data(data, samples, tmp_path):
     def trained(callbacks):
-        model = build()
+        model = build_with_state()
         keras.utils.set_random_seed(3)
         batches = tf.data.Dataset.from_tensor_slices(data).shuffle(96, seed=1).batch(8)
         model.fit(
@@ -507,9 +519,7 @@ def test_resuming_with_backup_and_restore(logger_first, data, samples, tmp_path)
         )
         callbacks = [keras.callbacks.BackupAndRestore(backup), *extra]
         callbacks.insert(0 if logger_first else 1, logger)
-        model = build()
-        model.get_layer("features")
-        fit(model, data, callbacks, epochs=4, shuffle=False)
+        fit(build(), data, callbacks, epochs=4, shuffle=False)
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "a", tmp_path / "backup_a", [Interrupt()])
@@ -519,10 +529,7 @@ def test_resuming_with_backup_and_restore(logger_first, data, samples, tmp_path)
     run(tmp_path / "b", tmp_path / "backup_b")
     logs = [(tmp_path / name / "log.csv").read_text() for name in "ab"]
     assert logs[0].count("epoch,step") == 1
-    steps = [kp.open_run(tmp_path / name).moments for name in "ab"]
-    assert steps[0] == steps[1]
-    # Dropout's seeds are not in Keras's backup, so only rows before the break agree.
-    assert logs[0].splitlines()[:13] == logs[1].splitlines()[:13]
+    assert logs[0] == logs[1]
 
 
 def test_a_logger_goes_on_with_its_own_run(data, samples, tmp_path):

@@ -1,5 +1,6 @@
 """Trainings of the experiments that were killed or whose files were damaged."""
 
+import functools
 import shutil
 
 import keras
@@ -57,16 +58,25 @@ class Kill(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.fixture
-def killed(settings, data, tmp_path):
-    """Returns the folder of a training that was killed after an epoch."""
+@pytest.fixture(scope="module")
+def trainings_killed(settings, data, tmp_path_factory):
+    """Returns the folder, to be read only, of a training that was killed after an
+    epoch."""
 
+    @functools.cache
     def train_and_kill(epoch):
+        path = tmp_path_factory.mktemp("killed") / "run"
         with pytest.raises(KeyboardInterrupt):
-            training.train(settings, data, tmp_path / "run", callbacks=[Kill(epoch)])
-        return tmp_path / "run"
+            training.train(settings, data, path, callbacks=[Kill(epoch)])
+        return path
 
     return train_and_kill
+
+
+@pytest.fixture
+def killed(trainings_killed, tmp_path):
+    """Returns a copy of the folder of a training that was killed after an epoch."""
+    return lambda epoch: shutil.copytree(trainings_killed(epoch), tmp_path / "run")
 
 
 @pytest.fixture
@@ -131,15 +141,19 @@ def test_a_log_that_lost_its_end_after_the_last_checkpoint(settings, data, kille
         training.train(settings, data, path)
 
 
-def test_a_skipped_checkpoint_is_recorded(settings, data, killed):
+def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(
+    settings, data, killed, finished
+):
     path = killed(1)
-    newest = checkpoints(RunFolder(path))[-1].path
+    older, newest = (checkpoint.path for checkpoint in checkpoints(RunFolder(path)))
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
     with pytest.warns(UserWarning, match=newest.name):
         run = training.train(settings, data, path)
     assert run.info.notes["damaged_checkpoints"] == [newest.name]
+    assert not older.exists()
+    assert_same(path, finished)
 
 
 @pytest.mark.parametrize("kind", ["weights", "model.keras"])

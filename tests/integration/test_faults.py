@@ -17,8 +17,6 @@ from fault_campaign.small_run import train
 
 from keras_pvec.runs import checked, folder, writing
 
-COUNT = 150
-
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="pathlib of Python 3.10 bypasses the fake disk"
 )
@@ -29,11 +27,12 @@ def workshop(tmp_path_factory):
     return Workshop(tmp_path_factory.mktemp("campaign"))
 
 
-def test_no_fault_gives_a_wrong_answer(workshop):
+@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.slow)])
+def test_no_fault_gives_a_wrong_answer(count, workshop):
     kinds = {**workshop.disk_cases(), **workshop.damage_cases(seed=0)}
-    cases = choose([kinds[kind] for kind in sorted(kinds)], COUNT, seed=0)
+    cases = choose([kinds[kind] for kind in sorted(kinds)], count, seed=0)
     tried = try_cases(cases, workshop)
-    assert len({one.case.id for one in tried}) == COUNT
+    assert len({one.case.id for one in tried}) == count
     wrong = [(one.case.id, one.outcome.detail) for one in wrong_ones(tried)]
     assert not wrong, table_of(tried)
 

@@ -70,11 +70,19 @@ def trained(data, tmp_path_factory):
     return train
 
 
-def model_at(settings, run, data, moment):
-    model = training.build_model(settings, data)
-    weights = training.stored_weights(RunFolder(run.path))
-    training.load_weights(model, weights[moment])
-    return model
+@pytest.fixture(scope="module")
+def model_at(data):
+    """Returns the network of a run with its weights at a moment; each is built once."""
+    models = {}
+
+    def load(settings, run, moment):
+        if settings.model not in models:
+            models[settings.model] = training.build_model(settings, data)
+        weights = training.stored_weights(RunFolder(run.path))
+        training.load_weights(models[settings.model], weights[moment])
+        return models[settings.model]
+
+    return load
 
 
 def outputs(model, layer, x, training=False):
@@ -93,11 +101,11 @@ def check(measured, moment, split, expected):
 
 
 @pytest.mark.parametrize("split", N)
-def test_representations_of_a_network_of_layers(trained, data, split):
+def test_representations_of_a_network_of_layers(trained, model_at, data, split):
     settings, run = trained("wide_resnet")
     x = data.samples(split, N[split]).x
     for moment in training.stored_weights(RunFolder(run.path)):
-        model = model_at(settings, run, data, moment)
+        model = model_at(settings, run, moment)
         before = outputs(model, model.get_layer("top_relu").input, x)
         after = outputs(model, model.get_layer("top_relu").output, x)
         for representation, expected in (
@@ -110,10 +118,10 @@ def test_representations_of_a_network_of_layers(trained, data, split):
             check(measured, moment, split, expected)
 
 
-def test_activations_within_a_layer(trained, data):
+def test_activations_within_a_layer(trained, model_at, data):
     settings, run = trained("mlp")
     moment = run.moments[-1]
-    model = model_at(settings, run, data, moment)
+    model = model_at(settings, run, moment)
     x = data.samples("train", N["train"]).x
     features = model.get_layer("features")
     below = outputs(model, features.input, x)
@@ -122,7 +130,7 @@ def test_activations_within_a_layer(trained, data):
     check(measure_reading(run, reading, data), moment, "train", below @ kernel + bias)
 
 
-def test_batch_statistics(trained, data):
+def test_batch_statistics(trained, model_at, data):
     """Those of the batches, and of batches alone: the network has no dropout."""
     settings, run = trained("wide_resnet")
     reading = Reading(extraction=Extraction.BATCH_STATISTICS)
@@ -132,7 +140,7 @@ def test_batch_statistics(trained, data):
     parts = []
     for start in (0, 30):  # the largest batches up to 32 that divide 60
         # In training mode, a model updates its moving statistics.
-        model = model_at(settings, run, data, moment)
+        model = model_at(settings, run, moment)
         features = model.get_layer("avg_pool").output
         parts.append(outputs(model, features, x[start : start + 30], training=True))
     expected = np.concatenate(parts)
@@ -142,7 +150,7 @@ def test_batch_statistics(trained, data):
 
 
 @pytest.mark.parametrize("split", N)
-def test_augmented_images(trained, data, split):
+def test_augmented_images(trained, model_at, data, split):
     settings, run = trained("mlp")
     samples = data.samples(split, N[split])
     x = shown_images(samples, Extraction.AUGMENTED, "").x
@@ -163,7 +171,7 @@ def test_augmented_images(trained, data, split):
     measured = measure_reading(run, Reading(extraction=Extraction.AUGMENTED), data)
     assert measured.on(split).info.logged_with.samples_sha256 == samples.sha256
     for moment in measured.moments:
-        model = model_at(settings, run, data, moment)
+        model = model_at(settings, run, moment)
         expected = outputs(model, model.get_layer("features").output, x)
         check(measured, moment, split, expected)
     # The raw data are those of the same images.

@@ -10,7 +10,10 @@ from keras_pvec.reproduction.data import load_data
     ("name", "shape", "n_classes", "means"),
     [
         ("mnist", (28, 28, 1), 10, [0.1307]),
-        ("cifar100", (32, 32, 3), 100, [0.5071, 0.4865, 0.4409]),
+        pytest.param(
+            *("cifar100", (32, 32, 3), 100, [0.5071, 0.4865, 0.4409]),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_real_data_have_their_published_means(name, shape, n_classes, means, tfds_dir):

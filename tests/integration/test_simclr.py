@@ -1,40 +1,11 @@
-"""SimCLR: what it learns, and that an interrupted training leaves no trace."""
+"""What SimCLR learns; `test_resume_on_backends` interrupts its training."""
 
-import json
-
-import keras
-import numpy as np
 import pytest
 from small_models import small_settings
 
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import load_data
 from keras_pvec.reproduction.record import TrainingRecord
-
-
-def test_an_interrupted_training_ends_with_the_same_rows(tmp_path):
-    """Views, weights and the accuracy of the untrained encoder are the same again."""
-
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
-                raise KeyboardInterrupt
-
-    data = load_data("digits").subset(150, 50)
-    settings = small_settings(data, "simclr")
-    runs = [training.train(settings, data, tmp_path / "whole")]
-    with pytest.raises(KeyboardInterrupt):
-        training.train(settings, data, tmp_path / "cut", callbacks=[Interrupt()])
-    untrained = json.loads((tmp_path / "cut" / "run.json").read_text())
-    assert set(untrained["linear_accuracy"]) == {"untrained"}
-    runs.append(training.train(settings, data, tmp_path / "cut"))
-    whole, cut = ((run.path / "log.csv").read_text() for run in runs)
-    assert whole == cut
-    assert (
-        TrainingRecord.of(runs[0]).linear_accuracy
-        == TrainingRecord.of(runs[1]).linear_accuracy
-    )
-    np.testing.assert_array_equal(*(run.metrics["val_loss"] for run in runs))
 
 
 @pytest.mark.slow

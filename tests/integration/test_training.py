@@ -233,13 +233,13 @@ def test_a_twin_without_a_p_vector_does_not_stop_the_training(
 
 
 def test_kept_weights_are_those_of_their_moments(convolutional_run, data):
-    """The P-vectors of a moment are those of its weights."""
+    """The P-vectors of a moment are those of its weights; every third one is tried."""
     settings = convolutional_settings(data)
     kept = stored_weights(RunFolder(convolutional_run.path))
     assert list(kept) == weight_moments(epochs=4, steps=4)
     model = training.build_model(dataclasses.replace(settings, seed=7), data)
     samples = data.samples("train", 100)
-    for moment, path in kept.items():
+    for moment, path in list(kept.items())[::3]:
         load_weights(model, path)
         p = kp.model_p_vectors(model, samples, "avg_pool")["avg_pool"]
         assert kp.angle(p, convolutional_run.p_vectors(moment)["avg_pool"]) < 1e-5
@@ -482,18 +482,6 @@ def test_a_killed_run_resumes_and_ends_with_the_same_rows(convolutional_run, tmp
             assert a.keys() == b.keys()
             for key in a:
                 np.testing.assert_array_equal(a[key], b[key])
-
-
-def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(
-    mlp_run, mlp_settings, data, tmp_path
-):
-    interrupted(mlp_settings, data, tmp_path, epoch=2)
-    older, newest = (c.path for c in checkpoints(RunFolder(tmp_path)))
-    newest.write_bytes(newest.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match=newest.name):
-        resumed = training.train(mlp_settings, data, tmp_path)
-    assert not older.exists()
-    assert log_of(resumed) == log_of(mlp_run)
 
 
 @pytest.mark.parametrize("n_damaged", [1, 2])

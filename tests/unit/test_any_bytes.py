@@ -188,7 +188,7 @@ ANY_LOG = st.deferred(
 )
 
 
-@tried(300)
+@tried(120)
 @given(ANY_LOG)
 def test_any_log(content):
     with Replaced("log.csv", content) as path:
@@ -207,7 +207,7 @@ def test_any_log(content):
         answer(lambda: run.angles("final", "features"), "log.csv", ".npz")
 
 
-@tried(60)
+@tried(40)
 @given(ANY_LOG)
 def test_any_log_alone_and_its_doctor(content):
     """A log outside of a run folder, and the doctor of the run."""
@@ -227,7 +227,7 @@ def test_any_log_alone_and_its_doctor(content):
         (path.parent / "out.csv").unlink(missing_ok=True)
 
 
-@tried(300)
+@tried(120)
 @given(
     st.deferred(
         lambda: st.one_of(
@@ -296,7 +296,7 @@ def _any_settings():
     )
 
 
-@tried(300)
+@tried(120)
 @given(st.deferred(_any_settings))
 def test_any_run_json(content):
     with Replaced("run.json", content) as path:
@@ -405,7 +405,7 @@ def _any_vectors():
     )
 
 
-@tried(400)
+@tried(160)
 @given(st.deferred(_any_vectors))
 def test_any_p_vectors(content):
     with Replaced(VECTORS, content) as path:
@@ -443,7 +443,7 @@ def test_any_run_has_a_diagnosis(vectors, run_json):
                 answer(lambda r=run: r.angles("final", "features"), name, "log.csv")
 
 
-@tried(100)
+@tried(50)
 @given(st.deferred(lambda: edited(content_of(VECTORS))))
 def test_edited_p_vectors_are_the_same_or_refused(content):
     """Archives have checksums of their own: no edit changes an array silently."""
@@ -455,7 +455,7 @@ def test_edited_p_vectors_are_the_same_or_refused(content):
             np.testing.assert_array_equal(arrays[name], intact[name])
 
 
-@tried(150)
+@tried(60)
 @given(
     st.deferred(
         lambda: st.one_of(
@@ -471,7 +471,7 @@ def test_any_samples(content):
         assert samples is None or all(len(array) == 12 for array in samples.values())
 
 
-@tried(100)
+@tried(50)
 @given(
     st.sampled_from(["SHA256SUMS", "progress.json"]),
     st.deferred(
@@ -510,7 +510,7 @@ class Variable:
         self.value = np.asarray(value, np.float32)
 
 
-@tried(150)
+@tried(60)
 @given(st.data())
 def test_any_weights(data):
     """Weights and checkpoints are assigned to all variables, or to none."""
@@ -544,7 +544,7 @@ def test_archives_that_claim_gigabytes_are_refused():
         assert answer(lambda: load_p_vectors(path / VECTORS), VECTORS) is None
 
 
-@tried(300)
+@tried(120)
 @given(
     st.one_of(
         st.text(max_size=30),
@@ -565,7 +565,7 @@ def test_any_model_name(name):
     assert isinstance(stored_model_name(name, {}), str)
 
 
-@tried(300)
+@tried(120)
 @given(
     st.one_of(st.text(max_size=20), st.from_regex(r"(first_epoch:)?[-+0-9_ ]{1,30}"))
 )
@@ -579,7 +579,7 @@ def test_any_log_freq_flag(text):
     assert text == "epoch" or (schedule.every or schedule.every_in_first_epoch) >= 1
 
 
-@tried(300)
+@tried(120)
 @given(
     st.dictionaries(
         st.sampled_from([field.name for field in dataclasses.fields(ExperimentConfig)]),
@@ -596,7 +596,7 @@ def test_any_stored_flags(values):
     assert config.batch_size >= 1
 
 
-@tried(200)
+@tried(80)
 @given(
     st.one_of(
         JSON_VALUES,
@@ -617,7 +617,7 @@ def test_any_references(references):
     assert all(isinstance(name, str) for name in checked)
 
 
-@tried(200)
+@tried(80)
 @given(st.one_of(JSON_VALUES, st.dictionaries(st.just("first_epoch"), JSON_VALUES)))
 def test_any_log_freq(log_freq):
     try:

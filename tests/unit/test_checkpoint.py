@@ -22,7 +22,12 @@ from keras_pvec.runs import Moment, RunFolder
 
 def small_model(units=3):
     model = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(units), keras.layers.Dropout(0.5)]
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(units),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+        ]
     )
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
@@ -30,7 +35,7 @@ def small_model(units=3):
 
 
 def state_of(model):
-    """Weights, seeds of dropout, and the optimiser's variables."""
+    """Weights, moving statistics, seeds of dropout, and the optimiser's variables."""
     variables = [*model.variables, *model.optimizer.variables]
     return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
 

@@ -10,7 +10,7 @@ import made_up_report
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_results import centring_decides
+from made_up_results import all_verdicts, centring_decides
 
 import keras_pvec as kp
 from keras_pvec.reproduction import report
@@ -59,16 +59,26 @@ class Page(HTMLParser):
         return json.loads(self.scripts[0])
 
 
-@pytest.fixture
-def tables():
+def made_up_tables():
     return {
         "angle_to_final": made_up_report.angle_to_final(),
         "angle_matrix": made_up_report.angle_matrix(),
     }
 
 
-def test_the_embedded_curves_equal_the_table(tables, tmp_path):
-    page = Page(render_html([made_up_report.section(tmp_path, tables)]))
+@pytest.fixture
+def tables():
+    return made_up_tables()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The page of the tables, and of results under all readings."""
+    section = made_up_report.section(tmp_path_factory.mktemp("page"), made_up_tables())
+    return Page(render_html([section]))
+
+
+def test_the_embedded_curves_equal_the_table(tables, page):
     chart = page.data["charts"]["figure-0-0"]
     table = tables["angle_to_final"]
     assert [curve["label"] for curve in chart["curves"]] == [*table["run"].unique()]
@@ -86,8 +96,7 @@ def test_the_embedded_curves_equal_the_table(tables, tmp_path):
             np.testing.assert_allclose(curve[name], rows[column], atol=0.00501)
 
 
-def test_the_embedded_pairs_equal_the_table(tables, tmp_path):
-    page = Page(render_html([made_up_report.section(tmp_path, tables)]))
+def test_the_embedded_pairs_equal_the_table(tables, page):
     chart = page.data["charts"]["figure-0-1"]
     table = tables["angle_matrix"]
     assert chart["groups"] == ["mlp", "resnet18"]
@@ -130,22 +139,27 @@ def test_filters_list_what_there_is(tables, tmp_path):
     assert {"primary", "column-centred"} <= {*filters["reading"]}
 
 
+def page_of_a_name(name, folder):
+    """A written report in which a model, a title and a caption have that name."""
+    tables = {
+        "angle_to_final": made_up_report.angle_to_final((name,)),
+        "angle_matrix": made_up_report.angle_matrix((name,)),
+    }
+    section = made_up_report.section(folder, tables, name, centring_decides())
+    path, _ = report.write_report(folder, [section])
+    return Page(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def harmless(tmp_path_factory):
+    return page_of_a_name("harmless", tmp_path_factory.mktemp("harmless"))
+
+
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_names_stay_names(name, tmp_path):
-    """Of a model, a title and a caption: no element more than with a harmless name,
-    and the embedded data hold the name as it is."""
-    pages = []
-    for i, model in enumerate(("harmless", name)):
-        folder = tmp_path / str(i)
-        folder.mkdir()
-        tables = {
-            "angle_to_final": made_up_report.angle_to_final((model,)),
-            "angle_matrix": made_up_report.angle_matrix((model,)),
-        }
-        section = made_up_report.section(folder, tables, model, centring_decides())
-        path, _ = report.write_report(folder, [section])
-        pages.append(Page(path.read_text()))
-    harmless, hostile = pages
+def test_names_stay_names(name, harmless, tmp_path):
+    """No element more than with a harmless name, and the embedded data hold the name
+    as it is."""
+    hostile = page_of_a_name(name, tmp_path)
     assert hostile.tags == harmless.tags
     named = [{*attributes} for attributes in hostile.attributes]
     assert named == [{*attributes} for attributes in harmless.attributes]
@@ -153,8 +167,7 @@ def test_names_stay_names(name, tmp_path):
     assert hostile.data["charts"]["figure-0-0"]["curves"][0]["runs"] == [[name, "0"]]
 
 
-def test_the_page_runs_its_own_program_only(tables, tmp_path):
-    page = Page(render_html([made_up_report.section(tmp_path, tables)]))
+def test_the_page_runs_its_own_program_only(page):
     assert page.tags.count("script") == 2
     (policy,) = (
         a["content"]
@@ -224,10 +237,8 @@ def test_data_are_bounded(tmp_path):
     assert sizes[1] < 1.1 * sizes[0] < 500_000
 
 
-def test_tables_hold_all_pairs_and_readings(tables, tmp_path):
-    section = made_up_report.section(tmp_path, tables)
-    page = Page(render_html([section]))
-    n_readings = len(section.specification.results)
+def test_tables_hold_all_pairs_and_readings(tables, page):
+    n_readings = len(all_verdicts())
     n_pairs = len(tables["angle_matrix"])
     n_heads = page.tags.count("thead")
     assert n_heads == 3  # overview, readings, pairs

@@ -70,6 +70,22 @@ def config(tmp_path, out_dir):
     return PublicationConfig(tmp_path / "published", out_dir)
 
 
+@pytest.fixture(scope="module")
+def published_once(tmp_path_factory):
+    """A folder of results and what was published of them, to be read only."""
+    folder = tmp_path_factory.mktemp("publication")
+    write_results(folder / "out")
+    publish(PublicationConfig(folder / "published", folder / "out"))
+    return folder
+
+
+@pytest.fixture
+def published(published_once, tmp_path):
+    """The settings of a publication that is there, with its results."""
+    folder = shutil.copytree(published_once, tmp_path / "publication")
+    return PublicationConfig(folder / "published", folder / "out")
+
+
 def content(folder):
     return {
         path.relative_to(folder): path.read_bytes()
@@ -78,11 +94,12 @@ def content(folder):
     }
 
 
-def test_small_tables_are_copied_to_six_digits(config):
-    publish(config)
-    study = config.folder / "digits" / "convergence"
+def test_small_tables_are_copied_to_six_digits(published_once):
+    study = published_once / "published" / "digits" / "convergence"
     copied = pd.read_csv(study / "angles.csv")
-    original = pd.read_csv(config.out_dir / "digits" / "convergence" / "angles.csv")
+    original = pd.read_csv(
+        published_once / "out" / "digits" / "convergence" / "angles.csv"
+    )
     np.testing.assert_array_equal(copied["epoch"], original["epoch"])
     np.testing.assert_allclose(copied["angle_deg"], original["angle_deg"], rtol=5e-6)
     assert all(len(str(x)) <= 8 for x in copied["angle_deg"])
@@ -92,27 +109,25 @@ def test_small_tables_are_copied_to_six_digits(config):
     assert not (study / "large.csv").exists()
 
 
-def test_no_folder_of_the_machine_is_published(config):
-    publish(config)
-    assert not any(b"/home/me" in data for data in content(config.folder).values())
+def test_no_folder_of_the_machine_is_published(published_once):
+    files = content(published_once / "published")
+    assert not any(b"/home/me" in data for data in files.values())
 
 
-def test_the_page_is_made_of_the_tables_alone(config, out_dir):
-    publish(config)
-    once = content(config.folder)
-    publish(config)
-    assert content(config.folder) == once
-    shutil.rmtree(out_dir)
-    (config.folder / "README.md").unlink()
-    publish(PublicationConfig(config.folder))
-    assert content(config.folder) == once
+def test_the_page_is_made_of_the_tables_alone(published):
+    once = content(published.folder)
+    publish(published)
+    assert content(published.folder) == once
+    shutil.rmtree(published.out_dir)
+    (published.folder / "README.md").unlink()
+    publish(PublicationConfig(published.folder))
+    assert content(published.folder) == once
 
 
-def test_tables_of_an_earlier_publication_are_removed(config):
-    publish(config)
-    old = config.folder / "digits" / "convergence" / "old.csv"
+def test_tables_of_an_earlier_publication_are_removed(published):
+    old = published.folder / "digits" / "convergence" / "old.csv"
     old.write_text("a\n1\n")
-    publish(config)
+    publish(published)
     assert not old.exists()
 
 
@@ -125,10 +140,9 @@ def cells(page, beginning):
     raise AssertionError(f"no row begins with {beginning}")
 
 
-def test_the_page_has_every_network_and_both_readings(config):
+def test_the_page_has_every_network_and_both_readings(published_once):
     """Centring decides in the results: 10 degrees before, 50 after."""
-    publish(config)
-    (result,) = read_published(config.folder)
+    (result,) = read_published(published_once / "published")
     page = render_page([result])
     assert cells(page, ["digits", "mlp", "0"])[3:6] == ["3", "0.900", "0.920 [1]"]
     assert cells(page, ["digits", "mlp", "0"])[6] == "yes"
@@ -200,16 +214,14 @@ def of_an_earlier_version(path):
         ("flags.json", Path.unlink),
     ],
 )
-def test_results_that_cannot_be_published(name, damage, config):
+def test_results_that_cannot_be_published(name, damage, published):
     """The error names the file or the folder, and what was published stays."""
-    publish(config)
-    before = content(config.folder)
-    path = config.out_dir / "digits" / "convergence" / name
-    damage(path)
+    before = content(published.folder)
+    damage(published.out_dir / "digits" / "convergence" / name)
     with pytest.raises(PublicationError) as error:
-        publish(config)
-    assert str(config.out_dir) in str(error.value)
-    assert content(config.folder) == before
+        publish(published)
+    assert str(published.out_dir) in str(error.value)
+    assert content(published.folder) == before
 
 
 def test_a_front_page_without_markers(config, tmp_path):

@@ -133,11 +133,11 @@ ANY = {
     "dangling": dangling,
 }
 DAMAGES = [
-    *((name, kind) for name in (FINAL, EARLIER, f"test/{FINAL}") for kind in ANY),
-    *((name, kind) for name in ("log.csv", "test/log.csv", "run.json") for kind in ANY),
+    *((name, kind) for name in (FINAL, "log.csv", "run.json") for kind in ANY),
+    *((name, "noise") for name in (EARLIER, f"test/{FINAL}", "test/log.csv")),
     *(("samples.npz", kind) for kind in ("empty", "noise", "folder")),
-    *((name, truncated) for name in (FINAL, EARLIER, "samples.npz", "run.json")),
-    *((name, of_other_run) for name in (FINAL, EARLIER, f"test/{FINAL}")),
+    *((name, truncated) for name in (FINAL, "samples.npz", "run.json")),
+    *((name, of_other_run) for name in (EARLIER, f"test/{FINAL}")),
     *((name, os.unlink) for name in (FINAL, EARLIER, "log.csv", "run.json")),
     ("test/log.csv", os.unlink),
     (FINAL, arrays(x=np.zeros(3))),
@@ -179,11 +179,11 @@ def label(value):
 
 
 @pytest.mark.parametrize(("file", "damage"), DAMAGES, ids=label)
-def test_a_damaged_run_is_named_and_the_others_are_opened(file, damage, config):
+def test_a_damaged_run_is_named(file, damage, config):
     folder = folder_of(config)
     ANY.get(damage, damage)(folder / file)
-    runs, missing, (damaged,) = stored_runs(jobs_of(config))
-    assert [*runs] == [folder_of(config, 1)]
+    runs, missing, (damaged,) = stored_runs(jobs_of(config)[:1])
+    assert not runs
     assert not missing
     assert damaged.path == folder
     (line,) = str(damaged).splitlines()
@@ -195,6 +195,10 @@ def test_a_damaged_run_is_named_and_the_others_are_opened(file, damage, config):
 def test_intact_runs_are_opened(config):
     runs, missing, damaged = stored_runs(jobs_of(config))
     assert (len(runs), missing, damaged) == (2, [], [])
+    truncated(folder_of(config) / FINAL)
+    runs, missing, damaged = stored_runs(jobs_of(config))
+    assert [*runs] == [folder_of(config, 1)]
+    assert [run.path for run in damaged] == [folder_of(config)]
 
 
 def test_a_reference_that_was_found_after_the_training(config):
