@@ -27,7 +27,7 @@ from keras_pvec.reproduction.runner.job import Job, RunFailure
 from keras_pvec.reproduction.runner.progress import (
     Finished,
     Progress,
-    stored_progress,
+    RunWatch,
 )
 from keras_pvec.reproduction.runner.ray_task import (
     Busy,
@@ -75,6 +75,7 @@ class RayPool:
         self._waiting: collections.deque[Job] = collections.deque()
         # Runs that other workers are training, and when to look at them again.
         self._busy: collections.deque[tuple[float, Job]] = collections.deque()
+        self._watch = RunWatch()
         self._failures: list[RunFailure] = []
 
     def __enter__(self) -> RayPool:
@@ -131,8 +132,8 @@ class RayPool:
                     self._running[self._submit(task, job, device)] = job
                 for job, end in self._receive():
                     report(job, end)
-                for job in self._running.values():
-                    if (progress := stored_progress(job)) is not None:
+                for job in [*self._running.values(), *(job for _, job in self._busy)]:
+                    if (progress := self._watch.progress(job)) is not None:
                         report(job, progress)
         finally:
             self._stop()
@@ -153,6 +154,7 @@ class RayPool:
         )(train_attempt)
 
     def _submit(self, task: Any, job: Job, device: str) -> Any:
+        self._watch.add(job)
         order = Order(
             job,
             device,
