@@ -49,6 +49,7 @@ _CONNECT_S = 10.0
 # Of a Ray that is started here, besides the data sets.
 _OBJECT_STORE_BYTES = 512 << 20
 _STOP_S = 15.0
+_TOKEN_PATH = "~/.ray/auth_token"
 
 
 class RayPool:
@@ -249,6 +250,7 @@ class RayPool:
 
 
 def _import_ray() -> ModuleType:
+    _use_token()
     try:
         import ray
         import ray.exceptions
@@ -258,6 +260,17 @@ def _import_ray() -> ModuleType:
             "pip install 'keras-pvec[ray]'."
         ) from error
     return ray
+
+
+def _use_token() -> None:
+    """Lets Ray use the token of this machine, if there is one and nothing else is set.
+
+    `ray start` asks for it by then, but `ray.init` sends it to an address only if it is
+    told so before Ray is imported. A cluster that asks for no token ignores it.
+    """
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH", _TOKEN_PATH)
+    if "RAY_AUTH_TOKEN" in os.environ or os.path.exists(os.path.expanduser(path)):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _connect(ray: ModuleType, cluster: RayCluster) -> None:
