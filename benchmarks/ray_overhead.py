@@ -4,7 +4,8 @@
 
 Trains runs of about a second each, by two worker processes and by a Ray cluster of two
 cores on this machine, and prints for each the elapsed time, the CPU time per run of
-every kind of process, and their largest memory. CPU times are sampled five times a
+every kind of process, their largest memory, and how the program's memory grows while
+runs are trained and when they are read in the end. CPU times are sampled five times a
 second, so the last moments of a process are missing. They do not depend on what else
 the machine does; elapsed times do. Takes about a quarter of an hour for 100 runs on two
 idle cores. Needs Linux and Ray.
@@ -42,6 +43,7 @@ class Sampler(threading.Thread):
         cpu_s: CPU time by process id, in seconds.
         peak_mib: Largest resident memory by process id, in MiB.
         kinds: Kind of process by process id.
+        driver_mib: Resident memory of this process at each sample, in MiB.
     """
 
     def __init__(self) -> None:
@@ -49,6 +51,7 @@ class Sampler(threading.Thread):
         self.cpu_s: dict[int, float] = {}
         self.peak_mib: dict[int, float] = {}
         self.kinds: dict[int, str] = {}
+        self.driver_mib: list[float] = []
         self._is_done = threading.Event()
 
     def run(self) -> None:
@@ -89,11 +92,17 @@ class Sampler(threading.Thread):
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
         except OSError:
             return
-        peak = [line for line in status.splitlines() if line.startswith("VmHWM")]
-        if peak:
-            self.peak_mib[pid] = int(peak[0].split()[1]) / 1024
+        memory = {
+            name: int(text.split()[0]) / 1024
+            for line in status.splitlines()
+            for name, _, text in [line.partition(":")]
+            if name in ("VmHWM", "VmRSS")
+        }
+        if memory:
+            self.peak_mib[pid] = memory["VmHWM"]
         if pid == os.getpid():
             self.kinds[pid] = "driver"
+            self.driver_mib.append(memory["VmRSS"])
         elif "train_attempt" in command or "spawn_main" in command:
             self.kinds[pid] = "worker"
         else:
@@ -149,6 +158,12 @@ def _measure(engine: str) -> None:
             f"{len(peak[kind]):4d} processes, at most {max(peak[kind], default=0):.0f} "
             "MiB each"
         )
+    n = len(sampler.driver_mib)
+    shown = [sampler.driver_mib[n * tenths // 10] for tenths in (1, 3, 5, 7, 9)]
+    print(
+        "  memory of the driver after 1, 3, 5, 7, 9 tenths of the time and at the end:"
+    )
+    print(f"  {', '.join(f'{x:.0f}' for x in [*shown, sampler.driver_mib[-1]])} MiB")
 
 
 def main(argv: list[str]) -> None:

@@ -1,7 +1,12 @@
 """Run folders: their schema, and how they are written and read."""
 
 from keras_pvec.runs.arrays import read_arrays
-from keras_pvec.runs.attempts import current_folder, remove_attempts
+from keras_pvec.runs.attempts import (
+    RELEASED,
+    current_folder,
+    latest_attempt,
+    remove_attempts,
+)
 from keras_pvec.runs.checksums import changed_files, check_file
 from keras_pvec.runs.completeness import check_end_of_log
 from keras_pvec.runs.errors import (
@@ -60,6 +65,7 @@ from keras_pvec.runs.writing import (
 __all__ = [
     "LEASE_S",
     "LOG_COLUMNS",
+    "RELEASED",
     "AfterFit",
     "Break",
     "DamagedRunError",
@@ -88,6 +94,7 @@ __all__ = [
     "current_folder",
     "exists",
     "hold_lease",
+    "latest_attempt",
     "library_versions",
     "load_p_vectors",
     "log_row",

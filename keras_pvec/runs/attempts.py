@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import shutil
@@ -11,6 +12,8 @@ from typing import NamedTuple
 HEARTBEAT = "heartbeat"
 # The heartbeat of an attempt that has ended.
 RELEASED = -1
+# NFS reports a folder that another machine has removed as stale.
+_IS_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 _ATTEMPT = re.compile(r"^\d{6,}$", re.ASCII)
 
 
@@ -55,7 +58,9 @@ def stored_attempts(path: Path) -> list[Attempt]:
     """The attempts at a run, in order."""
     try:
         found = list(attempts_folder(path).iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in _IS_GONE:
+            raise
         return []
     return sorted(Attempt(int(p.name), p) for p in found if _ATTEMPT.match(p.name))
 

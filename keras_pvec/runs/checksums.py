@@ -115,15 +115,8 @@ def check_file(folder: Path, path: Path) -> None:
             missing.
     """
     expected = read_sums(folder).get(path.relative_to(folder).as_posix())
-    if expected is None:
-        return
-    try:
-        found = _of_file(path)
-    except OSError as error:
-        reason = f"it cannot be read ({error.strerror or type(error).__name__})"
-        raise DamagedRunError(path, reason) from error
-    if found != expected:
-        raise DamagedRunError(path, _WHY, _CHANGED)
+    if expected is not None:
+        _check_sum(path, expected)
 
 
 def changed_files(folder: Path) -> Iterator[tuple[str, DamagedRunError]]:
@@ -132,11 +125,21 @@ def changed_files(folder: Path) -> Iterator[tuple[str, DamagedRunError]]:
     Raises:
         DamagedRunError: The file of checksums is damaged.
     """
-    for name in read_sums(folder):
+    for name, expected in read_sums(folder).items():
         try:
-            check_file(folder, folder / name)
+            _check_sum(folder / name, expected)
         except DamagedRunError as error:
             yield name, error
+
+
+def _check_sum(path: Path, expected: str) -> None:
+    try:
+        found = _of_file(path)
+    except OSError as error:
+        reason = f"it cannot be read ({error.strerror or type(error).__name__})"
+        raise DamagedRunError(path, reason) from error
+    if found != expected:
+        raise DamagedRunError(path, _WHY, _CHANGED)
 
 
 def _of_file(path: Path) -> str:

@@ -1,7 +1,6 @@
 """A worker that is suspended at any of its writes, replaced, and wakes up again."""
 
 import contextlib
-import dataclasses
 import multiprocessing
 import os
 import signal
@@ -9,74 +8,20 @@ import sys
 import threading
 import time
 
-import numpy as np
 import pytest
+from lease_training import EPOCHS, content, train
 
-import keras_pvec as kp
-from keras_pvec.runs import (
-    LeaseLostError,
-    LoggedWith,
-    LogSchedule,
-    Moment,
-    Recorder,
-    RunConflictError,
-    RunFolder,
-    hold_lease,
-    replace_file,
-)
+from keras_pvec.runs import LeaseLostError, RunConflictError, RunFolder, hold_lease
 
 pytestmark = pytest.mark.skipif(
     not hasattr(signal, "SIGSTOP") or sys.platform == "darwin", reason="needs Linux"
 )
 
-N, STEPS, EPOCHS = 20, 2, 3
-LAYERS = ("a",)
 LEASE_S = 0.3
 # Calls of the system that change files, in the order of a training; the writes of the
 # thread that renews the lease are not counted.
 CALLS = ("open", "write", "ftruncate", "replace", "rename", "unlink", "mkdir", "link")
 LOST, FINISHED = 3, 0
-
-
-@dataclasses.dataclass
-class Measured:
-    p_vectors: dict
-    failures: dict = dataclasses.field(default_factory=dict)
-
-
-def measure_at(step):
-    features = np.random.default_rng(step).random((N, 4))
-    return lambda layers: Measured({x: kp.p_vector(features, layer=x) for x in layers})
-
-
-def epochs_done(folder):
-    found = folder.glob("checkpoint_?")
-    return max((int(path.name.rpartition("_")[2]) for path in found), default=0)
-
-
-def train(folder, check=lambda: None, until=EPOCHS):
-    """A training without a network: it logs, and writes a checkpoint after each
-    epoch."""
-    start = epochs_done(folder)
-    references = {"data": kp.p_vector(np.eye(N)[:, :4] + 1), "before": "previous"}
-    recorder = Recorder(
-        folder,
-        references=references,
-        schedule=LogSchedule.parse("epoch", "all"),
-        resume=True,
-        overwrite=True,
-    )
-    step = recorder.steps_before(start, start * STEPS)
-    settings = LoggedWith(LAYERS, tuple(references), n_samples=N)
-    recorder.begin(start, step, measure_at(step)(LAYERS), settings)
-    for epoch in range(start, until):
-        check()
-        step = (epoch + 1) * STEPS
-        angles = recorder.record(Moment(epoch, step), measure_at(step))
-        recorder.end_epoch(epoch, step, {"loss": 1 / step, **angles})
-        replace_file(folder / f"checkpoint_{epoch + 1}", b"state")
-    if until == EPOCHS:
-        recorder.end()
 
 
 def worker(path, suspended_at=None):
@@ -120,15 +65,6 @@ def started(path, suspended_at=None):
 def wait_until_suspended(process):
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
-
-
-def content(folder):
-    """The files of a run. Its notes and versions are those of any training."""
-    return {
-        path.relative_to(folder): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ import keras_pvec as kp
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.data import ImageDataSpec
 from keras_pvec.reproduction.runner import ClusterError, train_jobs
+from keras_pvec.reproduction.runner.progress import Finished
+from keras_pvec.reproduction.runner.ray_pool import RayPool
 from keras_pvec.reproduction.runner.workers import share_cores
 from keras_pvec.runs.attempts import latest_attempt
 
@@ -115,21 +117,29 @@ def train_with(saboteur, jobs, cluster):
     return trained
 
 
-def test_the_rows_are_those_of_workers_of_one_machine(
-    cluster, tmp_path, undisturbed, capsys
-):
+def test_the_rows_are_those_of_workers_of_one_machine(cluster, tmp_path, undisturbed):
     jobs = jobs_in(tmp_path)
-    runs, failures = train_jobs(jobs, cluster=cluster_at(cluster.address))
+    reports = {job.path: [] for job in jobs}
+    with RayPool(cluster_at(cluster.address)) as pool:
+        assert pool.slots == 1
+        failures = pool.run(
+            jobs, "auto", lambda job, new: reports[job.path].append(new)
+        )
     assert not failures
-    assert list(runs) == [job.path for job in jobs]
     assert_same_runs(tmp_path, undisturbed)
     assert attempts_of(tmp_path / "seed_0") == [0]
     # The progress is read from the folders of the runs.
-    assert "loss=" in capsys.readouterr().err
+    for *progress, end in reports.values():
+        assert end == Finished(None)
+        fractions = [reached.fraction for reached in progress]
+        assert fractions == sorted(fractions)
+        assert any(0 < fraction < 1 for fraction in fractions)
+        assert "loss" in progress[-1].shown
     # What is there is not trained again, and needs no cluster.
-    before = [run.path.stat().st_mtime_ns for run in runs.values()]
+    before = [job.path.stat().st_mtime_ns for job in jobs]
     again, _ = train_jobs(jobs, cluster=cluster_at("localhost:1"))
-    assert [run.path.stat().st_mtime_ns for run in again.values()] == before
+    assert list(again) == [job.path for job in jobs]
+    assert [job.path.stat().st_mtime_ns for job in jobs] == before
 
 
 def test_a_worker_that_is_killed_in_an_epoch_is_replaced(

@@ -7,11 +7,15 @@ import threading
 import keras
 import numpy as np
 import pytest
-from ray_jobs import attempts_of, jobs_in
+from ray_jobs import attempts_of, jobs_in, wait_for
 
 from keras_pvec.reproduction import training
 from keras_pvec.reproduction.record import TrainingRecord
-from keras_pvec.reproduction.runner.progress import stored_progress
+from keras_pvec.reproduction.runner.progress import (
+    Progress,
+    RunWatch,
+    stored_progress,
+)
 from keras_pvec.reproduction.runner.ray_task import (
     Busy,
     Ended,
@@ -120,6 +124,30 @@ def test_the_progress_is_read_from_the_folder_of_the_attempt(job):
         metrics = lease.folder / "metrics.csv"
         metrics.write_bytes(b"\xff\x00" + metrics.read_bytes())
         assert stored_progress(job) is None
+
+
+def test_a_run_has_begun_once_its_attempt_is_alive(job):
+    """Not while it waits, even if an earlier attempt has left files."""
+    watch = RunWatch()
+    watch.add(job)
+    assert watch.progress(job) is None
+    with hold_lease(job.path, LEASE_S) as lease:
+        assert watch.progress(job) == Progress(0.0, {})
+        RunFolder(lease.folder).write_metrics(0, 4, {"loss": 0.25})
+        assert watch.progress(job).fraction == 0.5
+    queued = RunWatch()
+    queued.add(job)
+    assert queued.progress(job) is None
+    with hold_lease(job.path, LEASE_S):
+        assert queued.progress(job).fraction == 0.5
+
+
+def test_a_run_that_another_program_trains_is_seen_to_be_alive(job):
+    with hold_lease(job.path, LEASE_S):
+        watch = RunWatch()
+        watch.add(job)
+        assert watch.progress(job) is None
+        wait_for(lambda: watch.progress(job) is not None, timeout_s=30)
 
 
 def test_a_local_training_goes_on_where_a_cluster_was(job):

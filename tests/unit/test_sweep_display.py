@@ -46,6 +46,7 @@ def test_counts_and_time_left():
     state.update(job("a"), Progress(0.5, {}))
     state.update(job("b"), Progress(0.75, {}))  # half of the half that was left
     assert state.counts == Counts(3, 0, 2, 0)
+    assert state.counts.queued == 1
     assert state.done_s == (50 + 150) / 2
     # Twice as slow as was expected, so far.
     assert 200 < state.seconds_left(200) < 400
@@ -89,7 +90,7 @@ def test_a_log_has_lines_and_no_carriage_returns(clock):
     assert len(lines) == 3 + 2  # every half minute, and each end
     assert "epoch 1/2" in lines[0]
     assert lines[-2].startswith("1 of 3 runs done, 0 running,")
-    assert "1 failed" in lines[-1]
+    assert "1 queued" in lines[-1] and "1 failed" in lines[-1]
     assert "b, seed 0" in lines[-1]
 
 

@@ -22,7 +22,7 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 
 class SweepDisplay:
-    """Shows runs done, running and failed, and the time left.
+    """Shows runs done, running, queued and failed, and the time left.
 
     A terminal shows one bar, whose length is the expected time. Elsewhere, lines are
     written: one for each run that ends, and one every half minute.

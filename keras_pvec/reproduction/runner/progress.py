@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 
 from keras_pvec.reproduction.runner.job import Job, RunFailure
-from keras_pvec.runs import RunError, RunFolder, current_folder, moment_of
+from keras_pvec.runs import (
+    RELEASED,
+    RunError,
+    RunFolder,
+    current_folder,
+    latest_attempt,
+    moment_of,
+)
+
+# Number and heartbeat of an attempt.
+Attempted = tuple[int, int | None] | None
 
 _METRICS = ("loss", "val_accuracy", "pvec_angle_data")
 _STEPS_BETWEEN_REPORTS = 10
@@ -78,12 +89,48 @@ class ProgressReporter(keras.callbacks.Callback):
         self._report(Progress((epoch + 1) / self._epochs, self._shown))
 
 
-def stored_progress(job: Job) -> Progress | None:
-    """The progress of a run that another process trains, by its finished epochs; `None`
-    if there is none yet."""
-    folder = RunFolder(current_folder(job.path))
+class RunWatch:
+    """Reads the progress of runs that other processes train from their folders.
+
+    A run has begun once it has a new attempt or a new heartbeat. Files alone do not say
+    so: an unfinished run has them while it waits.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[Path, Attempted] = {}
+        self._begun: set[Path] = set()
+
+    def add(self, job: Job) -> None:
+        """Begins to watch a run, before it is started."""
+        self._before.setdefault(job.path, _attempted(job.path))
+
+    def progress(self, job: Job) -> Progress | None:
+        """The progress of a run by its finished epochs; `None` until it has begun."""
+        if job.path not in self._begun:
+            now = _attempted(job.path)
+            if now in (None, self._before.get(job.path)):
+                return None
+            self._begun.add(job.path)
+        return stored_progress(job) or Progress(0.0, {})
+
+
+def _attempted(path: Path) -> Attempted:
+    """The last attempt at a run and its last heartbeat; `None` if there is none, or if
+    it has ended."""
     try:
-        rows = folder.metrics_rows()
+        attempt = latest_attempt(path)
+    except OSError:  # the storage may be out of reach for a while
+        return None
+    if attempt is None:
+        return None
+    beat = attempt.heartbeat()
+    return None if beat in (None, RELEASED) else (attempt.token, beat)
+
+
+def stored_progress(job: Job) -> Progress | None:
+    """The progress of a run by the epochs in its folder; `None` if there are none."""
+    try:
+        rows = RunFolder(current_folder(job.path)).metrics_rows()
         if not rows:
             return None
         done, epochs = moment_of(rows[-1]).epoch + 1, job.settings.epochs

@@ -27,7 +27,7 @@ from keras_pvec.reproduction.runner.job import Job, RunFailure
 from keras_pvec.reproduction.runner.progress import (
     Finished,
     Progress,
-    stored_progress,
+    RunWatch,
 )
 from keras_pvec.reproduction.runner.ray_task import (
     Busy,
@@ -49,6 +49,7 @@ _CONNECT_S = 10.0
 # Of a Ray that is started here, besides the data sets.
 _OBJECT_STORE_BYTES = 512 << 20
 _STOP_S = 15.0
+_TOKEN_PATH = "~/.ray/auth_token"
 
 
 class RayPool:
@@ -75,6 +76,7 @@ class RayPool:
         self._waiting: collections.deque[Job] = collections.deque()
         # Runs that other workers are training, and when to look at them again.
         self._busy: collections.deque[tuple[float, Job]] = collections.deque()
+        self._watch = RunWatch()
         self._failures: list[RunFailure] = []
 
     def __enter__(self) -> RayPool:
@@ -131,8 +133,8 @@ class RayPool:
                     self._running[self._submit(task, job, device)] = job
                 for job, end in self._receive():
                     report(job, end)
-                for job in self._running.values():
-                    if (progress := stored_progress(job)) is not None:
+                for job in [*self._running.values(), *(job for _, job in self._busy)]:
+                    if (progress := self._watch.progress(job)) is not None:
                         report(job, progress)
         finally:
             self._stop()
@@ -153,6 +155,7 @@ class RayPool:
         )(train_attempt)
 
     def _submit(self, task: Any, job: Job, device: str) -> Any:
+        self._watch.add(job)
         order = Order(
             job,
             device,
@@ -247,6 +250,7 @@ class RayPool:
 
 
 def _import_ray() -> ModuleType:
+    _use_token()
     try:
         import ray
         import ray.exceptions
@@ -256,6 +260,17 @@ def _import_ray() -> ModuleType:
             "pip install 'keras-pvec[ray]'."
         ) from error
     return ray
+
+
+def _use_token() -> None:
+    """Lets Ray use the token of this machine, if there is one and nothing else is set.
+
+    `ray start` asks for it by then, but `ray.init` sends it to an address only if it is
+    told so before Ray is imported. A cluster that asks for no token ignores it.
+    """
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH", _TOKEN_PATH)
+    if "RAY_AUTH_TOKEN" in os.environ or os.path.exists(os.path.expanduser(path)):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _connect(ray: ModuleType, cluster: RayCluster) -> None:

@@ -22,6 +22,11 @@ class Counts(NamedTuple):
     running: int
     failed: int
 
+    @property
+    def queued(self) -> int:
+        """How many have not begun."""
+        return self.total - self.done - self.running - self.failed
+
 
 class SweepState:
     """The state of a sweep, from the messages of its runs.
@@ -86,8 +91,10 @@ class SweepState:
 
 
 def counts_text(counts: Counts) -> str:
-    """Counts of runs as text; of failed ones only if there are any."""
+    """Counts of runs as text; of queued and failed ones only if there are any."""
     text = f"{counts.done} of {counts.total} runs done, {counts.running} running"
+    if counts.queued:
+        text += f", {counts.queued} queued"
     return f"{text}, {counts.failed} failed" if counts.failed else text
 
 
