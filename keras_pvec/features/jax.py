@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -60,12 +62,49 @@ def compile_forward(
         values = [variable.value for variable in variables]
         return dict(zip(labels, compiled(values, inputs), strict=True))
 
-    try:
-        compiled.trace([variable.value for variable in variables], inputs)
-    except _NEEDS_VALUES:  # Keras trains such a model with `run_eagerly`
-        return eager_forward(model, forward)
+    with _restored(model) as attributes:
+        try:
+            compiled.trace([variable.value for variable in variables], inputs)
+        except _NEEDS_VALUES:  # Keras trains such a model with `run_eagerly`
+            return eager_forward(model, forward)
+        if any(attribute.is_changed() for attribute in attributes):
+            # A compiled pass would see the arrays of the trace.
+            return eager_forward(model, forward)
     return PreparedForward(run, restores_state=False)
 
 
 def eager_forward(model: keras.Model, forward: Forward) -> PreparedForward:
-    return PreparedForward(forward, restores_state=False)
+    def eager(inputs: Any) -> dict[str, Any]:
+        with _restored(model):
+            return forward(inputs)
+
+    return PreparedForward(eager, restores_state=True)
+
+
+class _ArrayAttribute(NamedTuple):
+    """An array that is an attribute of a layer, which Keras does not track."""
+
+    layer: keras.layers.Layer
+    name: str
+    value: jax.Array
+
+    def is_changed(self) -> bool:
+        return vars(self.layer).get(self.name) is not self.value
+
+
+@contextlib.contextmanager
+def _restored(model: keras.Model) -> Iterator[list[_ArrayAttribute]]:
+    """Sets back arrays that a pass replaces among the attributes of layers."""
+    attributes = [
+        _ArrayAttribute(layer, name, value)
+        for layer in model._flatten_layers()
+        for name, value in vars(layer).items()
+        if isinstance(value, jax.Array)
+    ]
+    try:
+        yield attributes
+    finally:
+        for attribute in attributes:
+            if attribute.is_changed():
+                # Past `Layer.__setattr__`, which is for new attributes.
+                vars(attribute.layer)[attribute.name] = attribute.value

@@ -55,7 +55,8 @@ def eager_forward(model: keras.Model, forward: Forward) -> PreparedForward:
 
 @contextlib.contextmanager
 def _restored(model: keras.Model) -> Iterator[None]:
-    """Sets back the modes and buffers of modules that are not Keras's."""
+    """Sets back what Keras does not track: modes and buffers of modules, and tensors
+    that are plain attributes."""
     modules = {
         id(module): module
         for layer in model._flatten_layers()
@@ -67,6 +68,13 @@ def _restored(model: keras.Model) -> Iterator[None]:
         for module in modules
         for buffer in module.buffers(recurse=False)
     ]
+    # Buffers and parameters are not in `vars`, but in dicts of the module.
+    attributes = [
+        (module, name, value, value.detach().clone())
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, torch.Tensor)
+    ]
     try:
         yield
     finally:
@@ -75,6 +83,10 @@ def _restored(model: keras.Model) -> Iterator[None]:
                 module.training = mode
         for buffer, before in buffers:
             buffer.copy_(before)
+        for module, name, value, before in attributes:
+            vars(module)[name] = value
+            if not torch.equal(value, before):
+                value.detach().copy_(before)
 
 
 @contextlib.contextmanager

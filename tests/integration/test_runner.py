@@ -244,6 +244,10 @@ def test_a_worker_that_is_killed_is_told_and_replaced(tmp_path):
     assert failure.path == tmp_path / "seed_0"
     assert "-9" in failure.reason
     assert len(killer.seen) == 3
-    runs, failures = train_jobs(jobs_in(tmp_path))
+    # The run that is left has a worker's share of the cores again, not all of them.
+    runs, failures = train_jobs(jobs_in(tmp_path), workers=2)
     assert len(runs) == 4
     assert not failures
+    if hasattr(os, "sched_setaffinity"):
+        shares = {len(cores) for cores in share_cores(2)}
+        assert {TrainingRecord.of(run).n_cores for run in runs.values()} <= shares

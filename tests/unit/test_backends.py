@@ -138,6 +138,72 @@ def test_half_precision():
     assert degrees_between(p.vector, lapack_vector(outputs)) < 1e-2
 
 
+def test_quantized_layers():
+    model = with_fixed_weights()
+    plain = kp.model_p_vectors(model, SAMPLES, "hidden")["hidden"]
+    hidden = model.get_layer("hidden")
+    hidden.quantize("int8")
+    found = kp.model_p_vectors(model, SAMPLES, "hidden")["hidden"]
+    kernel = next(w for w in hidden.weights if w.dtype == "int8")
+    assert kernel.shape == (64, 12)
+    outputs = as_numpy(hidden(SAMPLES.x.reshape(60, -1)))
+    assert degrees_between(found.vector, lapack_vector(outputs)) < 1e-3
+    # Eight bits are a resolution of 0.4 percent of the largest entries.
+    assert 1e-3 < degrees_between(found.vector, plain.vector) < 1
+
+
+class Counts(keras.layers.Layer):
+    """Counts how often it has run, in a tensor that Keras does not know of."""
+
+    def __init__(self):
+        super().__init__(name="counts")
+        self.count = keras.ops.convert_to_tensor(np.float32([1.0]))
+
+    def call(self, x):
+        self.count = self.count + 1.0
+        return x
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="tensors of graphs are symbolic")
+@pytest.mark.parametrize("run_eagerly", [True, False])
+def test_tensors_that_are_plain_attributes_are_left_as_they_were(run_eagerly):
+    keras.utils.set_random_seed(0)
+    counts = Counts()
+    model = keras.Sequential([counts, layers.Flatten(), layers.Dense(3, name="out")])
+    model.compile("sgd", "mse", run_eagerly=run_eagerly, jit_compile=False)
+    model(SAMPLES.x)
+    before = float(as_numpy(counts.count)[0])
+    for _ in range(2):
+        kp.model_p_vectors(model, SAMPLES, ["counts", "out"], batch_size=20)
+        assert float(as_numpy(counts.count)[0]) == before
+    model.fit(SAMPLES.x, np.ones((60, 3)), epochs=1, batch_size=30, verbose=0)
+    assert float(as_numpy(counts.count)[0]) > before
+
+
+@needs_torch
+def test_a_plain_tensor_that_is_changed_in_place_is_left_as_it_was():
+    import torch
+
+    class Raw(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.seen = torch.zeros(2)
+
+        def forward(self, x):
+            self.seen[0] += len(x)
+            return x + 1
+
+    module = Raw()
+    model = keras.Sequential(
+        [keras.layers.TorchModuleWrapper(module), layers.Flatten(name="flat")]
+    )
+    model(SAMPLES.x)
+    before = module.seen.clone()
+    kp.model_p_vectors(model, SAMPLES, "flat")
+    assert torch.equal(module.seen, before)
+    assert before[0] > 0
+
+
 @needs_torch
 def test_modules_of_pytorch_are_left_as_they_were():
     import torch

@@ -56,7 +56,8 @@ def train_jobs(
         device: Device of the workers, as in `prepare_process`; prepare this process
             before the call.
         cores: Ids of the cores of each worker; default: equal shares of the cores of
-            this process.
+            this process. A share depends on all jobs, not on the missing ones alone, so
+            a run that is resumed gets the cores that it had and gives the same numbers.
         cluster: The cluster that trains the runs instead; their folders must be on
             storage that all of its nodes share.
 
@@ -88,19 +89,22 @@ def train_jobs(
         if cluster is not None and missing:
             pool = stack.enter_context(_ray_pool(cluster))
             workers = pool.slots
-        workers = max(min(workers, len(missing)), 1)
+        shared_by = min(workers, len(jobs))
+        n_active = max(min(workers, len(missing)), 1)
         announce_jobs(jobs, missing, damaged)
         forecasts = forecast_jobs(missing)
         if missing:
-            announce_time(forecasts.values(), workers)
-        with SweepDisplay(forecasts, workers) as bar:
+            announce_time(forecasts.values(), n_active)
+        with SweepDisplay(forecasts, n_active) as bar:
             if pool is not None:
                 failures = pool.run(missing, device, bar.update)
-            elif workers == 1:
+            elif shared_by <= 1:
                 failures = _train_in_this_process(missing, bar)
-            else:
-                shares = cores[:workers] if cores else share_cores(workers)
+            elif missing:
+                shares = (cores or share_cores(shared_by))[:n_active]
                 failures = WorkerPool(missing, shares, device, bar.update).run()
+            else:
+                failures = []
     trained = stored_runs(missing)
     runs = {**runs, **trained.runs}
     ordered = {job.path: runs[job.path] for job in jobs if job.path in runs}
