@@ -142,7 +142,7 @@ def parse_table(
 
     rows = parse_rows(path, text)
     try:
-        table = pandas.read_csv(io.StringIO(text))
+        table = pandas.read_csv(io.StringIO(text), **_exact_numbers())
         if len(table) != len(rows):
             raise ValueError("its rows do not fit its header")
     except (ValueError, OverflowError) as error:
@@ -153,6 +153,15 @@ def parse_table(
     except ValueError as error:
         raise DamagedRunError(path, str(error)) from error
     return table
+
+
+def _exact_numbers() -> dict[str, Any]:
+    """Options of `pandas.read_csv` that read numbers as they were written. Later
+    versions do so by default; before pandas 3, the last digit may differ."""
+    import pandas
+
+    is_old = int(pandas.__version__.partition(".")[0]) < 3
+    return {"float_precision": "round_trip"} if is_old else {}
 
 
 def parse_log(path: Path, text: str) -> pandas.DataFrame:
