@@ -47,9 +47,10 @@ def fit(model, data, callbacks, **options):
     return model.fit(*data, callbacks=callbacks, **options)
 
 
-def names(*parts):
-    """A pattern of messages that name all parts, in whatever order."""
-    return "".join(f"(?=.*{re.escape(part)})" for part in parts)
+def ways_on(next_epoch):
+    """A pattern of messages that name all ways on, in whatever order."""
+    ways = ("resume=True", f"initial_epoch={next_epoch}", "overwrite=True")
+    return "".join(f"(?=.*{re.escape(way)})" for way in ways)
 
 
 def truth(model, samples):
@@ -230,7 +231,7 @@ def test_a_training_that_starts_again_keeps_the_run(
     logger = kp.PVectorLogger(tmp_path, samples, resume=resume)
     with pytest.raises(
         kp.RunConflictError,
-        match=names("resume=True", "initial_epoch=3", "overwrite=True"),
+        match=ways_on(next_epoch=3),
     ):
         fit(build(), data, [logger])
     assert contents(tmp_path) == before
@@ -333,7 +334,7 @@ def test_the_same_callbacks_in_a_second_fit(data, samples, tmp_path):
     fit(model, data, [logger])
     with pytest.raises(
         kp.RunConflictError,
-        match=names("resume=True", "initial_epoch=2", "overwrite=True"),
+        match=ways_on(next_epoch=2),
     ):
         fit(model, data, [logger])
     replacing = kp.PVectorLogger(tmp_path, samples, overwrite=True)
