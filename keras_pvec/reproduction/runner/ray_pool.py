@@ -14,6 +14,7 @@ import os
 import pickle
 import re
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -268,6 +269,8 @@ def _use_token() -> None:
     `ray start` asks for it by then, but `ray.init` sends it to an address only if it is
     told so before Ray is imported. A cluster that asks for no token ignores it.
     """
+    if "ray" in sys.modules:  # its servers would ask for what it does not send
+        return
     path = os.environ.get("RAY_AUTH_TOKEN_PATH", _TOKEN_PATH)
     if "RAY_AUTH_TOKEN" in os.environ or os.path.exists(os.path.expanduser(path)):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
