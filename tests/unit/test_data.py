@@ -1,5 +1,7 @@
 """Data sets, sample sets and training batches."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -265,3 +267,14 @@ def test_a_spec_loads_what_it_says():
     assert data.fingerprint() == expected.fingerprint()
     assert spec.load() is data
     assert ImageDataSpec("digits").load().fingerprint() != data.fingerprint()
+
+
+def test_digits_without_the_package_that_holds_them(monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "sklearn" else found(name),
+    )
+    with pytest.raises(DatasetUnavailableError, match="scikit-learn"):
+        load_data("digits")

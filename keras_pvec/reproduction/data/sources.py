@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import importlib.util
 import os
 from pathlib import Path
 
@@ -114,6 +115,11 @@ def load_data(
 
 
 def _load_digits() -> tuple[dict[str, ImageSplit], int]:
+    if importlib.util.find_spec("sklearn") is None:
+        raise tfds_reader.DatasetUnavailableError(
+            "The data set digits comes with scikit-learn, which is not installed: "
+            "pip install scikit-learn."
+        )
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
