@@ -270,11 +270,11 @@ def test_a_spec_loads_what_it_says():
 
 
 def test_digits_without_the_package_that_holds_them(monkeypatch):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == "sklearn" else found(name),
-    )
+    find_spec = importlib.util.find_spec
+
+    def without_sklearn(name):
+        return None if name == "sklearn" else find_spec(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without_sklearn)
     with pytest.raises(DatasetUnavailableError, match="scikit-learn"):
         load_data("digits")
