@@ -109,7 +109,6 @@ def test_data_parallel_training_is_that_of_one_device(architecture, tmp_path):
         from small_models import small_settings
         from keras_pvec.reproduction import training
         from keras_pvec.reproduction.data import load_data
-from keras_pvec.reproduction.record import TrainingRecord
 
         class Interrupt(keras.callbacks.Callback):
             def on_train_batch_end(self, batch, logs=None):

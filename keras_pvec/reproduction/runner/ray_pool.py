@@ -192,6 +192,9 @@ class RayPool:
             job = self._running.pop(ref)
             try:
                 end = self._settle(job, self._ray.get(ref))
+            # Lost to the worker, before the task began.
+            except self._ray.exceptions.ObjectLostError as error:
+                end = _lost(job, error)
             except self._ray.exceptions.RayTaskError as error:
                 # The task returns its errors, so it has not begun.
                 raise ClusterError(
@@ -200,9 +203,7 @@ class RayPool:
                     "same versions on all nodes of the cluster."
                 ) from error
             except self._ray.exceptions.RayError as error:
-                end = Finished(
-                    RunFailure(job.path, f"its worker was lost: {error_text(error)}")
-                )
+                end = _lost(job, error)
             if end is not None:
                 ended.append((job, end))
                 if end.failure is not None:
@@ -248,6 +249,11 @@ class RayPool:
             for ref in refs:
                 self._ray.cancel(ref)
             self._ray.wait(refs, num_returns=len(refs), timeout=_STOP_S)
+
+
+def _lost(job: Job, error: Exception) -> Finished:
+    """The end of a run whose worker, or its data, was lost too often."""
+    return Finished(RunFailure(job.path, f"its worker was lost: {error_text(error)}"))
 
 
 def _import_ray() -> ModuleType:
